@@ -1,0 +1,27 @@
+# unit_test(ROOM/test_NAME LIBRARIES … [LINK_OPTIONS …]): tests/unit/ROOM/test_NAME.c becomes an
+# executable of its own and the ctest unit.ROOM.NAME; integration_test the same for tests/integration.
+# CTest supplies parallelism, isolation and time-outs. Both carry the label unit (the everyday ring).
+pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka>=1.1.5)
+
+function(c_test kind path)
+  cmake_parse_arguments(TEST "" "" "LIBRARIES;LINK_OPTIONS;SOURCES" ${ARGN})
+  string(REGEX REPLACE "/test_" "." name ${path})
+  string(REPLACE "/" "." name ${name})
+  set(target ${kind}.${name})
+  add_executable(${target} ${CMAKE_SOURCE_DIR}/tests/${kind}/${path}.c ${TEST_SOURCES})
+  target_compile_options(${target} PRIVATE ${BLEFLEET_WARNINGS})
+  target_compile_definitions(${target} PRIVATE TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
+  target_link_libraries(${target} PRIVATE ${TEST_LIBRARIES} PkgConfig::CMOCKA)
+  target_link_options(${target} PRIVATE ${TEST_LINK_OPTIONS})
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${target} COMMAND ${target})
+  set_tests_properties(${target} PROPERTIES LABELS unit TIMEOUT 60)
+endfunction()
+
+function(unit_test path)
+  c_test(unit ${path} ${ARGN})
+endfunction()
+
+function(integration_test path)
+  c_test(integration ${path} ${ARGN})
+endfunction()

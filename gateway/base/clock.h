@@ -1,0 +1,27 @@
+/* Time. Inside everything is monotonic microseconds; wall time exists at the faces only.
+ *
+ * Pure rooms (base, ble, esphome, scan, the policies of proxy and link) take `now` as an argument
+ * and never call clock_now() or clock_wall(); shells call them once a turn of the loop. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint64_t usec_t; /* a point in monotonic time, or a span; microseconds */
+
+#define USEC_PER_MSEC ((usec_t) 1000)
+#define USEC_PER_SEC  ((usec_t) 1000000)
+#define USEC_NEVER    UINT64_MAX /* a deadline that does not come */
+
+/* Monotonic time. Never 0, so that 0 can mean "not yet". */
+usec_t clock_now(void);
+
+/* Wall clock, microseconds since 1970-01-01 UTC. */
+int64_t clock_wall(void);
+
+/* The wall time of a monotonic moment, judged by the pair of readings (now, wall) of today. */
+int64_t clock_to_wall(usec_t moment, usec_t now, int64_t wall);
+
+/* "2026-11-21T10:05:12.250Z" (24 characters and NUL). */
+#define CLOCK_TEXT_SIZE 25
+void clock_format(char ret_text[CLOCK_TEXT_SIZE], int64_t wall);
