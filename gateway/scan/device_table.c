@@ -1,0 +1,680 @@
+/* The story. A batch comes from one source. For each report the row is found by address, then the
+ * sighting of this source in it; RSSI is folded in, the payload goes to the merged view (which
+ * mostly finds it unchanged), the owner rule is asked when the packet is not the owner's, and what
+ * changed is told. Nothing else is touched: recency and deadlines stand in two heaps that are lazy.
+ * Their keys are never later than the truth; only when an entry comes to the top is it compared
+ * with its row and moved back, so a device that is heard all the time costs them nothing.
+ *
+ * Failure modes. The table is full: the least recently heard row that is not pinned goes, exactly
+ * that one, because the recency key is a running number of reports and no two are equal. Every row
+ * is pinned: the report is refused and counted. Devices that fall silent become unavailable and
+ * then forgotten, at deadlines; time that goes backwards is taken as standing still. */
+#include "device_table.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/heap.h"
+#include "base/map.h"
+#include "base/memory.h"
+#include "base/slab.h"
+#include "ble/address.h"
+#include "merged_view.h"
+#include "sightings.h"
+
+#define INTERVAL_GRACE (5 * USEC_PER_SEC) /* added to a known advertising interval */
+#define WINDOW         16                 /* reports whose memory is asked for ahead */
+
+struct device {
+    uint64_t address;
+    usec_t last_seen;
+    uint64_t last_report; /* running number of its last report */
+    uint64_t advertisements;
+    struct sightings sightings;
+    uint16_t owner; /* index into sightings, or SIGHTING_NONE */
+    uint16_t latest_source;
+    int8_t latest_rssi;
+    uint8_t address_type;
+    bool latest_is_parsed, is_available, is_pinned;
+    struct merged_view view;
+    usec_t first_seen;
+    usec_t expected_interval; /* 0: not known */
+    struct heap_node recency; /* not in it while pinned */
+    struct heap_node due;     /* not in it while pinned and not available */
+};
+
+struct source {
+    usec_t last_heard; /* any device, or coming online */
+    bool is_online;
+};
+
+struct pin {
+    uint64_t address;
+    usec_t expected_interval;
+};
+
+struct device_table {
+    struct device_table_settings settings;
+    device_table_change_fn *on_change;
+    void *user;
+    usec_t now;
+    struct map *devices; /* address -> struct device, in memory */
+    struct map *pins;    /* address -> struct pin, ours */
+    struct slab *memory;
+    struct heap recency; /* keys: last_report, or an earlier one */
+    struct heap due;     /* keys: deadline, or an earlier time */
+    struct source *sources;
+    size_t sources_count;
+    uint64_t rows_changed; /* counts rows that came or went */
+    struct merged_counts merged;
+    uint64_t reports, refused, evicted, forgotten;
+};
+
+/* ---- time ---- */
+
+static void set_now(struct device_table *t, usec_t now)
+{
+    if (now > t->now)
+        t->now = now;
+}
+
+static usec_t later(usec_t moment, usec_t span)
+{
+    return span < USEC_NEVER - moment ? moment + span : USEC_NEVER;
+}
+
+/* When the next thing is due for a device that is not heard any more: to become unavailable, and
+ * only then to be forgotten. */
+static usec_t deadline_of(const struct device_table *t, const struct device *d)
+{
+    const struct device_table_settings *s = &t->settings;
+
+    if (d->is_available)
+        return later(d->last_seen, d->expected_interval
+                                           ? later(d->expected_interval, INTERVAL_GRACE)
+                                           : s->stale_after);
+    return later(d->last_seen, ble_address_is_private(d->address, d->address_type)
+                                       ? s->forget_private_after
+                                       : s->forget_after);
+}
+
+static void schedule(struct device_table *t, struct device *d)
+{
+    if (d->is_pinned && !d->is_available)
+        heap_remove(&t->due, &d->due);
+    else
+        heap_set(&t->due, &d->due, deadline_of(t, d));
+}
+
+/* ---- rows ---- */
+
+static void apply_pin(struct device_table *t, struct device *d)
+{
+    const struct pin *pin = map_find(t->pins, d->address);
+
+    d->is_pinned = pin != NULL;
+    d->expected_interval = pin ? pin->expected_interval : 0;
+    if (d->is_pinned)
+        heap_remove(&t->recency, &d->recency);
+    else
+        heap_set(&t->recency, &d->recency, d->last_report);
+    schedule(t, d);
+}
+
+static void remove_row(struct device_table *t, struct device *d)
+{
+    (void) map_take(t->devices, d->address);
+    heap_remove(&t->recency, &d->recency);
+    heap_remove(&t->due, &d->due);
+    sightings_done(&d->sightings, t->memory);
+    merged_view_done(&d->view, t->memory);
+    slab_give(t->memory, d, sizeof *d);
+    t->rows_changed++;
+}
+
+static void tell(const struct device_table *t, const struct device_change *change)
+{
+    if (t->on_change)
+        t->on_change(t->user, change);
+}
+
+static void forget(struct device_table *t, struct device *d)
+{
+    tell(t, &(struct device_change){
+                    .kinds = DEVICE_FORGOTTEN,
+                    .device = d,
+                    .source = SOURCE_NONE,
+            });
+    remove_row(t, d);
+}
+
+/* Drops the least recently heard row; false when all are pinned. */
+static bool evict(struct device_table *t)
+{
+    for (;;) {
+        uint64_t key;
+        struct heap_node *node = heap_first(&t->recency, &key);
+        struct device *d;
+
+        if (!node)
+            return false;
+        d = CONTAINER_OF(node, struct device, recency);
+        if (d->last_report == key) {
+            t->evicted++;
+            forget(t, d);
+            return true;
+        }
+        heap_set(&t->recency, node, d->last_report);
+    }
+}
+
+/* NULL: there is no room. */
+static struct device *add_row(struct device_table *t, const struct ble_report *report)
+{
+    struct device *d;
+
+    if (map_count(t->devices) >= t->settings.devices_max && !evict(t))
+        return NULL;
+    d = slab_take(t->memory, sizeof *d);
+    *d = (struct device){
+            .address = report->address,
+            .address_type = report->address_type,
+            .first_seen = t->now,
+            .last_seen = t->now,
+            .last_report = t->reports,
+            .owner = SIGHTING_NONE,
+            .is_available = true,
+    };
+    map_put(t->devices, d->address, d);
+    apply_pin(t, d);
+    t->rows_changed++;
+    return d;
+}
+
+/* ---- sources ---- */
+
+static struct source *get_source(struct device_table *t, uint16_t source)
+{
+    size_t count = t->sources_count ? t->sources_count : 16;
+
+    assert(source < DEVICE_TABLE_SOURCES_MAX);
+    if (source < t->sources_count)
+        return &t->sources[source];
+    while (count <= source)
+        count *= 2;
+    t->sources = memory_resize(t->sources, count, sizeof *t->sources);
+    for (size_t i = t->sources_count; i < count; i++)
+        t->sources[i] = (struct source){0};
+    t->sources_count = count;
+    return &t->sources[source];
+}
+
+static void forget_sighting(struct device *d, uint16_t source)
+{
+    uint16_t index = sightings_find(&d->sightings, source);
+
+    if (index == SIGHTING_NONE)
+        return;
+    if (d->owner == index)
+        d->owner = SIGHTING_NONE;
+    else if (d->owner != SIGHTING_NONE && d->owner > index)
+        d->owner--;
+    if (d->latest_source == source)
+        d->latest_source = SOURCE_NONE;
+    sightings_remove(&d->sightings, index);
+    merged_view_forget_source(&d->view, source);
+}
+
+/* ---- observing ---- */
+
+static struct ownership_claim claim_of(const struct device_table *t, const struct device *d,
+                                       uint16_t index)
+{
+    const struct sighting *s = &d->sightings.items[index];
+    const struct source *source = &t->sources[sightings_source(&d->sightings, index)];
+
+    return (struct ownership_claim){
+            .rssi = s->rssi_smoothed,
+            .last_seen = s->last_seen,
+            .last_heard = source->last_heard,
+            .is_online = source->is_online,
+    };
+}
+
+/* Asks the rule after a packet of the sighting at index, which is not the owner's. */
+static void consider_owner(struct device_table *t, struct device *d, uint16_t index,
+                           struct device_change *change)
+{
+    const struct ownership_rule rule = {
+            .margin_db = t->settings.margin_db,
+            .gone_after = t->settings.stale_after,
+            .quiet_after = t->settings.quiet_after,
+    };
+    const struct ownership_claim challenger = claim_of(t, d, index);
+    bool has_owner = d->owner != SIGHTING_NONE;
+    struct ownership_claim owner = {.rssi = (double) NAN};
+
+    if (has_owner)
+        owner = claim_of(t, d, d->owner);
+    if (!ownership_moves(&rule, has_owner ? &owner : NULL, &challenger, d->latest_rssi != 0, t->now,
+                         &change->why))
+        return;
+    change->kinds |= DEVICE_OWNER;
+    change->owner_from =
+            has_owner ? sightings_source(&d->sightings, d->owner) : (uint16_t) SOURCE_NONE;
+    change->rssi_from = owner.rssi;
+    change->rssi_to = challenger.rssi;
+    d->owner = index;
+}
+
+/* Notes who heard it, how loud; the index of the sighting. */
+static uint16_t hear(struct device_table *t, struct device *d, uint16_t source,
+                     const struct ble_report *report)
+{
+    uint16_t index = sightings_find(&d->sightings, source);
+    struct sighting *s;
+
+    if (index == SIGHTING_NONE)
+        index = sightings_add(&d->sightings, t->memory, source);
+    s = &d->sightings.items[index];
+    s->last_seen = t->now;
+    s->rssi = report->rssi;
+    s->rssi_smoothed = ownership_smooth(s->rssi_smoothed, report->rssi, t->settings.ewma_alpha);
+    s->advertisements++;
+    d->last_seen = t->now;
+    d->last_report = t->reports;
+    d->advertisements++;
+    d->address_type = report->address_type;
+    d->latest_source = source;
+    d->latest_rssi = report->rssi;
+    d->latest_is_parsed = report->is_parsed;
+    return index;
+}
+
+static bool take_payload(struct device_table *t, struct device *d, uint16_t index,
+                         const struct ble_report *report)
+{
+    const struct merged_packet packet = {
+            .data = report->data,
+            .size = report->size,
+            .source = d->latest_source,
+            .now = t->now,
+    };
+
+    return merged_view_take(&d->view, t->memory, &packet, &d->sightings.items[index].payload_hint,
+                            &t->merged);
+}
+
+static void observe_known(struct device_table *t, struct device *d, uint16_t source,
+                          const struct ble_report *report)
+{
+    struct device_change change = {.device = d, .source = source};
+    uint16_t index = hear(t, d, source, report);
+
+    if (take_payload(t, d, index, report))
+        change.kinds |= DEVICE_PAYLOAD;
+    if (index != d->owner)
+        consider_owner(t, d, index, &change);
+    if (!d->is_available) {
+        d->is_available = true;
+        schedule(t, d); /* earlier than the deadline for forgetting it had */
+        change.kinds |= DEVICE_AVAILABILITY;
+    }
+    if (change.kinds)
+        tell(t, &change);
+}
+
+static void observe_new(struct device_table *t, uint16_t source, const struct ble_report *report)
+{
+    struct device *d = add_row(t, report);
+    struct device_change change = {
+            .kinds = DEVICE_FIRST_SEEN,
+            .device = d,
+            .source = source,
+    };
+    uint16_t index;
+
+    if (!d) {
+        t->refused++;
+        return;
+    }
+    index = hear(t, d, source, report);
+    (void) take_payload(t, d, index, report);
+    consider_owner(t, d, index, &change);
+    tell(t, &change);
+}
+
+/* Finds the rows of a few reports and asks for what will be read in them, so that the processor
+ * waits once for all and not for each. */
+static void find_ahead(const struct device_table *t, const struct ble_report *reports, size_t count,
+                       struct device *ret_rows[WINDOW])
+{
+    for (size_t i = 0; i < count; i++)
+        map_prefetch(t->devices, reports[i].address);
+    for (size_t i = 0; i < count; i++) {
+        ret_rows[i] = map_find(t->devices, reports[i].address);
+        if (ret_rows[i]) {
+            __builtin_prefetch(ret_rows[i], 1);
+            __builtin_prefetch((const char *) ret_rows[i] + 64, 1);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (ret_rows[i]) {
+            __builtin_prefetch(ret_rows[i]->sightings.items, 1);
+            __builtin_prefetch(merged_view_latest(&ret_rows[i]->view), 1);
+        }
+    }
+}
+
+static void observe_window(struct device_table *t, uint16_t source,
+                           const struct ble_report *reports, size_t count)
+{
+    struct device *rows[WINDOW];
+    uint64_t rows_changed = t->rows_changed;
+
+    find_ahead(t, reports, count, rows);
+    for (size_t i = 0; i < count; i++) {
+        assert(reports[i].size <= BLE_REPORT_DATA_MAX);
+        if (t->rows_changed != rows_changed) /* what was found may be gone, or have come */
+            rows[i] = map_find(t->devices, reports[i].address);
+        t->reports++;
+        if (rows[i])
+            observe_known(t, rows[i], source, &reports[i]);
+        else
+            observe_new(t, source, &reports[i]);
+    }
+}
+
+/* ---- the door ---- */
+
+struct device_table *device_table_new(const struct device_table_settings *settings,
+                                      device_table_change_fn *on_change, void *user)
+{
+    struct device_table *t = xnew(struct device_table, 1);
+
+    assert(settings->devices_max > 0);
+    t->settings = *settings;
+    t->on_change = on_change;
+    t->user = user;
+    t->devices = map_new(settings->hash_seed);
+    t->pins = map_new(settings->hash_seed);
+    t->memory = slab_new();
+    return t;
+}
+
+void device_table_free(struct device_table *t)
+{
+    size_t position = 0;
+    struct pin *pin;
+
+    if (!t)
+        return;
+    while ((pin = map_next(t->pins, &position)))
+        free(pin);
+    map_free(t->pins);
+    map_free(t->devices);
+    heap_done(&t->recency);
+    heap_done(&t->due);
+    slab_free(t->memory);
+    free(t->sources);
+    free(t);
+}
+
+void device_table_configure(struct device_table *t, const struct device_table_settings *settings)
+{
+    uint32_t devices_max = t->settings.devices_max;
+    size_t position = 0;
+    struct device *d;
+
+    t->settings = *settings;
+    t->settings.devices_max = devices_max;
+    while ((d = map_next(t->devices, &position)))
+        schedule(t, d);
+}
+
+void device_table_source_online(struct device_table *t, uint16_t source, bool is_online, usec_t now)
+{
+    struct source *s = get_source(t, source);
+
+    set_now(t, now);
+    if (is_online && !s->is_online)
+        s->last_heard = t->now; /* it has had no time to hear anything yet */
+    s->is_online = is_online;
+}
+
+void device_table_source_remove(struct device_table *t, uint16_t source)
+{
+    size_t position = 0;
+    struct device *d;
+
+    *get_source(t, source) = (struct source){0};
+    while ((d = map_next(t->devices, &position)))
+        forget_sighting(d, source);
+}
+
+void device_table_observe(struct device_table *t, uint16_t source, const struct ble_report *reports,
+                          size_t count, usec_t now)
+{
+    set_now(t, now);
+    if (count > 0)
+        get_source(t, source)->last_heard = t->now;
+    while (count > 0) {
+        size_t window = count < WINDOW ? count : WINDOW;
+
+        observe_window(t, source, reports, window);
+        reports += window;
+        count -= window;
+    }
+}
+
+void device_table_pin(struct device_table *t, uint64_t address, bool is_pinned,
+                      usec_t expected_interval)
+{
+    struct pin *pin = map_take(t->pins, address);
+    struct device *d = map_find(t->devices, address);
+
+    free(pin);
+    if (is_pinned) {
+        pin = xnew(struct pin, 1);
+        *pin = (struct pin){address, expected_interval};
+        map_put(t->pins, address, pin);
+    }
+    if (d)
+        apply_pin(t, d);
+}
+
+bool device_table_forget(struct device_table *t, uint64_t address)
+{
+    struct device *d = map_find(t->devices, address);
+
+    if (!d)
+        return false;
+    t->forgotten++;
+    forget(t, d);
+    return true;
+}
+
+/* The deadline of this device has come. */
+static void do_due(struct device_table *t, struct device *d)
+{
+    if (!d->is_available) {
+        t->forgotten++;
+        forget(t, d);
+        return;
+    }
+    d->is_available = false;
+    schedule(t, d);
+    tell(t, &(struct device_change){
+                    .kinds = DEVICE_AVAILABILITY,
+                    .device = d,
+                    .source = SOURCE_NONE,
+            });
+}
+
+void device_table_advance(struct device_table *t, usec_t now)
+{
+    struct heap_node *node;
+    uint64_t key;
+
+    set_now(t, now);
+    while ((node = heap_first(&t->due, &key)) && key <= t->now) {
+        struct device *d = CONTAINER_OF(node, struct device, due);
+        usec_t deadline = deadline_of(t, d);
+
+        if (deadline <= t->now)
+            do_due(t, d);
+        else
+            heap_set(&t->due, node, deadline);
+    }
+}
+
+usec_t device_table_deadline(const struct device_table *t)
+{
+    uint64_t key;
+
+    (void) heap_first(&t->due, &key);
+    return key; /* USEC_NEVER when there is none */
+}
+
+size_t device_table_count(const struct device_table *t)
+{
+    return map_count(t->devices);
+}
+
+const struct device *device_table_find(const struct device_table *t, uint64_t address)
+{
+    return map_find(t->devices, address);
+}
+
+const struct device *device_table_next(const struct device_table *t, size_t *position)
+{
+    return map_next(t->devices, position);
+}
+
+void device_get_facts(const struct device_table *t, const struct device *d,
+                      struct device_facts *ret_facts)
+{
+    const struct payload *latest = merged_view_latest(&d->view);
+    struct device_source owner = {
+            .source = SOURCE_NONE,
+            .rssi_smoothed = (double) NAN,
+    };
+
+    if (d->owner != SIGHTING_NONE)
+        (void) device_get_source(t, d, d->owner, &owner);
+    *ret_facts = (struct device_facts){
+            .address = d->address,
+            .address_type = d->address_type,
+            .is_available = d->is_available,
+            .is_pinned = d->is_pinned,
+            .rssi = owner.rssi,
+            .rssi_smoothed = owner.rssi_smoothed,
+            .owner = owner.source,
+            .first_seen = d->first_seen,
+            .last_seen = d->last_seen,
+            .interval = d->expected_interval,
+            .name = d->view.name,
+            .name_size = d->view.name_size,
+            .has_tx_power = latest->has_tx_power,
+            .tx_power = latest->tx_power,
+            .advertisements = d->advertisements,
+    };
+}
+
+void device_get_latest(const struct device_table *t, const struct device *d,
+                       struct device_packet *ret_packet)
+{
+    const struct payload *p = merged_view_latest(&d->view);
+
+    (void) t;
+    *ret_packet = (struct device_packet){
+            .time = d->last_seen,
+            .source = d->latest_source,
+            .rssi = d->latest_rssi,
+            .is_parsed = d->latest_is_parsed,
+            .data = d->latest_is_parsed ? NULL : p->octets,
+            .ad_data = p->octets,
+            .size = p->size,
+    };
+}
+
+bool device_get_source(const struct device_table *t, const struct device *d, size_t index,
+                       struct device_source *ret_source)
+{
+    const struct sighting *s;
+
+    (void) t;
+    if (index >= d->sightings.count)
+        return false;
+    s = &d->sightings.items[index];
+    *ret_source = (struct device_source){
+            .source = sightings_source(&d->sightings, (uint16_t) index),
+            .rssi = s->rssi,
+            .rssi_smoothed = s->rssi_smoothed,
+            .last_seen = s->last_seen,
+            .advertisements = s->advertisements,
+            .is_owner = index == d->owner,
+    };
+    return true;
+}
+
+bool device_get_element(const struct device_table *t, const struct device *d, size_t index,
+                        struct device_element *ret_element)
+{
+    (void) t;
+    return merged_view_get(&d->view, index, ret_element);
+}
+
+static bool is_heard(const struct sighting *s, usec_t now)
+{
+    return now <= s->last_seen || now - s->last_seen <= DEVICE_HOLDERS_AGE;
+}
+
+size_t device_table_count_heard(const struct device_table *t, uint16_t source, usec_t now)
+{
+    size_t count = 0, position = 0;
+    const struct device *d;
+
+    while ((d = map_next(t->devices, &position))) {
+        uint16_t index = sightings_find(&d->sightings, source);
+
+        count += index != SIGHTING_NONE && is_heard(&d->sightings.items[index], now);
+    }
+    return count;
+}
+
+void device_table_count_heard_all(const struct device_table *t, size_t *ret_counts, size_t sources,
+                                  usec_t now)
+{
+    size_t position = 0;
+    const struct device *d;
+
+    for (size_t i = 0; i < sources; i++)
+        ret_counts[i] = 0;
+    while ((d = map_next(t->devices, &position))) {
+        for (uint16_t i = 0; i < d->sightings.count; i++) {
+            uint16_t source = sightings_source(&d->sightings, i);
+
+            if (source < sources && is_heard(&d->sightings.items[i], now))
+                ret_counts[source]++;
+        }
+    }
+}
+
+void device_table_get_statistics(const struct device_table *t,
+                                 struct device_table_statistics *ret_statistics)
+{
+    *ret_statistics = (struct device_table_statistics){
+            .reports = t->reports - t->refused,
+            .refused = t->refused,
+            .parses = t->merged.parses,
+            .evicted = t->evicted,
+            .forgotten = t->forgotten,
+            .elements_dropped = t->merged.elements_dropped,
+            .memory_bytes = sizeof *t + slab_bytes(t->memory) + map_bytes(t->devices) +
+                            map_bytes(t->pins) + map_count(t->pins) * sizeof(struct pin) +
+                            heap_bytes(&t->recency) + heap_bytes(&t->due) +
+                            t->sources_count * sizeof *t->sources,
+    };
+}

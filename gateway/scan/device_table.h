@@ -1,0 +1,183 @@
+/* The device table: who was heard, by whom, how loud, saying what; who speaks for it.
+ *
+ * Reports come in batches from sources (a source is one proxy, known here by a small number that
+ * the caller gives out). The table keeps, per (device, source), the last and the smoothed RSSI,
+ * when and how often; per device a merged view of all advertising data, in which each element has
+ * the time and the source it was last heard from, and the last packet alone; and decides which
+ * source owns the device (ownership.h) and whether it is still there (deadlines). Ownership is a
+ * published preference and never a filter on data.
+ *
+ * Pure: `now` comes in, changes go out through one callback. No allocation per report in steady
+ * state. Thread: the loop's. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "ble/report.h"
+#include "ble/uuid.h"
+#include "scan/ownership.h"
+
+#define DEVICE_TABLE_SOURCES_MAX 4096 /* source numbers are below it */
+#define SOURCE_NONE              UINT16_MAX
+#define DEVICE_HOLDERS_AGE       (195 * USEC_PER_SEC) /* a source "hears" a device for so long */
+
+struct device_table_settings {
+    uint32_t devices_max;        /* beyond, the least recently heard unconfigured one goes */
+    usec_t forget_after;         /* after the last packet, never before it is not available */
+    usec_t forget_private_after; /* unresolved private addresses */
+    usec_t stale_after;          /* availability and ownership when no interval is known; 900 s */
+    usec_t quiet_after;          /* a source silent for longer owns nothing; 90 s */
+    double margin_db;            /* 16 */
+    double ewma_alpha;           /* 0.3 */
+    uint64_t hash_seed;          /* drawn at random, so that nobody can make up addresses that
+                                    collide; any value works */
+};
+
+/* Bits; several may come in one change. */
+enum device_change_kind {
+    DEVICE_FIRST_SEEN = 1 << 0,
+    DEVICE_PAYLOAD = 1 << 1, /* an element of the merged view is new or has another value */
+    DEVICE_OWNER = 1 << 2,
+    DEVICE_AVAILABILITY = 1 << 3,
+    DEVICE_FORGOTTEN = 1 << 4, /* the last sight of it: gone when the callback returns */
+};
+
+struct device; /* a row; the pointer is valid until the table is called to change something */
+
+struct device_change {
+    unsigned kinds;
+    const struct device *device;
+    uint16_t source; /* whose packet caused it; SOURCE_NONE: time did */
+    /* with DEVICE_OWNER: */
+    uint16_t owner_from; /* SOURCE_NONE: nobody */
+    enum owner_why why;
+    double rssi_from, rssi_to; /* smoothed, dBm; NAN: unknown */
+};
+
+struct device_table;
+
+typedef void device_table_change_fn(void *user, const struct device_change *change);
+
+/* on_change is called from observe, advance and forget; it must not change the table. */
+struct device_table *device_table_new(const struct device_table_settings *settings,
+                                      device_table_change_fn *on_change, void *user);
+void device_table_free(struct device_table *t);
+
+/* New settings from now on (devices_max and hash_seed excepted). */
+void device_table_configure(struct device_table *t, const struct device_table_settings *settings);
+
+/* A source is offline until said otherwise. Taking one offline moves nothing at once: the next
+ * packet from elsewhere takes its devices over. Removing one forgets all that it heard; devices
+ * that it owned have no owner until their next packet. */
+void device_table_source_online(struct device_table *t, uint16_t source, bool is_online,
+                                usec_t now);
+void device_table_source_remove(struct device_table *t, uint16_t source);
+
+/* One batch from one source. The hot path. Reports are well formed (ble/report.h) and addresses are
+ * of 48 bits. The first report of a device tells DEVICE_FIRST_SEEN and DEVICE_OWNER, which stand
+ * for payload and availability as well. */
+void device_table_observe(struct device_table *t, uint16_t source, const struct ble_report *reports,
+                          size_t count, usec_t now);
+
+/* A configured device is never evicted nor forgotten by time; expected_interval 0: not known (it
+ * goes with the pin). The device need not be here yet. */
+void device_table_pin(struct device_table *t, uint64_t address, bool is_pinned,
+                      usec_t expected_interval);
+
+/* Drops the device and all that is known of it; a pin stays. False: it is not here. */
+bool device_table_forget(struct device_table *t, uint64_t address);
+
+/* Does what is due (availability, forgetting), and when to call it next: a time
+ * that may prove too early, never one that is too late. */
+void device_table_advance(struct device_table *t, usec_t now);
+usec_t device_table_deadline(const struct device_table *t);
+
+/* ---- queries ---- */
+
+size_t device_table_count(const struct device_table *t);
+const struct device *device_table_find(const struct device_table *t, uint64_t address);
+
+/* Walks all rows in no particular order: start with *position = 0; NULL at the end. The table must
+ * not be changed meanwhile. */
+const struct device *device_table_next(const struct device_table *t, size_t *position);
+
+struct device_facts {
+    uint64_t address;
+    uint8_t address_type; /* of the latest packet */
+    bool is_available, is_pinned;
+    int8_t rssi;          /* of the owner's last packet; 0: unknown */
+    double rssi_smoothed; /* of the owner; NAN: unknown */
+    uint16_t owner;       /* SOURCE_NONE: nobody (its proxy was removed) */
+    usec_t first_seen, last_seen;
+    usec_t interval;  /* learned or expected; 0: not known */
+    const char *name; /* UTF-8, repaired where needed (base/utf8.h), and NUL; may hold zero
+                         octets; NULL: none; borrowed */
+    size_t name_size; /* without the NUL */
+    bool has_tx_power;
+    int8_t tx_power;
+    uint64_t advertisements; /* packets of all sources */
+};
+void device_get_facts(const struct device_table *t, const struct device *d,
+                      struct device_facts *ret_facts);
+
+/* The last packet of any source. */
+struct device_packet {
+    usec_t time;
+    uint16_t source;
+    int8_t rssi;
+    bool is_parsed;
+    const uint8_t *data;    /* NULL: it came parsed, there is no raw packet; borrowed */
+    const uint8_t *ad_data; /* the AD structures, put together if it came parsed; borrowed */
+    size_t size;            /* of ad_data */
+};
+void device_get_latest(const struct device_table *t, const struct device *d,
+                       struct device_packet *ret_packet);
+
+/* One source of a device; index from 0, false at the end. In order of first hearing. */
+struct device_source {
+    uint16_t source;
+    int8_t rssi;          /* 0: unknown */
+    double rssi_smoothed; /* NAN: unknown */
+    usec_t last_seen;
+    uint64_t advertisements;
+    bool is_owner;
+};
+bool device_get_source(const struct device_table *t, const struct device *d, size_t index,
+                       struct device_source *ret_source);
+
+/* One element of the merged view; index from 0, false at the end. In order of first hearing. */
+struct device_element {
+    uint8_t type;    /* AD type; UUID lists come one element a UUID, as 0x03, 0x05 or 0x07 */
+    uint16_t source; /* heard last from */
+    usec_t last_seen;
+    bool has_company; /* manufacturer data */
+    uint16_t company;
+    bool has_uuid; /* service data, UUID lists */
+    struct ble_uuid uuid;
+    const uint8_t *data; /* behind the key; borrowed; for UUID lists the UUID itself as on air */
+    size_t size;
+};
+bool device_get_element(const struct device_table *t, const struct device *d, size_t index,
+                        struct device_element *ret_element);
+
+/* Devices that the source heard within the last DEVICE_HOLDERS_AGE. Walks the table: not for the
+ * hot path. */
+size_t device_table_count_heard(const struct device_table *t, uint16_t source, usec_t now);
+/* The same for all sources at once, in one walk: ret_counts[source] for source < sources. */
+void device_table_count_heard_all(const struct device_table *t, size_t *ret_counts, size_t sources,
+                                  usec_t now);
+
+struct device_table_statistics {
+    uint64_t reports; /* taken in */
+    uint64_t refused; /* not taken in: of a new device while every row is pinned */
+    uint64_t parses;  /* packets whose AD structures were read; an unchanged one is not */
+    uint64_t evicted; /* because of devices_max */
+    uint64_t forgotten;
+    uint64_t elements_dropped; /* merged elements that went because of a bound */
+    size_t memory_bytes;
+};
+void device_table_get_statistics(const struct device_table *t,
+                                 struct device_table_statistics *ret_statistics);

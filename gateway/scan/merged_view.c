@@ -1,0 +1,483 @@
+/* The story. A packet comes. Its octets are compared with the payload that this source sent last,
+ * then with the other kept ones. If one is equal and current, its time is noted and that is all.
+ * Otherwise the packet is stored as a payload (the one heard longest ago gives way, after its time
+ * has been noted at its elements), read field by field (of repeats within a packet the last counts)
+ * and merged: an element of the same key gets the new value, a new key makes a new element, what
+ * the packet does not mention stays. A name gives way only to one that is not shorter. A payload of
+ * which some element has got another value since is no longer current: when it comes back, it is
+ * read again and sets its values again, as beacons do that rotate frames under one company id.
+ *
+ * Failure modes. A device that makes up ever new keys fills the elements or their octets: those
+ * heard longest ago go, never the name and never one of this packet, and are counted. Octets that
+ * are no advertising data give no elements. */
+#include "merged_view.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "ble/advertising_data.h"
+
+_Static_assert(sizeof(struct payload) == 80, "no octet of padding in what there is most of");
+
+/* The fields of one packet, without repeats. */
+struct packet_fields {
+    size_t count;
+    struct ad_field fields[MERGED_ELEMENTS_MAX];
+};
+
+/* ---- reading a packet ---- */
+
+static bool same_uuid(uint8_t type_a, const uint8_t *a, uint8_t type_b, const uint8_t *b)
+{
+    size_t size_a = advertising_data_key_size(type_a), size_b = advertising_data_key_size(type_b);
+    struct ble_uuid uuid_a, uuid_b;
+
+    if (size_a == size_b)
+        return memcmp(a, b, size_a) == 0;
+    uuid_a = ble_uuid_from_air(a, size_a);
+    uuid_b = ble_uuid_from_air(b, size_b);
+    return ble_uuid_equal(&uuid_a, &uuid_b);
+}
+
+/* True when two elements, given by type and octets, say something about the same thing. */
+static bool same_key(uint8_t type_a, const uint8_t *a, uint8_t type_b, const uint8_t *b)
+{
+    enum ad_kind kind = advertising_data_kind(type_a);
+
+    if (kind != advertising_data_kind(type_b))
+        return false;
+    switch (kind) {
+    case AD_KIND_UUID:
+    case AD_KIND_SERVICE_DATA:
+        return same_uuid(type_a, a, type_b, b);
+    case AD_KIND_MANUFACTURER:
+        return memcmp(a, b, 2) == 0;
+    case AD_KIND_NAME:
+        return true;
+    case AD_KIND_FLAGS:
+    case AD_KIND_TX_POWER:
+    case AD_KIND_APPEARANCE:
+    case AD_KIND_OTHER:
+        return type_a == type_b;
+    }
+    return false;
+}
+
+/* The last one of a key counts, but a short name never replaces one. */
+static void add_field(struct packet_fields *p, const struct ad_field *f)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const struct ad_field *earlier = &p->fields[i];
+
+        if (!same_key(earlier->type, earlier->data.data, f->type, f->data.data))
+            continue;
+        if (f->type != AD_NAME_SHORT)
+            p->fields[i] = *f;
+        return;
+    }
+    assert(p->count < MERGED_ELEMENTS_MAX); /* see there */
+    p->fields[p->count++] = *f;
+}
+
+static void read_fields(struct packet_fields *ret_fields, struct payload *p)
+{
+    struct ad_reader r = advertising_data_reader(p->octets, p->size);
+    struct ad_field f;
+
+    ret_fields->count = 0;
+    p->has_tx_power = false;
+    while (advertising_data_next_field(&r, &f)) {
+        add_field(ret_fields, &f);
+        if (f.kind == AD_KIND_TX_POWER) {
+            p->has_tx_power = true;
+            p->tx_power = (int8_t) f.data.data[0];
+        }
+    }
+}
+
+/* ---- payloads ---- */
+
+static bool has_octets(const struct payload *p, const struct merged_packet *packet)
+{
+    return p->size == packet->size &&
+           (p->size == 0 || memcmp(p->octets, packet->data, p->size) == 0);
+}
+
+static struct payload *find_payload(const struct merged_view *v, const struct merged_packet *packet,
+                                    uint8_t hint)
+{
+    if (hint < v->payloads_count && has_octets(&v->payloads[hint], packet))
+        return &v->payloads[hint];
+    for (uint8_t i = 0; i < v->payloads_count; i++) {
+        if (has_octets(&v->payloads[i], packet))
+            return &v->payloads[i];
+    }
+    return NULL;
+}
+
+/* Notes the payload's time at the elements that it contains. */
+static void flush_times(struct merged_view *v, const struct payload *p)
+{
+    for (uint32_t left = p->elements; left; left &= left - 1) {
+        struct element *e = &v->elements[__builtin_ctz(left)];
+
+        if (p->last_seen >= e->last_seen) {
+            e->last_seen = p->last_seen;
+            e->source = p->source;
+        }
+    }
+}
+
+static struct payload *free_payload(struct merged_view *v, struct slab *memory)
+{
+    struct payload *oldest = v->payloads;
+
+    if (v->payloads_count < MERGED_PAYLOADS_MAX) {
+        if (v->payloads_count == v->payloads_capacity) {
+            size_t old = v->payloads_capacity, new = old ? old * 2 : 1;
+
+            v->payloads = slab_resize(memory, v->payloads, old * sizeof *v->payloads,
+                                      new * sizeof *v->payloads);
+            v->payloads_capacity = (uint8_t) new;
+        }
+        return &v->payloads[v->payloads_count++];
+    }
+    for (uint8_t i = 1; i < v->payloads_count; i++) {
+        if (v->payloads[i].last_seen < oldest->last_seen)
+            oldest = &v->payloads[i];
+    }
+    flush_times(v, oldest);
+    return oldest;
+}
+
+static struct payload *store_payload(struct merged_view *v, struct slab *memory,
+                                     const struct merged_packet *packet)
+{
+    struct payload *p = free_payload(v, memory);
+
+    *p = (struct payload){.size = packet->size};
+    if (packet->size > 0)
+        memcpy(p->octets, packet->data, packet->size);
+    return p;
+}
+
+/* ---- elements ---- */
+
+static uint8_t *octets_of(const struct merged_view *v, const struct element *e)
+{
+    return v->octets + e->offset;
+}
+
+static struct element *find_element(const struct merged_view *v, const struct ad_field *f)
+{
+    for (uint8_t i = 0; i < v->elements_count; i++) {
+        struct element *e = &v->elements[i];
+
+        if (same_key(e->type, octets_of(v, e), f->type, f->data.data))
+            return e;
+    }
+    return NULL;
+}
+
+static uint32_t bit_of(const struct merged_view *v, const struct element *e)
+{
+    return 1u << (e - v->elements);
+}
+
+static void remove_octets(struct merged_view *v, uint16_t offset, uint8_t size)
+{
+    size_t end = (size_t) offset + size;
+
+    memmove(v->octets + offset, v->octets + end, v->octets_size - end);
+    v->octets_size = (uint16_t) (v->octets_size - size);
+    for (uint8_t i = 0; i < v->elements_count; i++) {
+        if (v->elements[i].offset > offset)
+            v->elements[i].offset = (uint16_t) (v->elements[i].offset - size);
+    }
+}
+
+static void append_octets(struct merged_view *v, struct slab *memory, struct element *e,
+                          const struct bytes *data)
+{
+    size_t capacity = v->octets_capacity ? v->octets_capacity : 32;
+
+    while (capacity < v->octets_size + data->size)
+        capacity *= 2;
+    if (capacity > v->octets_capacity) {
+        v->octets = slab_resize(memory, v->octets, v->octets_capacity, capacity);
+        v->octets_capacity = (uint16_t) capacity;
+    }
+    memcpy(v->octets + v->octets_size, data->data, data->size);
+    e->offset = v->octets_size;
+    e->size = (uint8_t) data->size;
+    v->octets_size = (uint16_t) (v->octets_size + data->size);
+}
+
+static struct element *append_element(struct merged_view *v, struct slab *memory)
+{
+    if (v->elements_count == v->elements_capacity) {
+        size_t old = v->elements_capacity, new = old ? old * 2 : 4;
+
+        v->elements = slab_resize(memory, v->elements, old * sizeof *v->elements,
+                                  new * sizeof *v->elements);
+        v->elements_capacity = (uint8_t) new;
+    }
+    return &v->elements[v->elements_count++];
+}
+
+/* The element of this bit has another value, or is gone: payloads with the former one are not
+ * current. */
+static void outdate_payloads(struct merged_view *v, uint32_t bit)
+{
+    for (uint8_t i = 0; i < v->payloads_count; i++) {
+        if (v->payloads[i].elements & bit) {
+            v->payloads[i].elements &= ~bit;
+            v->payloads[i].is_current = false;
+        }
+    }
+}
+
+static void remove_element(struct merged_view *v, uint8_t index)
+{
+    struct element gone = v->elements[index];
+    uint32_t below = (1u << index) - 1;
+
+    outdate_payloads(v, 1u << index);
+    for (uint8_t i = 0; i < v->payloads_count; i++) {
+        uint32_t *bits = &v->payloads[i].elements;
+
+        *bits = (*bits & below) | (*bits >> 1 & ~below);
+    }
+    v->elements_count--;
+    memmove(v->elements + index, v->elements + index + 1,
+            (size_t) (v->elements_count - index) * sizeof *v->elements);
+    remove_octets(v, gone.offset, gone.size);
+}
+
+/* When and from whom an element was heard last. */
+static void effective_time(const struct merged_view *v, uint8_t index, usec_t *ret_time,
+                           uint16_t *ret_source)
+{
+    *ret_time = v->elements[index].last_seen;
+    *ret_source = v->elements[index].source;
+    for (uint8_t i = 0; i < v->payloads_count; i++) {
+        const struct payload *p = &v->payloads[i];
+
+        if (p->elements & 1u << index && p->last_seen >= *ret_time) {
+            *ret_time = p->last_seen;
+            *ret_source = p->source;
+        }
+    }
+}
+
+/* Drops the element heard longest ago that is neither the name nor in keep. The size it had. */
+static uint8_t drop_oldest(struct merged_view *v, uint32_t *keep, struct merged_counts *counts)
+{
+    usec_t oldest = USEC_NEVER, time;
+    uint8_t victim = v->elements_count, size;
+    uint16_t source;
+    uint32_t below;
+
+    for (uint8_t i = 0; i < v->elements_count; i++) {
+        if (*keep & 1u << i || advertising_data_kind(v->elements[i].type) == AD_KIND_NAME)
+            continue;
+        effective_time(v, i, &time, &source);
+        if (time < oldest) {
+            oldest = time;
+            victim = i;
+        }
+    }
+    assert(victim < v->elements_count); /* a name and one packet never fill the bounds */
+    size = v->elements[victim].size;
+    remove_element(v, victim);
+    below = (1u << victim) - 1;
+    *keep = (*keep & below) | (*keep >> 1 & ~below);
+    counts->elements_dropped++;
+    return size;
+}
+
+/* Makes sure that all fields fit, at the cost of elements that are not among them. */
+static void make_room(struct merged_view *v, const struct packet_fields *packet,
+                      struct merged_counts *counts)
+{
+    size_t elements = v->elements_count, octets = v->octets_size; /* after the merge */
+    uint32_t keep = 0;
+
+    if (elements + packet->count <= MERGED_ELEMENTS_MAX &&
+        octets + BLE_REPORT_DATA_MAX <= MERGED_OCTETS_MAX)
+        return;
+    for (size_t i = 0; i < packet->count; i++) {
+        const struct element *e = find_element(v, &packet->fields[i]);
+
+        octets += packet->fields[i].data.size;
+        if (e) {
+            keep |= bit_of(v, e);
+            octets -= e->size;
+        } else {
+            elements++;
+        }
+    }
+    while (elements > MERGED_ELEMENTS_MAX || octets > MERGED_OCTETS_MAX) {
+        octets -= drop_oldest(v, &keep, counts);
+        elements--;
+    }
+}
+
+/* ---- merging ---- */
+
+static void set_name(struct merged_view *v, struct slab *memory, const struct bytes *octets)
+{
+    char text[UTF8_REPAIRED_SIZE(BLE_REPORT_DATA_MAX)];
+    size_t size = utf8_repair(text, octets->data, octets->size);
+
+    if (v->name)
+        slab_give(memory, v->name, (size_t) v->name_size + 1);
+    v->name = slab_take(memory, size + 1);
+    memcpy(v->name, text, size + 1);
+    v->name_size = (uint8_t) size;
+}
+
+static bool is_shorter_name(const struct merged_view *v, const struct element *e,
+                            const struct ad_field *f)
+{
+    return f->kind == AD_KIND_NAME &&
+           utf8_count(f->data.data, f->data.size) < utf8_count(octets_of(v, e), e->size);
+}
+
+/* A name is the same whether it was called short or complete. */
+static bool has_value(const struct merged_view *v, const struct element *e,
+                      const struct ad_field *f)
+{
+    return (e->type == f->type || f->kind == AD_KIND_NAME) && e->size == f->data.size &&
+           memcmp(octets_of(v, e), f->data.data, e->size) == 0;
+}
+
+static void set_value(struct merged_view *v, struct slab *memory, struct element *e,
+                      const struct ad_field *f)
+{
+    e->type = f->type;
+    if (e->size == f->data.size) {
+        memcpy(octets_of(v, e), f->data.data, e->size);
+    } else {
+        if (e->size > 0)
+            remove_octets(v, e->offset, e->size);
+        append_octets(v, memory, e, &f->data);
+    }
+    if (f->kind == AD_KIND_NAME)
+        set_name(v, memory, &f->data);
+}
+
+/* Merges one field of the payload; true when it changed the view. */
+static bool merge_field(struct merged_view *v, struct slab *memory, struct payload *p,
+                        const struct ad_field *f)
+{
+    struct element *e = find_element(v, f);
+    bool is_changed = true;
+
+    if (!e) {
+        e = append_element(v, memory);
+        e->size = 0;
+        set_value(v, memory, e, f);
+    } else if (has_value(v, e, f)) {
+        if (f->type == AD_NAME)
+            e->type = AD_NAME;
+        is_changed = false;
+    } else if (is_shorter_name(v, e, f)) {
+        return false;
+    } else {
+        outdate_payloads(v, bit_of(v, e));
+        set_value(v, memory, e, f);
+    }
+    e->last_seen = p->last_seen;
+    e->source = p->source;
+    p->elements |= bit_of(v, e);
+    return is_changed;
+}
+
+static bool merge(struct merged_view *v, struct slab *memory, struct payload *p,
+                  struct merged_counts *counts)
+{
+    struct packet_fields packet;
+    bool is_changed = false;
+
+    counts->parses++;
+    read_fields(&packet, p);
+    make_room(v, &packet, counts);
+    for (size_t i = 0; i < packet.count; i++)
+        is_changed |= merge_field(v, memory, p, &packet.fields[i]);
+    p->is_current = true;
+    return is_changed;
+}
+
+/* ---- the door ---- */
+
+void merged_view_done(struct merged_view *v, struct slab *memory)
+{
+    slab_give(memory, v->payloads, v->payloads_capacity * sizeof *v->payloads);
+    slab_give(memory, v->elements, v->elements_capacity * sizeof *v->elements);
+    slab_give(memory, v->octets, v->octets_capacity);
+    slab_give(memory, v->name, (size_t) v->name_size + 1);
+    *v = (struct merged_view){0};
+}
+
+bool merged_view_take(struct merged_view *v, struct slab *memory,
+                      const struct merged_packet *packet, uint8_t *hint,
+                      struct merged_counts *counts)
+{
+    struct payload *p = find_payload(v, packet, *hint);
+
+    if (!p)
+        p = store_payload(v, memory, packet);
+    p->last_seen = packet->now;
+    p->source = packet->source;
+    *hint = v->latest = (uint8_t) (p - v->payloads);
+    return !p->is_current && merge(v, memory, p, counts);
+}
+
+const struct payload *merged_view_latest(const struct merged_view *v)
+{
+    return &v->payloads[v->latest];
+}
+
+bool merged_view_get(const struct merged_view *v, size_t index, struct device_element *ret_element)
+{
+    const struct element *e;
+    struct ad_field f;
+    struct bytes value;
+
+    if (index >= v->elements_count)
+        return false;
+    e = &v->elements[index];
+    f = (struct ad_field){
+            .kind = advertising_data_kind(e->type),
+            .type = e->type,
+            .data = {octets_of(v, e), e->size},
+    };
+    value = f.kind == AD_KIND_UUID ? f.data : ad_field_value(&f);
+    *ret_element = (struct device_element){
+            .type = e->type,
+            .has_company = f.kind == AD_KIND_MANUFACTURER,
+            .has_uuid = f.kind == AD_KIND_UUID || f.kind == AD_KIND_SERVICE_DATA,
+            .data = value.data,
+            .size = value.size,
+    };
+    effective_time(v, (uint8_t) index, &ret_element->last_seen, &ret_element->source);
+    if (ret_element->has_company)
+        ret_element->company = ad_field_company(&f);
+    if (ret_element->has_uuid)
+        ret_element->uuid = ad_field_uuid(&f);
+    return true;
+}
+
+void merged_view_forget_source(struct merged_view *v, uint16_t source)
+{
+    for (uint8_t i = 0; i < v->payloads_count; i++) {
+        if (v->payloads[i].source == source)
+            v->payloads[i].source = SOURCE_NONE;
+    }
+    for (uint8_t i = 0; i < v->elements_count; i++) {
+        if (v->elements[i].source == source)
+            v->elements[i].source = SOURCE_NONE;
+    }
+}

@@ -1,0 +1,81 @@
+/* The merged view of one device: all that it ever said, over all packets and sources. Internal to
+ * scan.
+ *
+ * It keeps elements (flags, name, each UUID, each service data …, every one with its value, and
+ * when and from whom it was heard last) and a few recent distinct payloads. A packet that repeats a
+ * kept payload is not read again: the time is noted at the payload, and an element's time is the
+ * latest of its own and of the payloads that contain it.
+ *
+ * Valid when zeroed; memory comes from the table's slab. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/slab.h"
+#include "ble/report.h"
+#include "scan/device_table.h"
+
+#define MERGED_PAYLOADS_MAX 8    /* beacons rotate up to six frames */
+#define MERGED_ELEMENTS_MAX 32   /* one packet has 30 at most; bits of a mask */
+#define MERGED_OCTETS_MAX   1024 /* of all elements; an oversized name may add 60 */
+
+struct payload {
+    usec_t last_seen;
+    uint32_t elements; /* bit i: elements[i] is in it, with the value that it has now */
+    uint16_t source;
+    uint8_t size;
+    bool is_current : 1; /* reading it again would change nothing but times */
+    bool has_tx_power : 1;
+    int8_t tx_power;
+    uint8_t octets[BLE_REPORT_DATA_MAX];
+};
+
+struct element {
+    usec_t last_seen;
+    uint16_t source;
+    uint16_t offset; /* of its octets, key included */
+    uint8_t type;
+    uint8_t size;
+};
+
+struct merged_view {
+    struct payload *payloads;
+    struct element *elements; /* in order of first hearing */
+    uint8_t *octets;
+    char *name; /* repaired UTF-8 and NUL; NULL: none */
+    uint16_t octets_size, octets_capacity;
+    uint8_t payloads_count, payloads_capacity, elements_count, elements_capacity;
+    uint8_t name_size, latest; /* latest: index of the last packet's payload */
+};
+
+struct merged_packet {
+    const uint8_t *data;
+    uint8_t size;
+    uint16_t source;
+    usec_t now;
+};
+
+struct merged_counts {
+    uint64_t parses;
+    uint64_t elements_dropped;
+};
+
+void merged_view_done(struct merged_view *v, struct slab *memory);
+
+/* Takes a packet in; true when an element is new or has another value. *hint is an index of this
+ * source's last payload as set by the last call (0 at first): a guess that may be wrong. */
+bool merged_view_take(struct merged_view *v, struct slab *memory,
+                      const struct merged_packet *packet, uint8_t *hint,
+                      struct merged_counts *counts);
+
+/* The payload of the last packet; there is one after the first take. */
+const struct payload *merged_view_latest(const struct merged_view *v);
+
+/* As device_get_element. */
+bool merged_view_get(const struct merged_view *v, size_t index, struct device_element *ret_element);
+
+/* What came from the source is now from SOURCE_NONE. */
+void merged_view_forget_source(struct merged_view *v, uint16_t source);

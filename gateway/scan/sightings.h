@@ -1,0 +1,38 @@
+/* Sightings: which sources have heard one device, in order of first hearing. Internal to scan.
+ *
+ * Valid when zeroed; memory comes from the table's slab. Bounded by the number of sources. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/slab.h"
+
+#define SIGHTING_NONE UINT16_MAX
+
+struct sighting {
+    usec_t last_seen;
+    double rssi_smoothed; /* NAN: it never said */
+    uint64_t advertisements;
+    int8_t rssi;          /* of the last packet; 0: it did not say */
+    uint8_t payload_hint; /* where merged_view probably keeps what it said last */
+};
+
+struct sightings {
+    struct sighting *items; /* capacity of them, then as many source numbers; in the slab */
+    uint16_t count, capacity;
+};
+
+void sightings_done(struct sightings *s, struct slab *memory);
+
+/* Its index, or SIGHTING_NONE. */
+uint16_t sightings_find(const struct sightings *s, uint16_t source);
+
+/* A new one, of a source that is not in. Its index; earlier pointers into items are void. */
+uint16_t sightings_add(struct sightings *s, struct slab *memory, uint16_t source);
+
+/* Those behind it move up. */
+void sightings_remove(struct sightings *s, uint16_t index);
+
+uint16_t sightings_source(const struct sightings *s, uint16_t index);
