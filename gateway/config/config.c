@@ -1,0 +1,414 @@
+/* The happy path: the text is JSON; all settings take their defaults; the document is walked down,
+ * each key that has a row in the table is read by the reader of its type and each list by its own;
+ * at the end come the rules that concern several settings at once.
+ *
+ * Failure modes: a text that is no JSON is one fault with line and column. Anything else adds a
+ * fault and goes on, so that one run shows all of them; then the half-read configuration is
+ * released and NULL returned. A fault never quotes a secret, and nothing of the JSON library's own
+ * message that might hold a piece of the text. */
+#include "config.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "fields.h"
+#include "listen_address.h"
+#include "lists.h"
+#include "values.h"
+
+#define KEY_SIZE 128 /* room for any dotted key */
+
+/* ---- the table ---- */
+
+static const struct config_setting settings[] = {
+#define XX(type_, field_, key_, standard_, low_, high_, values_, restart_, part_, help_)           \
+    {.type = CONFIG_##type_,                                                                       \
+     .key = key_,                                                                                  \
+     .standard = standard_,                                                                        \
+     .low = low_,                                                                                  \
+     .high = high_,                                                                                \
+     .values = values_,                                                                            \
+     .needs_restart = restart_,                                                                    \
+     .part = part_,                                                                                \
+     .help = help_,                                                                                \
+     .offset = offsetof(struct config, field_)},
+        CONFIG_SETTINGS(XX)
+#undef XX
+};
+
+static const struct {
+    value_reader *read;
+    bool is_nullable;
+} types[] = {
+        [CONFIG_BOOL] = {value_read_bool, false},
+        [CONFIG_INT] = {value_read_int, false},
+        [CONFIG_INT_OR_NULL] = {value_read_int, true},
+        [CONFIG_NUM] = {value_read_number, false},
+        [CONFIG_TEXT] = {value_read_text, false},
+        [CONFIG_TEXT_OR_NULL] = {value_read_text, true},
+        [CONFIG_SECRET_OR_NULL] = {value_read_secret, true},
+        [CONFIG_KEY_OR_NULL] = {value_read_key, true},
+        [CONFIG_ENUM] = {value_read_enum, false},
+        [CONFIG_ADDRESS] = {value_read_address, false},
+        [CONFIG_ADDRESSES] = {value_read_addresses, false},
+        [CONFIG_TEXTS] = {value_read_texts, false},
+};
+
+static const struct config_setting *find_setting(const char *key)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+        if (strcmp(settings[i].key, key) == 0)
+            return &settings[i];
+    }
+    return NULL;
+}
+
+/* The dotted key of a setting or list, by number; NULL at the end. */
+static const char *known_key(size_t index)
+{
+    if (index < ARRAY_SIZE(settings))
+        return settings[index].key;
+    return lists_key(index - ARRAY_SIZE(settings));
+}
+
+/* Whether "mqtt.tls" is the path of an object that holds settings. */
+static bool is_section(const char *path)
+{
+    size_t length = strlen(path);
+    const char *key;
+
+    for (size_t i = 0; (key = known_key(i)); i++) {
+        if (strncmp(key, path, length) == 0 && key[length] == '.')
+            return true;
+    }
+    return false;
+}
+
+/* ---- the walk ---- */
+
+struct walk {
+    struct reading reading;
+    struct lists lists;
+    struct config *config;
+};
+
+static void read_setting(const struct config_setting *setting, struct value *v,
+                         struct config *config)
+{
+    v->low = setting->low;
+    v->high = setting->high;
+    v->rule = setting->values;
+    v->is_nullable = types[setting->type].is_nullable;
+    types[setting->type].read(v, (char *) config + setting->offset);
+}
+
+static void set_defaults(struct config *config)
+{
+    const char *no_parts[] = {NULL};
+    struct config_faults faults = {0};
+    struct reading reading = {.faults = &faults, .parts = no_parts};
+
+    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+        struct value v = {
+                .reading = &reading,
+                .json = json_loads(settings[i].standard, JSON_DECODE_ANY, /* error= */ NULL),
+        };
+
+        assert(v.json);
+        read_setting(&settings[i], &v, config);
+        json_decref(v.json);
+    }
+    assert(faults.count == 0);
+}
+
+/* path is that of the object around the unknown key, "" for the document. */
+static void report_unknown(struct walk *walk, const char *path, const struct value *v)
+{
+    struct nearest nearest = {.wanted = v->at.key};
+    size_t length = strlen(path);
+    const char *key;
+
+    if (!*path && find_setting(v->at.key)) {
+        VALUE_FAULT(v, "is not a key; objects nest: \"http.listen\" is {\"http\":{\"listen\":…}}");
+        return;
+    }
+    for (size_t i = 0; (key = known_key(i)); i++) {
+        char name[KEY_SIZE];
+
+        if (length && (strncmp(key, path, length) != 0 || key[length] != '.'))
+            continue;
+        key += length ? length + 1 : 0;
+        (void) snprintf(name, sizeof(name), "%.*s", (int) strcspn(key, "."), key);
+        nearest_consider(&nearest, name);
+    }
+    nearest_report(&nearest, &walk->reading, &v->at);
+}
+
+static void read_list(struct walk *walk, const char *key, const struct value *v)
+{
+    const char *part;
+    lists_reader *read = lists_find(key, &part);
+
+    fields_note_effect(&walk->reading, part, key, NULL);
+    if (json_is_array(v->json))
+        read(&walk->lists, v, walk->config);
+    else
+        value_is_not(v, "a list");
+}
+
+static void read_section(struct walk *walk, const struct value *object, const char *path)
+{
+    const char *key;
+    json_t *json;
+
+    if (!json_is_object(object->json)) {
+        value_is_not(object, "an object");
+        return;
+    }
+    json_object_foreach(object->json, key, json)
+    {
+        struct value v = {
+                .reading = &walk->reading, .at = {.parent = &object->at, .key = key}, .json = json};
+        const struct config_setting *setting;
+        const char *part;
+        char name[KEY_SIZE];
+        int length = snprintf(name, sizeof(name), "%s%s%s", path, *path ? "." : "", key);
+
+        setting = find_setting(name);
+        if (length >= (int) sizeof(name) || (!*path && strchr(key, '.')))
+            report_unknown(walk, path, &v);
+        else if (setting) {
+            read_setting(setting, &v, walk->config);
+            fields_note_effect(&walk->reading, setting->part, name, NULL);
+        } else if (lists_find(name, &part))
+            read_list(walk, name, &v);
+        else if (is_section(name))
+            read_section(walk, &v, name);
+        else
+            report_unknown(walk, path, &v);
+    }
+}
+
+/* ---- rules that concern several settings ---- */
+
+/* A fault at "http.listen". */
+static void add_fault(struct config_faults *faults, const char *key, const char *detail)
+{
+    char names[KEY_SIZE];
+    char *rest = NULL;
+    struct place places[8] = {{0}};
+    size_t depth = 0;
+
+    (void) snprintf(names, sizeof(names), "%s", key);
+    for (char *name = strtok_r(names, ".", &rest); name; name = strtok_r(NULL, ".", &rest)) {
+        assert(depth + 1 < ARRAY_SIZE(places));
+        places[depth + 1] = (struct place){.parent = &places[depth], .key = name};
+        depth++;
+    }
+    fault_list_add(faults, &places[depth], "%s", detail);
+}
+
+static void check_tls(const struct config *config, struct config_faults *faults)
+{
+    if (config->http_tls_cert && !config->http_tls_key)
+        add_fault(faults, "http.tls.cert", "needs http.tls.key beside it");
+    if (config->http_tls_key && !config->http_tls_cert)
+        add_fault(faults, "http.tls.key", "needs http.tls.cert beside it");
+}
+
+static void check_http_listen(const struct config *config, struct config_faults *faults)
+{
+    for (size_t i = 0; i < config->http_listen.count; i++) {
+        char detail[400];
+
+        if (listen_address_is_loopback(config->http_listen.items[i].host))
+            continue;
+        (void) snprintf(
+                detail, sizeof(detail),
+                "%.80s can be reached from other machines, and without an access token "
+                "everybody there could do everything: listen at 127.0.0.1, ::1 or localhost "
+                "(and forward the port, for instance with ssh -L)",
+                config->http_listen.items[i].host);
+        add_fault(faults, "http.listen", detail);
+        return;
+    }
+}
+
+static void check_esphome_listen(const struct config *config, struct config_faults *faults)
+{
+    static const char detail[] =
+            "can be reached from other machines, and that needs an "
+            "encryption_key beside it: set one (32 octets in base64), or listen "
+            "at 127.0.0.1";
+
+    if (config->esphome_single_enabled && !config->esphome_single_encryption_key &&
+        !listen_address_is_loopback(config->esphome_single_listen.items[0].host))
+        add_fault(faults, "esphome.single.listen", detail);
+    if (config->esphome_mirror_enabled && !config->esphome_mirror_encryption_key &&
+        !listen_address_is_loopback(config->esphome_mirror_address))
+        add_fault(faults, "esphome.mirror.address", detail);
+}
+
+/* ---- the text ---- */
+
+/* The library's message without what it quotes of the text: that may be a piece of a secret. */
+static void report_syntax(const json_error_t *error, struct config_faults *faults)
+{
+    const struct place document = {0};
+    char cause[JSON_ERROR_TEXT_LENGTH];
+    const char *text = cause;
+    char *quotation;
+
+    (void) snprintf(cause, sizeof(cause), "%s", error->text);
+    quotation = strstr(cause, " near ");
+    if (quotation)
+        *quotation = '\0';
+    if (json_error_code(error) == json_error_duplicate_key)
+        text = "a key stands twice in the same object";
+    else if (json_error_code(error) == json_error_premature_end_of_input)
+        text = "the text ends too early";
+    fault_list_add(faults, &document, "is not JSON: line %d, column %d: %s", error->line,
+                   error->column, text);
+}
+
+static json_t *parse_text(const char *text, size_t size, struct config_faults *faults)
+{
+    const struct place document = {0};
+    size_t blank = 0;
+    json_error_t error;
+    json_t *json;
+
+    while (blank < size && memchr(" \t\r\n", text[blank], 4))
+        blank++;
+    if (size > CONFIG_FILE_MAX)
+        fault_list_add(faults, &document, "is larger than %u MiB", CONFIG_FILE_MAX >> 20);
+    else if (blank == size)
+        fault_list_add(faults, &document, "is empty; the shortest configuration is {}");
+    else if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+        fault_list_add(faults, &document,
+                       "begins with a byte order mark: save it as UTF-8 without one");
+    else if (memchr(text, '\0', size))
+        fault_list_add(faults, &document, "holds a zero octet: it must be text in UTF-8");
+    else {
+        json = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+        if (!json)
+            report_syntax(&error, faults);
+        return json;
+    }
+    return NULL;
+}
+
+static int read_file(const char *path, struct buffer *ret_text)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    ssize_t got;
+
+    if (fd < 0)
+        return -errno;
+    do {
+        got = read(fd, buffer_reserve(ret_text, 65536), 65536);
+        if (got > 0)
+            buffer_commit(ret_text, (size_t) got);
+    } while ((got > 0 && buffer_size(ret_text) <= CONFIG_FILE_MAX) || (got < 0 && errno == EINTR));
+    got = got < 0 ? -errno : 0;
+    (void) close(fd);
+    return (int) got;
+}
+
+/* ---- public ---- */
+
+struct config *config_parse(const char *text, size_t size, const char *const *parts,
+                            struct config_faults *ret_faults)
+{
+    struct walk walk = {.reading = {.faults = ret_faults, .parts = parts}};
+    struct value document = {.reading = &walk.reading};
+
+    *ret_faults = (struct config_faults){0};
+    document.json = parse_text(text, size, ret_faults);
+    if (!document.json)
+        return NULL;
+    walk.config = xnew(struct config, 1);
+    walk.reading.without_effect = &walk.config->without_effect;
+    set_defaults(walk.config);
+    read_section(&walk, &document, "");
+    lists_check(&walk.lists, ret_faults);
+    check_tls(walk.config, ret_faults);
+    check_http_listen(walk.config, ret_faults);
+    check_esphome_listen(walk.config, ret_faults);
+    json_decref(document.json);
+    if (ret_faults->count == 0)
+        return walk.config;
+    config_free(walk.config);
+    return NULL;
+}
+
+struct config *config_load(const char *path, const char *const *parts,
+                           struct config_faults *ret_faults)
+{
+    const struct place document = {0};
+    struct buffer text = {0};
+    struct config *config = NULL;
+    int error = read_file(path, &text);
+
+    *ret_faults = (struct config_faults){0};
+    if (error)
+        fault_list_add(ret_faults, &document, "cannot be read: %s (%s)", error_sentence(error),
+                       error_token(error));
+    else
+        config = config_parse((const char *) buffer_front(&text), buffer_size(&text), parts,
+                              ret_faults);
+    if (text.data)
+        explicit_bzero(text.data, text.capacity);
+    buffer_done(&text);
+    return config;
+}
+
+static void free_setting(const struct config_setting *setting, void *field)
+{
+    switch (setting->type) {
+    case CONFIG_TEXT:
+    case CONFIG_TEXT_OR_NULL:
+    case CONFIG_ENUM:
+        free(*(char **) field);
+        return;
+    case CONFIG_SECRET_OR_NULL:
+    case CONFIG_KEY_OR_NULL:
+        value_free_secret(*(char **) field);
+        return;
+    case CONFIG_TEXTS:
+        value_free_texts(field);
+        return;
+    case CONFIG_BOOL:
+    case CONFIG_INT:
+    case CONFIG_INT_OR_NULL:
+    case CONFIG_NUM:
+    case CONFIG_ADDRESS:
+    case CONFIG_ADDRESSES:
+        return;
+    }
+}
+
+void config_free(struct config *config)
+{
+    if (!config)
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
+        free_setting(&settings[i], (char *) config + settings[i].offset);
+    lists_free(config);
+    value_free_texts(&config->without_effect);
+    free(config);
+}
+
+const struct config_setting *config_settings(size_t *ret_count)
+{
+    *ret_count = ARRAY_SIZE(settings);
+    return settings;
+}
