@@ -1,0 +1,713 @@
+/* The happy path: begin() looks the host up, on_resolved() connects, on_open() makes a session,
+ * which calls on_ready() when the device has told who it is; subscribe() asks for slots and
+ * advertisements; the first scanner state or advertisement proves that we have them, and the proxy
+ * is online.
+ *
+ * Whatever goes wrong ends in finish(): connection and session are let go of, the cause is kept,
+ * reconnect.h says how long to wait, and the timer calls begin() again. Session callbacks never
+ * free the session; they note what happened, and after_session() acts when the session has
+ * returned. */
+#include "proxy.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <uv.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "ble/address.h"
+#include "esphome/client_session.h"
+#include "proxy/connection.h"
+#include "proxy/reconnect.h"
+#include "proxy/resolver.h"
+#include "proxy/subscription.h"
+
+#define TEXT_MAX 64 /* of what a device says of itself */
+
+struct slot_table {
+    bool is_known;
+    uint32_t limit, free;
+    size_t count;
+    uint64_t addresses[PROXY_SLOTS_MAX];
+    usec_t since[PROXY_SLOTS_MAX];
+};
+
+struct proxy {
+    uv_loop_t *loop;
+    struct resolver *resolver; /* borrowed, outlives us */
+    struct proxy_settings settings;
+    struct proxy_callbacks callbacks;
+
+    enum proxy_state state;
+    usec_t since;
+    usec_t ready_since; /* 0: this session is not ready */
+    usec_t retry_at;    /* 0: not waiting */
+    struct reconnect reconnect;
+    struct subscription subscription;
+    int error_code, logged_error;
+    char error_detail[200];
+    usec_t error_time;
+
+    uv_timer_t timer;
+    struct resolver_request *look_up;
+    struct connection *connection;
+    struct client_session *session;
+    unsigned closing_connections;
+    bool wants_restart; /* proxy_reconnect() while a session says goodbye */
+    usec_t goodbye_deadline;
+    bool is_closing;
+    void (*on_closed)(void *user);
+    void *closed_user;
+
+    /* what the device said; kept while it is away */
+    bool has_mac, has_bluetooth_mac, has_deep_sleep;
+    uint64_t mac, bluetooth_mac;
+    char model[TEXT_MAX], version[TEXT_MAX];
+    uint32_t api_major, api_minor, features;
+    /* of this session */
+    bool has_scanner;
+    struct message_scanner_state scanner;
+    struct slot_table slots;
+    uint64_t advertisements;
+    usec_t last_advertisement;
+};
+
+static void begin(struct proxy *p);
+static void arm_timer(struct proxy *p);
+
+const char *proxy_state_name(enum proxy_state state)
+{
+    static const char *const names[] = {"disabled",
+                                        "resolving",
+                                        "connecting",
+                                        "handshaking",
+                                        "online",
+                                        "online_no_bluetooth",
+                                        "subscription_refused",
+                                        "subscription_lost",
+                                        "waiting_retry",
+                                        "failed"};
+
+    return names[state];
+}
+
+uint32_t proxy_features(uint32_t api_major, uint32_t api_minor, uint32_t flags, uint32_t legacy)
+{
+    static const uint32_t steps[] = {PROXY_FEATURE_PASSIVE_SCAN, PROXY_FEATURE_ACTIVE_CONNECTIONS,
+                                     PROXY_FEATURE_REMOTE_CACHING, PROXY_FEATURE_PAIRING,
+                                     PROXY_FEATURE_CACHE_CLEARING};
+    uint32_t features = 0;
+
+    if (api_major > 1 || api_minor >= 9)
+        return flags;
+    for (size_t i = 0; i < ARRAY_SIZE(steps) && i < legacy; i++)
+        features |= steps[i];
+    return features;
+}
+
+static void set_state(struct proxy *p, enum proxy_state state, usec_t now)
+{
+    if (p->state == state)
+        return;
+    log_debug("proxy.state", "name=%s from=%s to=%s", p->settings.name, proxy_state_name(p->state),
+              proxy_state_name(state));
+    p->state = state;
+    p->since = now;
+    p->callbacks.on_change(p->callbacks.user, p, PROXY_CHANGE_STATE, now);
+}
+
+static double random_share(void)
+{
+    uint32_t number = 0;
+
+    if (getrandom(&number, sizeof number, GRND_NONBLOCK) < 0)
+        number = 0; /* as good a jitter as any */
+    return (double) number / (double) UINT32_MAX;
+}
+
+static void keep_error(struct proxy *p, int cause, const char *detail, usec_t now)
+{
+    p->error_code = cause;
+    p->error_time = now;
+    (void) snprintf(p->error_detail, sizeof p->error_detail, "%s", detail);
+}
+
+/* A new cause is told at once, the same one again at the 10th, 20th … try. */
+static void log_failure(struct proxy *p, usec_t delay)
+{
+    if (p->logged_error == p->error_code && p->reconnect.tries % 10 != 0) {
+        log_debug("proxy.failed", "name=%s cause=%s tries=%u retry_s=%.1f", p->settings.name,
+                  error_token(p->error_code), p->reconnect.tries, (double) delay / USEC_PER_SEC);
+        return;
+    }
+    p->logged_error = p->error_code;
+    log_warning("proxy.failed", "name=%s cause=%s detail=\"%s\" retrying in %.1f s",
+                p->settings.name, error_token(p->error_code), p->error_detail,
+                (double) delay / USEC_PER_SEC);
+}
+
+static void maybe_finish_close(struct proxy *p);
+
+static void on_connection_closed(void *user)
+{
+    struct proxy *p = user;
+
+    p->closing_connections--;
+    maybe_finish_close(p);
+}
+
+/* Lets go of everything that belongs to one attempt. */
+static void release(struct proxy *p)
+{
+    resolver_cancel(TAKE(p->look_up));
+    if (connection_close(TAKE(p->connection), on_connection_closed, p))
+        p->closing_connections++;
+    client_session_free(TAKE(p->session));
+    p->subscription = (struct subscription){0};
+    p->ready_since = 0;
+    p->goodbye_deadline = 0;
+    p->has_scanner = false;
+    p->slots = (struct slot_table){0};
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct proxy *p = handle->data;
+
+    if (p->on_closed)
+        p->on_closed(p->closed_user);
+    explicit_bzero(&p->settings, sizeof p->settings);
+    free(p);
+}
+
+/* All that must be quiet before it is gone. */
+static void maybe_finish_close(struct proxy *p)
+{
+    if (!p->is_closing || p->session || p->connection || p->closing_connections > 0)
+        return;
+    if (!uv_is_closing((uv_handle_t *) &p->timer))
+        uv_close((uv_handle_t *) &p->timer, on_timer_closed);
+}
+
+/* The attempt or the conversation is over. */
+static void finish(struct proxy *p, int cause, const char *detail)
+{
+    usec_t now = clock_now(), ready_for = p->ready_since ? now - p->ready_since : 0, delay;
+
+    release(p);
+    if (p->is_closing) {
+        maybe_finish_close(p);
+        return;
+    }
+    if (p->wants_restart) {
+        p->wants_restart = false;
+        begin(p);
+        return;
+    }
+    keep_error(p, cause, detail, now);
+    delay = reconnect_delay(&p->reconnect, cause, ready_for, p->has_deep_sleep, random_share());
+    log_failure(p, delay);
+    p->retry_at = now + delay;
+    set_state(p, reconnect_is_hopeless(cause) ? PROXY_FAILED : PROXY_WAITING_RETRY, now);
+    arm_timer(p);
+}
+
+/* ---- the session's side ---- */
+
+static int64_t wall_seconds(void *user)
+{
+    (void) user;
+    return clock_wall() / 1000000;
+}
+
+static void pump(struct proxy *p)
+{
+    for (;;) {
+        size_t size, taken;
+        const uint8_t *data = client_session_output(p->session, &size);
+
+        taken = size > 0 ? connection_send(p->connection, data, size) : 0;
+        if (taken == 0)
+            return;
+        client_session_sent(p->session, taken);
+    }
+}
+
+/* To be called after every call into the session from outside of it. */
+static void after_session(struct proxy *p)
+{
+    const struct session_error *error;
+    char detail[sizeof error->detail];
+
+    if (!p->session)
+        return;
+    pump(p);
+    if (client_session_state(p->session) == CLIENT_SESSION_CLOSED) {
+        error = client_session_error(p->session);
+        memcpy(detail, error->detail, sizeof detail);
+        finish(p, error->code, detail);
+        return;
+    }
+    arm_timer(p);
+}
+
+static void copy_text(char ret_copy[TEXT_MAX], struct text text)
+{
+    size_t size = text.size < TEXT_MAX - 1 ? text.size : TEXT_MAX - 1;
+
+    for (size_t i = 0; i < size; i++)
+        ret_copy[i] = text.data[i] >= 0x20 && text.data[i] < 0x7f ? text.data[i] : '?';
+    ret_copy[size] = '\0';
+}
+
+static bool parse_mac(struct text text, uint64_t *ret_mac)
+{
+    char copy[TEXT_MAX];
+
+    copy_text(copy, text);
+    return ble_address_parse(copy, ret_mac);
+}
+
+static void send_message(struct proxy *p, const struct message *message)
+{
+    int rc = client_session_send(p->session, message);
+
+    if (rc < 0)
+        log_warning("proxy.send_failed", "name=%s message=%d cause=%s, ignoring", p->settings.name,
+                    (int) message->type, error_token(rc));
+}
+
+static void ask_for_advertisements(struct proxy *p)
+{
+    bool is_raw = p->features & PROXY_FEATURE_RAW_ADVERTISEMENTS;
+
+    send_message(p, &(struct message){.type = MESSAGE_SUBSCRIBE_ADVERTISEMENTS_REQUEST,
+                                      .subscription_flags = is_raw ? 1 : 0});
+}
+
+static void subscribe(struct proxy *p, usec_t now)
+{
+    if (p->features & PROXY_FEATURE_ACTIVE_CONNECTIONS)
+        send_message(p, &(struct message){.type = MESSAGE_SUBSCRIBE_CONNECTIONS_FREE_REQUEST});
+    subscription_start(&p->subscription, p->features & PROXY_FEATURE_STATE_AND_MODE, now);
+    ask_for_advertisements(p);
+}
+
+static void go_online(struct proxy *p, usec_t now)
+{
+    char mac[BLE_ADDRESS_TEXT_SIZE] = "-";
+
+    if (p->has_mac)
+        ble_address_format(mac, p->mac);
+    log_info("proxy.online", "name=%s mac=%s esphome=%s api=%u.%u features=0x%02x encrypted=%d",
+             p->settings.name, mac, p->version, p->api_major, p->api_minor, p->features,
+             p->settings.is_encrypted);
+    p->logged_error = 0;
+    p->error_code = 0;
+    set_state(p, PROXY_ONLINE, now);
+}
+
+static void learn(struct proxy *p, const struct message_device_info *info)
+{
+    const struct session_peer *peer = client_session_peer(p->session);
+
+    p->has_mac = parse_mac(info->mac_address, &p->mac);
+    p->has_bluetooth_mac = parse_mac(info->bluetooth_mac_address, &p->bluetooth_mac);
+    if (!p->has_bluetooth_mac && p->has_mac) { /* older firmware: the Wi-Fi address names it */
+        p->has_bluetooth_mac = true;
+        p->bluetooth_mac = p->mac;
+    }
+    p->has_deep_sleep = info->has_deep_sleep;
+    p->api_major = peer->api_major;
+    p->api_minor = peer->api_minor;
+    p->features =
+            proxy_features(peer->api_major, peer->api_minor, info->bluetooth_proxy_feature_flags,
+                           info->legacy_bluetooth_proxy_version);
+    copy_text(p->model, info->model);
+    copy_text(p->version, info->esphome_version);
+}
+
+static void on_ready(void *user, const struct message_device_info *info, usec_t now)
+{
+    struct proxy *p = user;
+
+    learn(p, info);
+    p->ready_since = now;
+    reconnect_succeeded(&p->reconnect);
+    if (p->features == 0) {
+        keep_error(p, E_NOT_A_PROXY, "an ESPHome device without the bluetooth_proxy component",
+                   now);
+        log_warning("proxy.no_bluetooth", "name=%s detail=\"%s\", staying connected",
+                    p->settings.name, p->error_detail);
+        set_state(p, PROXY_ONLINE_NO_BLUETOOTH, now);
+        return;
+    }
+    subscribe(p, now);
+    if (p->subscription.state == SUBSCRIPTION_HELD)
+        go_online(p, now);
+}
+
+static void prove_subscription(struct proxy *p, usec_t now)
+{
+    if (subscription_prove(&p->subscription))
+        go_online(p, now);
+}
+
+static void on_reports(void *user, const struct ble_report *reports, size_t count, usec_t now)
+{
+    struct proxy *p = user;
+
+    p->advertisements += count;
+    p->last_advertisement = now;
+    prove_subscription(p, now);
+    p->callbacks.on_reports(p->callbacks.user, p->settings.source, reports, count, now);
+}
+
+static usec_t allocated_since(const struct slot_table *slots, uint64_t address, usec_t now)
+{
+    for (size_t i = 0; i < slots->count; i++) {
+        if (slots->addresses[i] == address)
+            return slots->since[i];
+    }
+    return now;
+}
+
+static void on_connections_free(struct proxy *p, const struct message_connections_free *m,
+                                usec_t now)
+{
+    struct slot_table next = {.is_known = m->limit > 0, .limit = m->limit, .free = m->free};
+
+    for (size_t i = 0; i < m->allocated_count && next.count < PROXY_SLOTS_MAX; i++) {
+        next.addresses[next.count] = m->allocated[i];
+        next.since[next.count++] = allocated_since(&p->slots, m->allocated[i], now);
+    }
+    p->slots = next;
+    p->callbacks.on_change(p->callbacks.user, p, PROXY_CHANGE_SLOTS, now);
+}
+
+static void on_message(void *user, const struct message *message, usec_t now)
+{
+    struct proxy *p = user;
+
+    switch ((int) message->type) { /* what matters of 150; the others are not ours yet */
+    case MESSAGE_SCANNER_STATE_RESPONSE:
+        p->scanner = message->scanner_state;
+        p->has_scanner = true;
+        prove_subscription(p, now);
+        p->callbacks.on_change(p->callbacks.user, p, PROXY_CHANGE_SCANNER, now);
+        break;
+    case MESSAGE_CONNECTIONS_FREE_RESPONSE:
+        on_connections_free(p, &message->connections_free, now);
+        break;
+    default:
+        break;
+    }
+}
+
+/* A host in .local is the name of the node itself, and a node of another name there is another
+ * node. Any other host is just a place. */
+static const char *expected_name(const struct proxy *p, char ret_name[TEXT_MAX])
+{
+    size_t label = strcspn(p->settings.host, "."), size = strlen(p->settings.host);
+
+    if (label >= TEXT_MAX || size < 6 || strcasecmp(p->settings.host + size - 6, ".local") != 0)
+        return NULL;
+    memcpy(ret_name, p->settings.host, label);
+    ret_name[label] = '\0';
+    return ret_name;
+}
+
+static struct client_session *make_session(struct proxy *p, usec_t now)
+{
+    static const struct client_session_callbacks callbacks = {
+            .on_ready = on_ready, .on_reports = on_reports, .on_message = on_message};
+    char name[TEXT_MAX];
+    struct client_session_options options = {
+            .client_info = "blefleet " BLEFLEET_VERSION,
+            .expected_name = expected_name(p, name),
+            .password = p->settings.password,
+            .has_expected_mac = p->settings.has_mac || p->has_mac,
+            .expected_mac = p->settings.has_mac ? p->settings.mac : p->mac,
+            .is_encrypted = p->settings.is_encrypted,
+            .wall_clock = wall_seconds,
+    };
+    struct client_session *session;
+
+    memcpy(options.psk, p->settings.key, sizeof options.psk);
+    if (getentropy(options.ephemeral, sizeof options.ephemeral) < 0)
+        abort(); /* no randomness, no secrets */
+    session = client_session_new(&options, &callbacks, p, now);
+    explicit_bzero(&options, sizeof options);
+    return session;
+}
+
+/* ---- the connection's side ---- */
+
+static void on_open(void *user)
+{
+    struct proxy *p = user;
+    usec_t now = clock_now();
+
+    p->session = make_session(p, now);
+    set_state(p, PROXY_HANDSHAKING, now);
+    after_session(p);
+}
+
+static uint8_t *on_room(void *user, size_t *ret_size)
+{
+    struct proxy *p = user;
+
+    return client_session_input(p->session, ret_size);
+}
+
+static void on_received(void *user, size_t size)
+{
+    struct proxy *p = user;
+
+    (void) client_session_received(p->session, size, clock_now());
+    after_session(p);
+}
+
+static void on_writable(void *user)
+{
+    struct proxy *p = user;
+
+    if (p->session)
+        pump(p);
+}
+
+static int connect_cause(int system_cause)
+{
+    switch (system_cause) {
+    case UV_ECONNREFUSED:
+        return E_REFUSED;
+    case UV_ETIMEDOUT:
+        return E_TIMEOUT;
+    case UV_ECONNRESET:
+    case 0:
+        return E_CLOSED;
+    default:
+        return E_UNREACHABLE;
+    }
+}
+
+static void on_end(void *user, int cause)
+{
+    struct proxy *p = user;
+    char detail[128];
+
+    if (p->session) { /* it knows best what the end means at this point */
+        client_session_end_of_input(p->session, cause, clock_now());
+        after_session(p);
+        return;
+    }
+    (void) snprintf(detail, sizeof detail, "%.80s port %u: %s", p->settings.host,
+                    (unsigned) p->settings.port, cause ? uv_strerror(cause) : "closed");
+    finish(p, connect_cause(cause), detail);
+}
+
+static void on_resolved(void *user, int status, const struct sockaddr_storage *addresses,
+                        size_t count, const char *detail)
+{
+    static const struct connection_callbacks callbacks = {on_open, on_room, on_received,
+                                                          on_writable, on_end};
+    struct proxy *p = user;
+
+    p->look_up = NULL;
+    if (status < 0) {
+        finish(p, status, detail);
+        return;
+    }
+    set_state(p, PROXY_CONNECTING, clock_now());
+    p->connection = connection_open(p->loop, addresses, count, &callbacks, p);
+    arm_timer(p);
+}
+
+/* ---- time ---- */
+
+static void begin(struct proxy *p)
+{
+    p->retry_at = 0;
+    set_state(p, PROXY_RESOLVING, clock_now());
+    p->look_up = resolver_start(p->resolver, p->settings.host, p->settings.port, on_resolved, p);
+    arm_timer(p);
+}
+
+static usec_t earlier(usec_t a, usec_t b)
+{
+    return a < b ? a : b;
+}
+
+static usec_t next_deadline(const struct proxy *p)
+{
+    usec_t deadline = subscription_deadline(&p->subscription);
+
+    if (p->retry_at)
+        deadline = earlier(deadline, p->retry_at);
+    if (p->look_up)
+        deadline = earlier(deadline, p->since + PROXY_RESOLVE_TIMEOUT);
+    if (p->session)
+        deadline = earlier(deadline, client_session_deadline(p->session));
+    if (p->goodbye_deadline)
+        deadline = earlier(deadline, p->goodbye_deadline);
+    return deadline;
+}
+
+static void check_subscription(struct proxy *p, usec_t now)
+{
+    if (!subscription_tick(&p->subscription, now))
+        return;
+    ask_for_advertisements(p);
+    if (p->state == PROXY_SUBSCRIPTION_REFUSED)
+        return;
+    keep_error(
+            p, E_SUBSCRIPTION_REFUSED,
+            "connected, but another client holds its advertisements; end that client's Bluetooth "
+            "proxy connection",
+            now);
+    log_warning("proxy.subscription_refused", "name=%s detail=\"%s\", asking again",
+                p->settings.name, p->error_detail);
+    set_state(p, PROXY_SUBSCRIPTION_REFUSED, now);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct proxy *p = timer->data;
+    usec_t now = clock_now();
+
+    if (p->goodbye_deadline && now >= p->goodbye_deadline) {
+        finish(p, E_CANCELLED, "no goodbye in time");
+        return;
+    }
+    if (p->retry_at && now >= p->retry_at) {
+        begin(p);
+        return;
+    }
+    if (p->look_up && now >= p->since + PROXY_RESOLVE_TIMEOUT) {
+        finish(p, E_RESOLVE_FAILED, "no answer from the name servers in 30 s");
+        return;
+    }
+    if (p->session) {
+        check_subscription(p, now);
+        client_session_tick(p->session, now);
+        after_session(p);
+        return;
+    }
+    arm_timer(p);
+}
+
+static void arm_timer(struct proxy *p)
+{
+    usec_t deadline = next_deadline(p), now;
+
+    if (uv_is_closing((uv_handle_t *) &p->timer))
+        return;
+    if (deadline == USEC_NEVER) {
+        (void) uv_timer_stop(&p->timer);
+        return;
+    }
+    now = clock_now();
+    (void) uv_timer_start(&p->timer, on_timer,
+                          deadline > now ? (deadline - now) / USEC_PER_MSEC + 1 : 0, 0);
+}
+
+/* ---- life ---- */
+
+struct proxy *proxy_new(struct uv_loop_s *loop, struct resolver *resolver,
+                        const struct proxy_settings *settings,
+                        const struct proxy_callbacks *callbacks)
+{
+    struct proxy *p = xnew(struct proxy, 1);
+
+    p->loop = loop;
+    p->resolver = resolver;
+    p->settings = *settings;
+    p->callbacks = *callbacks;
+    p->since = clock_now();
+    p->state = PROXY_DISABLED;
+    (void) uv_timer_init(loop, &p->timer); /* cannot fail */
+    p->timer.data = p;
+    if (settings->is_enabled)
+        begin(p);
+    return p;
+}
+
+/* True when a goodbye is under way; finish() follows. */
+static bool say_goodbye(struct proxy *p)
+{
+    usec_t now = clock_now();
+
+    if (!p->session || client_session_state(p->session) != CLIENT_SESSION_READY)
+        return false;
+    p->goodbye_deadline = now + PROXY_GOODBYE_TIMEOUT;
+    client_session_disconnect(p->session, now);
+    after_session(p);
+    return true;
+}
+
+void proxy_close(struct proxy *p, void (*on_closed)(void *user), void *user)
+{
+    assert(!p->is_closing);
+    p->is_closing = true;
+    p->on_closed = on_closed;
+    p->closed_user = user;
+    p->retry_at = 0;
+    if (say_goodbye(p))
+        return;
+    release(p);
+    maybe_finish_close(p);
+}
+
+void proxy_reconnect(struct proxy *p)
+{
+    assert(p->settings.is_enabled && !p->is_closing);
+    p->reconnect = (struct reconnect){0};
+    p->wants_restart = true;
+    if (say_goodbye(p))
+        return;
+    if (p->goodbye_deadline)
+        return; /* one is under way already */
+    finish(p, E_CANCELLED, "asked to reconnect");
+}
+
+const struct proxy_settings *proxy_get_settings(const struct proxy *p)
+{
+    return &p->settings;
+}
+
+void proxy_get_status(const struct proxy *p, struct proxy_status *ret_status)
+{
+    *ret_status = (struct proxy_status){
+            .state = p->state,
+            .since = p->since,
+            .error_code = p->error_code,
+            .error_detail = p->error_detail,
+            .error_time = p->error_time,
+            .retry_at = p->retry_at,
+            .has_mac = p->has_mac || p->settings.has_mac,
+            .mac = p->has_mac ? p->mac : p->settings.mac,
+            .has_bluetooth_mac = p->has_bluetooth_mac,
+            .bluetooth_mac = p->bluetooth_mac,
+            .model = p->model,
+            .esphome_version = p->version,
+            .api_major = p->api_major,
+            .api_minor = p->api_minor,
+            .features = p->features,
+            .has_scanner = p->has_scanner,
+            .scanner = p->scanner,
+            .has_slots = p->slots.is_known,
+            .slots_limit = p->slots.limit,
+            .slots_free = p->slots.free,
+            .slots_allocated = p->slots.addresses,
+            .slots_since = p->slots.since,
+            .slots_allocated_count = p->slots.count,
+            .advertisements = p->advertisements,
+            .last_advertisement = p->last_advertisement,
+            .round_trip = p->connection ? connection_round_trip(p->connection) : 0,
+    };
+}

@@ -1,0 +1,108 @@
+/* One proxy made real: it is resolved, connected, greeted and subscribed to, for as long as the
+ * program runs, through reboots, wrong keys and silence.
+ *
+ * It owns at most one look-up, one connection and one session at a time, one timer, and the
+ * policies reconnect.h and subscription.h. It stamps the source and the time on what it hears and
+ * passes it on; it keeps nothing about devices. It logs its life. Thread: the loop's. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "esphome/message.h"
+
+struct uv_loop_s;
+struct resolver;
+struct proxy;
+
+#define PROXY_RESOLVE_TIMEOUT (30 * USEC_PER_SEC)
+#define PROXY_GOODBYE_TIMEOUT (2 * USEC_PER_SEC) /* at our own end nobody is waited for longer */
+#define PROXY_SLOTS_MAX       16                 /* entries of message 81 that are kept */
+
+enum proxy_state {
+    PROXY_DISABLED,
+    PROXY_RESOLVING,
+    PROXY_CONNECTING,
+    PROXY_HANDSHAKING, /* from TCP to the proof of the subscription */
+    PROXY_ONLINE,
+    PROXY_ONLINE_NO_BLUETOOTH,  /* an ESPHome node without the Bluetooth proxy; kept connected */
+    PROXY_SUBSCRIPTION_REFUSED, /* connected, another client has the advertisements */
+    PROXY_SUBSCRIPTION_LOST,
+    PROXY_WAITING_RETRY,
+    PROXY_FAILED, /* needs somebody: wrong key, wrong device …; tried again slowly */
+};
+
+/* Tokens of the contract: "online", "waiting_retry" … */
+const char *proxy_state_name(enum proxy_state state);
+
+struct proxy_settings { /* texts are borrowed and must outlive the proxy */
+    uint16_t source;    /* stamped on its reports */
+    const char *name;   /* our label for it */
+    const char *host;
+    uint16_t port;
+    bool has_mac; /* another device at this host is refused */
+    uint64_t mac;
+    bool is_encrypted;
+    uint8_t key[32];
+    const char *password; /* NULL: none */
+    bool is_enabled;
+};
+
+enum proxy_change { /* bits */
+                    PROXY_CHANGE_STATE = 1 << 0,
+                    PROXY_CHANGE_SCANNER = 1 << 1,
+                    PROXY_CHANGE_SLOTS = 1 << 2,
+};
+
+struct proxy_callbacks {
+    /* The hot path: as in client_session.h. */
+    void (*on_reports)(void *user, uint16_t source, const struct ble_report *reports, size_t count,
+                       usec_t now);
+    /* Something that proxy_get_status() shows has changed. */
+    void (*on_change)(void *user, struct proxy *proxy, unsigned changes, usec_t now);
+    void *user;
+};
+
+struct proxy_status { /* texts and arrays are borrowed until the next turn of the loop */
+    enum proxy_state state;
+    usec_t since;
+    int error_code; /* 0: none */
+    const char *error_detail;
+    usec_t error_time;
+    usec_t retry_at; /* 0: not waiting */
+    bool has_mac, has_bluetooth_mac;
+    uint64_t mac, bluetooth_mac;
+    const char *model, *esphome_version; /* "" until told */
+    uint32_t api_major, api_minor;
+    uint32_t features;
+    bool has_scanner;
+    struct message_scanner_state scanner;
+    bool has_slots;
+    uint32_t slots_limit, slots_free;
+    const uint64_t *slots_allocated;
+    const usec_t *slots_since;
+    size_t slots_allocated_count;
+    uint64_t advertisements;
+    usec_t last_advertisement;
+    usec_t round_trip; /* of TCP; 0: not connected */
+};
+
+/* A disabled one does nothing. settings and callbacks are copied. */
+struct proxy *proxy_new(struct uv_loop_s *loop, struct resolver *resolver,
+                        const struct proxy_settings *settings,
+                        const struct proxy_callbacks *callbacks);
+
+/* Says goodbye, closes, then on_closed; it is freed after that. At most PROXY_GOODBYE_TIMEOUT. */
+void proxy_close(struct proxy *p, void (*on_closed)(void *user), void *user);
+
+/* Drops what is under way and begins anew at once. Not for a disabled one. */
+void proxy_reconnect(struct proxy *p);
+
+const struct proxy_settings *proxy_get_settings(const struct proxy *p);
+void proxy_get_status(const struct proxy *p, struct proxy_status *ret_status);
+
+/* The features that DeviceInfo stands for: the flags, or what API versions before 1.9 said with a
+ * single number (1 passive, 2 connections, 3 remote caching, 4 pairing, 5 cache clearing). */
+uint32_t proxy_features(uint32_t api_major, uint32_t api_minor, uint32_t flags, uint32_t legacy);

@@ -1,0 +1,36 @@
+/* Host names to addresses, without ever blocking the loop.
+ *
+ * getaddrinfo() is what users expect (it knows /etc/hosts, mDNS through nss-mdns, search domains)
+ * and it blocks, for half a minute when a name server is dead. It runs on a few threads of its own,
+ * so that it delays nobody else's work and can be abandoned: a thread that hangs does not hold up
+ * the end of the program. Thread: everything here is called on the loop's; callbacks come there. */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/clock.h"
+
+struct uv_loop_s;
+struct sockaddr_storage;
+struct resolver;
+struct resolver_request;
+
+#define RESOLVER_THREADS_MAX   8 /* names looked up at one time; the others wait in line */
+#define RESOLVER_ADDRESSES_MAX 8 /* kept of one answer */
+
+/* count > 0 and status 0, or count 0 and E_RESOLVE_FAILED with a detail (valid for the call). */
+typedef void resolver_fn(void *user, int status, const struct sockaddr_storage *addresses,
+                         size_t count, const char *detail);
+
+struct resolver *resolver_new(struct uv_loop_s *loop);
+
+/* All requests must have been answered or cancelled. Calls on_closed (may be NULL) from the loop;
+ * it is freed then. */
+void resolver_close(struct resolver *r, void (*on_closed)(void *user), void *user);
+
+/* on_done is called once, never from inside, unless cancelled. A literal address needs no look-up
+ * and is answered in the next turn of the loop. */
+struct resolver_request *resolver_start(struct resolver *r, const char *host, unsigned port,
+                                        resolver_fn *on_done, void *user);
+/* The callback will not come. Accepts NULL. */
+void resolver_cancel(struct resolver_request *request);
