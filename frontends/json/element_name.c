@@ -1,0 +1,61 @@
+#include "element_name.h"
+
+#include <stddef.h>
+
+const char *element_name_of(uint8_t type)
+{
+    static const char *const names[256] = {
+            [0x01] = "flags",
+            [0x02] = "incomplete_service_uuids_16",
+            [0x03] = "complete_service_uuids_16",
+            [0x04] = "incomplete_service_uuids_32",
+            [0x05] = "complete_service_uuids_32",
+            [0x06] = "incomplete_service_uuids_128",
+            [0x07] = "complete_service_uuids_128",
+            [0x08] = "shortened_local_name",
+            [0x09] = "complete_local_name",
+            [0x0a] = "tx_power_level",
+            [0x0d] = "class_of_device",
+            [0x0e] = "simple_pairing_hash_192",
+            [0x0f] = "simple_pairing_randomizer_192",
+            [0x10] = "device_id",
+            [0x11] = "security_manager_flags",
+            [0x12] = "connection_interval_range",
+            [0x14] = "service_solicitation_16",
+            [0x15] = "service_solicitation_128",
+            [0x16] = "service_data_16",
+            [0x17] = "public_target_address",
+            [0x18] = "random_target_address",
+            [0x19] = "appearance",
+            [0x1a] = "advertising_interval",
+            [0x1b] = "device_address",
+            [0x1c] = "role",
+            [0x1d] = "simple_pairing_hash_256",
+            [0x1e] = "simple_pairing_randomizer_256",
+            [0x1f] = "service_solicitation_32",
+            [0x20] = "service_data_32",
+            [0x21] = "service_data_128",
+            [0x22] = "secure_connections_confirmation",
+            [0x23] = "secure_connections_random",
+            [0x24] = "uri",
+            [0x25] = "indoor_positioning",
+            [0x26] = "transport_discovery_data",
+            [0x27] = "supported_features",
+            [0x28] = "channel_map_update",
+            [0x29] = "mesh_provisioning",
+            [0x2a] = "mesh_message",
+            [0x2b] = "mesh_beacon",
+            [0x2c] = "big_info",
+            [0x2d] = "broadcast_code",
+            [0x2e] = "resolvable_set_identifier",
+            [0x2f] = "advertising_interval_long",
+            [0x30] = "broadcast_name",
+            [0x31] = "encrypted_advertising_data",
+            [0x32] = "periodic_advertising_response_timing",
+            [0x34] = "electronic_shelf_label",
+            [0x3d] = "3d_information",
+            [0xff] = "manufacturer_data",
+    };
+
+    return names[type];
+}

@@ -1,0 +1,52 @@
+#include "problem_json.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+/* "proxy_not_found" becomes "Proxy not found". */
+static void write_title(struct writer *w, const char *token)
+{
+    char title[64];
+    size_t i;
+
+    for (i = 0; token[i] && i + 1 < sizeof title; i++)
+        title[i] = token[i] == '_' ? ' ' : token[i];
+    title[i] = '\0';
+    title[0] = (char) toupper((unsigned char) title[0]);
+    writer_text(w, "title", title);
+}
+
+static void write_faults(struct writer *w, const struct problem *problem)
+{
+    writer_begin_array(w, "errors");
+    for (size_t i = 0; i < problem->faults_count; i++) {
+        writer_begin_object(w, NULL);
+        writer_text(w, "pointer", problem->faults[i].pointer);
+        writer_text(w, "detail", problem->faults[i].detail);
+        writer_end_object(w);
+    }
+    writer_end_array(w);
+}
+
+void problem_json_write(struct writer *w, const struct problem *problem)
+{
+    const char *token = error_token(problem->cause);
+    char type[96];
+
+    snprintf(type, sizeof type, "/problems/%s", token);
+    writer_begin_object(w, NULL);
+    writer_text(w, "type", type);
+    write_title(w, token);
+    writer_integer(w, "status", problem->status);
+    writer_text(w, "detail", problem->detail ? problem->detail : error_sentence(problem->cause));
+    writer_text(w, "code", token);
+    if (problem->status == 422 || problem->faults_count > 0)
+        write_faults(w, problem);
+    if (problem->needs_role)
+        writer_text(w, "needs_role", problem->needs_role);
+    if (problem->max > 0)
+        writer_unsigned(w, "max", problem->max);
+    if (problem->retry_after_s > 0)
+        writer_unsigned(w, "retry_after_s", problem->retry_after_s);
+    writer_end_object(w);
+}

@@ -1,0 +1,27 @@
+/* An error as RFC 9457 problem document with our code. Pure. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "json/writer.h"
+
+/* One fault of a request: a JSON Pointer into the body, or "?NAME" for a query parameter. */
+struct problem_fault {
+    const char *pointer;
+    const char *detail;
+};
+
+struct problem {
+    int cause;                          /* E_*; its token is the code */
+    int status;                         /* of HTTP */
+    const char *detail;                 /* a sentence for people; NULL: that of the cause */
+    const struct problem_fault *faults; /* errors[]; always there with 422 */
+    size_t faults_count;
+    const char *needs_role; /* NULL: absent, like what is 0 below */
+    uint64_t max;
+    unsigned retry_after_s;
+};
+
+void problem_json_write(struct writer *w, const struct problem *problem);

@@ -1,0 +1,199 @@
+#include "proxy_json.h"
+
+#include <errno.h>
+
+#include "json/advisories.h"
+
+/* Causes of the operating system and goodbyes have no token of their own in the contract. */
+static const char *last_error_code(int cause)
+{
+    if (cause == E_DISCONNECTED)
+        return error_token(E_CLOSED);
+    if (cause <= E_RESOLVE_FAILED)
+        return error_token(cause);
+    switch (-cause) {
+    case ECONNREFUSED:
+        return error_token(E_REFUSED);
+    case ECONNRESET:
+    case EPIPE:
+        return error_token(E_CLOSED);
+    case ETIMEDOUT:
+        return error_token(E_TIMEOUT);
+    default:
+        return error_token(E_UNREACHABLE);
+    }
+}
+
+static void write_last_error(struct writer *w, const struct gateway *g,
+                             const struct gateway_error *error)
+{
+    if (error->code == 0) {
+        writer_null(w, "last_error");
+        return;
+    }
+    writer_begin_object(w, "last_error");
+    writer_text(w, "code", last_error_code(error->code));
+    writer_text(w, "detail", error->detail ? error->detail : error_sentence(error->code));
+    writer_time(w, "time", gateway_wall(g, error->time));
+    writer_end_object(w);
+}
+
+static void write_moment(struct writer *w, const char *key, const struct gateway *g, usec_t moment)
+{
+    if (moment == 0)
+        writer_null(w, key);
+    else
+        writer_time(w, key, gateway_wall(g, moment));
+}
+
+static void write_mac(struct writer *w, const char *key, bool is_known, uint64_t mac)
+{
+    if (is_known)
+        writer_address(w, key, mac);
+    else
+        writer_null(w, key);
+}
+
+static void write_api_version(struct writer *w, const struct gateway_proxy *proxy)
+{
+    struct buffer text = {0};
+
+    if (proxy->api_major == 0 && proxy->api_minor == 0) {
+        writer_null(w, "api_version");
+        return;
+    }
+    buffer_append_format(&text, "%u.%u", proxy->api_major, proxy->api_minor);
+    writer_text_sized(w, "api_version", buffer_front(&text), buffer_size(&text));
+    buffer_done(&text);
+}
+
+static void write_features(struct writer *w, uint32_t features)
+{
+    const char *name;
+
+    writer_begin_array(w, "features");
+    for (unsigned bit = 0; bit < 32 && (name = gateway_feature_name(bit)); bit++) {
+        if (features >> bit & 1)
+            writer_text(w, NULL, name);
+    }
+    writer_end_array(w);
+}
+
+static void write_scanner(struct writer *w, const struct gateway *g,
+                          const struct gateway_proxy *proxy)
+{
+    const char *configured = proxy->config->scan_mode;
+
+    writer_begin_object(w, "scanner");
+    writer_text(w, "configured", configured ? configured : gateway_config(g)->scan_default_mode);
+    writer_text(w, "mode", proxy->scanner_mode);
+    writer_text(w, "state", proxy->scanner_state ? proxy->scanner_state : "unknown");
+    writer_null(w, "window");
+    writer_end_object(w);
+}
+
+static void write_slot_numbers(struct writer *w, const struct gateway_proxy *proxy)
+{
+    if (proxy->has_slots) {
+        writer_unsigned(w, "limit", proxy->slots_limit);
+        writer_unsigned(w, "free", proxy->slots_free);
+    } else {
+        writer_null(w, "limit");
+        writer_null(w, "free");
+    }
+}
+
+/* We open no links, so an occupied slot is another client's. */
+static void write_slots(struct writer *w, const struct gateway *g,
+                        const struct gateway_proxy *proxy)
+{
+    writer_begin_object(w, "slots");
+    write_slot_numbers(w, proxy);
+    writer_begin_array(w, "allocated");
+    for (size_t i = 0; i < proxy->slots_allocated_count; i++)
+        writer_address(w, NULL, proxy->slots_allocated[i]);
+    writer_end_array(w);
+    writer_unsigned(w, "ours", 0);
+    writer_unsigned(w, "foreign", proxy->slots_allocated_count);
+    writer_unsigned(w, "orphans", 0);
+    writer_begin_array(w, "entries");
+    for (size_t i = 0; i < proxy->slots_allocated_count; i++) {
+        writer_begin_object(w, NULL);
+        writer_address(w, "address", proxy->slots_allocated[i]);
+        writer_text(w, "holder", "foreign");
+        write_moment(w, "since", g, proxy->slots_since ? proxy->slots_since[i] : 0);
+        writer_end_object(w);
+    }
+    writer_end_array(w);
+    writer_end_object(w);
+}
+
+static void write_attempts(struct writer *w)
+{
+    writer_begin_object(w, "attempts");
+    writer_unsigned(w, "in_progress", 0);
+    writer_unsigned(w, "completed", 0);
+    writer_unsigned(w, "failed", 0);
+    writer_null(w, "last_success");
+    writer_end_object(w);
+}
+
+static void write_advisories(struct writer *w, const struct gateway_proxy *proxy)
+{
+    const struct advisory *advisory;
+    size_t position = 0;
+
+    writer_begin_array(w, "advisories");
+    while ((advisory = advisories_next(proxy, &position))) {
+        writer_begin_object(w, NULL);
+        writer_text(w, "code", advisory->code);
+        writer_text(w, "text", advisory->text);
+        writer_text(w, "fixed_in", advisory->fixed_in);
+        writer_end_object(w);
+    }
+    writer_end_array(w);
+}
+
+static void write_identity(struct writer *w, const struct gateway *g,
+                           const struct gateway_proxy *proxy)
+{
+    const struct config_proxy *config = proxy->config;
+
+    writer_text(w, "name", config->name);
+    writer_text(w, "host", config->host);
+    writer_unsigned(w, "port", config->port);
+    writer_text(w, "area", config->area);
+    writer_bool(w, "enabled", config->is_enabled);
+    writer_number(w, "weight", config->weight, 3);
+    writer_text(w, "state", proxy->state);
+    writer_time(w, "since", gateway_wall(g, proxy->since));
+    write_last_error(w, g, &proxy->last_error);
+    write_moment(w, "retry_at", g, proxy->retry_at);
+    write_mac(w, "mac", proxy->has_mac, proxy->mac);
+    write_mac(w, "bluetooth_mac", proxy->has_bluetooth_mac, proxy->bluetooth_mac);
+    writer_text(w, "model", proxy->model);
+    writer_text(w, "esphome_version", proxy->esphome_version);
+    write_api_version(w, proxy);
+    writer_bool(w, "encrypted", config->is_encrypted);
+    write_features(w, proxy->features);
+}
+
+void proxy_json_write(struct writer *w, const char *key, const struct gateway *g,
+                      const struct gateway_proxy *proxy)
+{
+    writer_begin_object(w, key);
+    write_identity(w, g, proxy);
+    write_scanner(w, g, proxy);
+    write_slots(w, g, proxy);
+    write_attempts(w);
+    writer_unsigned(w, "devices", proxy->devices);
+    writer_number(w, "advertisements_per_s", proxy->advertisements_per_s, 1);
+    writer_unsigned(w, "advertisements_total", proxy->advertisements_total);
+    write_moment(w, "last_advertisement", g, proxy->last_advertisement);
+    if (proxy->round_trip == 0)
+        writer_null(w, "rtt_ms");
+    else
+        writer_number(w, "rtt_ms", (double) proxy->round_trip / 1000, 3);
+    write_advisories(w, proxy);
+    writer_end_object(w);
+}

@@ -1,0 +1,60 @@
+#include "answer.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void take_text(struct answer *a, int status, const char *content_type, struct writer *w)
+{
+    a->status = status;
+    a->content_type = content_type;
+    a->body_size = buffer_size(&w->text);
+    a->body = buffer_take_text(&w->text);
+    a->body_is_static = false;
+}
+
+void answer_done(struct answer *a)
+{
+    free(answer_take_body(a));
+    *a = (struct answer){0};
+}
+
+char *answer_take_body(struct answer *a)
+{
+    char *body = a->body_is_static ? NULL : (char *) a->body;
+
+    if (!a->body_is_static)
+        a->body = NULL;
+    return body;
+}
+
+void answer_add_header(struct answer *a, const char *name, const char *format, ...)
+{
+    struct answer_header *header = &a->headers[a->headers_count];
+    va_list arguments;
+    int length;
+
+    assert(a->headers_count < ANSWER_HEADERS_MAX);
+    header->name = name;
+    va_start(arguments, format);
+    length = vsnprintf(header->value, sizeof header->value, format, arguments);
+    va_end(arguments);
+    assert(length >= 0 && (size_t) length < sizeof header->value);
+    a->headers_count++;
+}
+
+void answer_set_json(struct answer *a, int status, struct writer *w)
+{
+    take_text(a, status, "application/json", w);
+}
+
+void answer_set_problem(struct answer *a, const struct problem *problem)
+{
+    struct writer w = {0};
+
+    if (problem->retry_after_s > 0)
+        answer_add_header(a, "Retry-After", "%u", problem->retry_after_s);
+    problem_json_write(&w, problem);
+    take_text(a, problem->status, "application/problem+json", &w);
+}

@@ -1,0 +1,42 @@
+/* An answer of the API: status, content type, further headers, body. Owns its body unless it is
+ * static. Pure. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "json/problem_json.h"
+#include "json/writer.h"
+
+#define ANSWER_HEADERS_MAX 4
+#define ANSWER_HEADER_SIZE 96 /* the longest: Allow with all methods, an entity tag */
+
+struct answer_header {
+    const char *name;
+    char value[ANSWER_HEADER_SIZE];
+};
+
+struct answer {
+    int status;               /* 0: no answer yet */
+    const char *content_type; /* NULL: no body */
+    const char *body;
+    size_t body_size;
+    bool body_is_static; /* lives as long as the program */
+    struct answer_header headers[ANSWER_HEADERS_MAX];
+    size_t headers_count;
+};
+
+/* Frees the body and leaves the answer zeroed. */
+void answer_done(struct answer *a);
+
+/* The body, which is the caller's then: free() it. NULL for a static one. */
+char *answer_take_body(struct answer *a);
+
+void answer_add_header(struct answer *a, const char *name, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+
+/* Takes what was written as application/json. */
+void answer_set_json(struct answer *a, int status, struct writer *w);
+
+/* application/problem+json; Retry-After comes with retry_after_s. */
+void answer_set_problem(struct answer *a, const struct problem *problem);

@@ -1,0 +1,31 @@
+/* What the routes do. Each handler has a checked query, checked role and checked body before it; it
+ * answers (REST_ANSWERED), or lets the request wait and returns 0. */
+#pragma once
+
+#include "rest/device_wait.h"
+#include "rest/faults.h"
+#include "rest/query.h"
+#include "rest/rest.h"
+#include "rest/routes.h"
+
+struct call {
+    struct gateway *gateway;
+    struct device_waits *waits;
+    struct rest_request *request;
+    const struct query *query;
+    char *const *parameters; /* of the path */
+};
+
+/* The queries of the lists. */
+extern const struct query_rule handlers_proxies_query[];
+extern const struct query_rule handlers_devices_query[];
+
+int handlers_info(struct call *call);
+int handlers_contract(struct call *call);
+int handlers_liveness(struct call *call);
+int handlers_readiness(struct call *call);
+int handlers_proxies(struct call *call);
+int handlers_proxy(struct call *call);
+int handlers_reconnect(struct call *call);
+int handlers_devices(struct call *call);
+int handlers_device(struct call *call);

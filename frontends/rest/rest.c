@@ -1,0 +1,223 @@
+/* The story: a target is split into path and query; the path and the method find a row of the
+ * table; role, size of the body, query and body are held against the row, in this order; then the
+ * row's handler answers, or lets the request wait.
+ *
+ * Every fault on the way is an answer (a problem document), and the first stage that finds one ends
+ * the way. */
+#include "rest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/memory.h"
+#include "rest/handlers.h"
+#include "json/body.h"
+
+#define WAITING_MAX   1024
+#define RETRY_AFTER_S 1 /* with every 503 of ours */
+
+struct rest {
+    struct gateway *gateway; /* borrowed */
+    struct device_waits *waits;
+    bool is_stopped;
+};
+
+static const char *const role_names[] = {
+        [REST_ROLE_NONE] = "none",
+        [REST_ROLE_READ] = "read",
+        [REST_ROLE_CONTROL] = "control",
+        [REST_ROLE_ADMIN] = "admin",
+};
+
+/* Waiting requests must leave connections for those that do not wait. */
+static size_t waiting_capacity(const struct config *config)
+{
+    size_t half = (size_t) config->limits_http_connections / 2;
+
+    return half < WAITING_MAX ? half : WAITING_MAX;
+}
+
+static void refuse_unrouted(struct answer *answer, int cause, const struct route_match *match)
+{
+    char detail[64];
+
+    if (cause == E_METHOD_NOT_ALLOWED) {
+        answer_add_header(answer, "Allow", "%s", match->allow);
+        rest_refuse(answer, 405, cause, NULL);
+    } else if (match->route) {
+        snprintf(detail, sizeof detail, "the part %s is not there yet", match->route->part);
+        rest_refuse(answer, 404, cause, detail);
+    } else {
+        rest_refuse(answer, 404, cause, "no such path");
+    }
+}
+
+static void refuse_role(struct answer *answer, enum rest_role has, enum rest_role needs)
+{
+    struct problem problem = {.cause = E_FORBIDDEN, .status = 403};
+
+    if (has == REST_ROLE_NONE) {
+        answer_add_header(answer, "WWW-Authenticate", "Bearer");
+        rest_refuse(answer, 401, E_UNAUTHORIZED, NULL);
+        return;
+    }
+    problem.detail = "the role is too small";
+    problem.needs_role = role_names[needs];
+    answer_set_problem(answer, &problem);
+}
+
+/* A body without a type is taken for JSON. */
+static bool is_json(const char *content_type)
+{
+    static const char json[] = "application/json";
+    size_t length;
+
+    if (!content_type)
+        return true;
+    length = strcspn(content_type, "; \t");
+    return length == sizeof json - 1 && strncasecmp(content_type, json, length) == 0;
+}
+
+static void on_unknown(void *user, const char *pointer)
+{
+    if (*pointer)
+        faults_add(user, pointer, "no such field here");
+    else
+        faults_add(user, pointer, "must be an object");
+}
+
+/* True when the body is what the route wants; else the answer is written. */
+static bool check_body(struct rest_request *request, const struct route *route)
+{
+    char detail[BODY_DETAIL_SIZE];
+    struct faults faults = {0};
+
+    if (route->body == ROUTE_BODY_NONE || request->body_size == 0)
+        return true;
+    if (!is_json(request->content_type)) {
+        rest_refuse(&request->answer, 415, E_UNSUPPORTED_MEDIA_TYPE, NULL);
+        return false;
+    }
+    if (body_read_empty(request->body, request->body_size, on_unknown, &faults, detail) == -EBADMSG)
+        faults_add_unreadable(&faults, "%s", detail);
+    if (!faults_any(&faults))
+        return true;
+    faults_answer(&faults, &request->answer);
+    faults_done(&faults);
+    return false;
+}
+
+static int handle(struct rest *rest, struct rest_request *request, const struct route_match *match,
+                  const struct query *query)
+{
+    struct call call = {
+            .gateway = rest->gateway,
+            .waits = rest->waits,
+            .request = request,
+            .query = query,
+            .parameters = match->parameters,
+    };
+
+    return match->route->handle(&call);
+}
+
+static int check_and_handle(struct rest *rest, struct rest_request *request,
+                            const struct route_match *match, const char *query_text)
+{
+    uint64_t body_max = (uint64_t) gateway_config(rest->gateway)->limits_body_bytes;
+    struct faults faults = {0};
+    struct query query;
+    int result = REST_ANSWERED;
+
+    if (request->role < match->route->role) {
+        refuse_role(&request->answer, request->role, match->route->role);
+        return REST_ANSWERED;
+    }
+    if (request->body_size > body_max) {
+        rest_refuse_size(&request->answer, body_max);
+        return REST_ANSWERED;
+    }
+    query_read(&query, query_text, match->route->query, &faults);
+    if (faults_any(&faults))
+        faults_answer(&faults, &request->answer);
+    else if (check_body(request, match->route))
+        result = handle(rest, request, match, &query);
+    faults_done(&faults);
+    query_done(&query);
+    return result;
+}
+
+const char *rest_role_name(enum rest_role role)
+{
+    return role_names[role];
+}
+
+struct rest *rest_new(struct gateway *g)
+{
+    struct rest *rest = xnew(struct rest, 1);
+
+    rest->gateway = g;
+    rest->waits = device_waits_new(g, waiting_capacity(gateway_config(g)));
+    return rest;
+}
+
+void rest_stop(struct rest *rest)
+{
+    rest->is_stopped = true;
+    device_waits_cancel_all(rest->waits, E_SHUTTING_DOWN);
+}
+
+void rest_free(struct rest *rest)
+{
+    if (!rest)
+        return;
+    rest_stop(rest);
+    device_waits_free(rest->waits);
+    free(rest);
+}
+
+int rest_submit(struct rest *rest, struct rest_request *request)
+{
+    const char *mark = strchr(request->target, '?');
+    size_t path_size = mark ? (size_t) (mark - request->target) : strlen(request->target);
+    struct route_match match;
+    int result = REST_ANSWERED, cause;
+
+    request->answer = (struct answer){0};
+    request->wait = NULL;
+    if (rest->is_stopped) {
+        rest_refuse(&request->answer, 503, E_SHUTTING_DOWN, NULL);
+        return REST_ANSWERED;
+    }
+    cause = routes_find(request->method, request->target, path_size, &match);
+    if (cause == 0)
+        result = check_and_handle(rest, request, &match, mark ? mark + 1 : NULL);
+    else
+        refuse_unrouted(&request->answer, cause, &match);
+    route_match_done(&match);
+    return result;
+}
+
+void rest_cancel(struct rest *rest, struct rest_request *request, int cause)
+{
+    device_waits_cancel(rest->waits, request, cause);
+}
+
+void rest_refuse(struct answer *ret_answer, int status, int cause, const char *detail)
+{
+    struct problem problem = {.cause = cause, .status = status, .detail = detail};
+
+    if (status == 503)
+        problem.retry_after_s = RETRY_AFTER_S;
+    answer_set_problem(ret_answer, &problem);
+}
+
+void rest_refuse_size(struct answer *ret_answer, uint64_t max)
+{
+    struct problem problem = {.cause = E_BODY_TOO_LARGE, .status = 413, .max = max};
+
+    answer_set_problem(ret_answer, &problem);
+}

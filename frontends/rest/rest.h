@@ -1,0 +1,66 @@
+/* The API without a transport: a request comes in as method, target and body, an answer goes out as
+ * status, headers and body. HTTP stands on it, and whatever else carries requests later.
+ *
+ * What a route is, who may call it and what its query may hold is one table (routes.h). It knows
+ * nothing of sockets or tokens: the transport says which role the caller has. Thread: the
+ * loop's. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/gateway.h"
+#include "rest/answer.h"
+
+enum rest_role { REST_ROLE_NONE, REST_ROLE_READ, REST_ROLE_CONTROL, REST_ROLE_ADMIN };
+
+/* "none", "read", "control", "admin". */
+const char *rest_role_name(enum rest_role role);
+
+struct rest;
+struct device_wait;
+
+/* One request. The caller owns the memory, with all that it points at, from submit until the answer
+ * is there. Zeroed but for the inputs. */
+struct rest_request {
+    /* inputs */
+    const char *method;        /* "GET", "HEAD" … */
+    const char *target;        /* path and query as sent, percent-encoded: "/api/v1/info?a=b" */
+    const char *content_type;  /* of the body; NULL: not told */
+    const char *if_none_match; /* NULL: none */
+    bool accepts_gzip;
+    const void *body;
+    size_t body_size;
+    enum rest_role role;
+    void (*done)(struct rest_request *request);
+    void *user;
+
+    struct answer answer; /* the caller's from then on: answer_done() */
+
+    struct device_wait *wait; /* private: where it waits; NULL: nowhere */
+};
+
+#define REST_ANSWERED 1
+
+/* The gateway must outlive it. */
+struct rest *rest_new(struct gateway *g);
+
+/* Answers all waiting requests (503 shutting_down), and every later one at once in the same way. */
+void rest_stop(struct rest *rest);
+void rest_free(struct rest *rest); /* stops first; accepts NULL */
+
+/* REST_ANSWERED: the answer is there, done is not called. 0: done will be called, exactly once and
+ * never from inside submit; in any case by the deadline that the request itself names. Every fault
+ * of a request is an answer, so there is no other result. */
+int rest_submit(struct rest *rest, struct rest_request *request);
+
+/* Ends the waiting of a request for which submit gave 0 and done was not called yet: done is called
+ * from inside, with 503 and this cause (E_CANCELLED, E_SHUTTING_DOWN). */
+void rest_cancel(struct rest *rest, struct rest_request *request, int cause);
+
+/* For transports: the answer to a request that they refuse themselves (cause as in problem_json.h).
+ * detail NULL: the sentence of the cause. */
+void rest_refuse(struct answer *ret_answer, int status, int cause, const char *detail);
+/* 413; max is the longest body allowed. */
+void rest_refuse_size(struct answer *ret_answer, uint64_t max);

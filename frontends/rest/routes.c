@@ -1,0 +1,235 @@
+#include "routes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "rest/handlers.h"
+#include "rest/percent.h"
+
+#define API "/api/v1"
+#define ABSENT(method, path, role, part)                                                           \
+    {                                                                                              \
+        method, path, role, part, NULL, NULL, ROUTE_BODY_NONE                                      \
+    }
+
+/* clang-format off */
+static const struct route table[] = {
+        {"GET", API "/info", REST_ROLE_READ, "core", handlers_info, NULL, ROUTE_BODY_NONE},
+        {"GET", API "/openapi.json", REST_ROLE_NONE, "core", handlers_contract, NULL, ROUTE_BODY_NONE},
+        {"GET", "/healthz", REST_ROLE_NONE, "core", handlers_liveness, NULL, ROUTE_BODY_NONE},
+        {"GET", "/readyz", REST_ROLE_NONE, "core", handlers_readiness, NULL, ROUTE_BODY_NONE},
+        ABSENT("GET", "/metrics", REST_ROLE_READ, "voices"),
+        {"GET", API "/proxies", REST_ROLE_READ, "core", handlers_proxies, handlers_proxies_query, ROUTE_BODY_NONE},
+        ABSENT("POST", API "/proxies", REST_ROLE_ADMIN, "config"),
+        {"GET", API "/proxies/{name}", REST_ROLE_READ, "core", handlers_proxy, NULL, ROUTE_BODY_NONE},
+        ABSENT("PATCH", API "/proxies/{name}", REST_ROLE_ADMIN, "config"),
+        ABSENT("DELETE", API "/proxies/{name}", REST_ROLE_ADMIN, "config"),
+        ABSENT("GET", API "/proxies/discovered", REST_ROLE_READ, "config"),
+        ABSENT("POST", API "/proxies/import", REST_ROLE_ADMIN, "config"),
+        ABSENT("PUT", API "/proxies/{name}/scanner", REST_ROLE_CONTROL, "ears"),
+        {"POST", API "/proxies/{name}/reconnect", REST_ROLE_CONTROL, "core", handlers_reconnect, NULL, ROUTE_BODY_EMPTY},
+        ABSENT("DELETE", API "/proxies/{name}/slots/{address}", REST_ROLE_CONTROL, "links"),
+        {"GET", API "/devices", REST_ROLE_READ, "core", handlers_devices, handlers_devices_query, ROUTE_BODY_NONE},
+        {"GET", API "/devices/{address}", REST_ROLE_READ, "core", handlers_device, NULL, ROUTE_BODY_NONE},
+        ABSENT("PATCH", API "/devices/{address}", REST_ROLE_CONTROL, "ears"),
+        ABSENT("DELETE", API "/devices/{address}", REST_ROLE_CONTROL, "ears"),
+        ABSENT("GET", API "/devices/{address}/history", REST_ROLE_READ, "ears"),
+        ABSENT("POST", API "/devices/{address}/clear-history", REST_ROLE_CONTROL, "ears"),
+        ABSENT("GET", API "/explain/{address}", REST_ROLE_READ, "ears"),
+        ABSENT("POST", API "/scan/discover", REST_ROLE_CONTROL, "ears"),
+        ABSENT("GET", API "/scan/windows", REST_ROLE_READ, "ears"),
+        ABSENT("POST", API "/scan/windows", REST_ROLE_CONTROL, "ears"),
+        ABSENT("GET", API "/scan/needs", REST_ROLE_READ, "ears"),
+        ABSENT("PUT", API "/scan/needs/{address}", REST_ROLE_CONTROL, "ears"),
+        ABSENT("DELETE", API "/scan/needs/{address}", REST_ROLE_CONTROL, "ears"),
+        ABSENT("GET", API "/events", REST_ROLE_READ, "voices"),
+        ABSENT("GET", API "/clients", REST_ROLE_READ, "voices"),
+        ABSENT("GET", API "/logs", REST_ROLE_READ, "voices"),
+        ABSENT("GET", API "/recorder", REST_ROLE_READ, "recorder"),
+        ABSENT("POST", API "/recorder/replay", REST_ROLE_CONTROL, "recorder"),
+        ABSENT("GET", API "/connections", REST_ROLE_READ, "links"),
+        ABSENT("POST", API "/connections/close-stale", REST_ROLE_CONTROL, "links"),
+        ABSENT("PUT", API "/devices/{address}/connection", REST_ROLE_CONTROL, "links"),
+        ABSENT("GET", API "/devices/{address}/connection", REST_ROLE_READ, "links"),
+        ABSENT("DELETE", API "/devices/{address}/connection", REST_ROLE_CONTROL, "links"),
+        ABSENT("PUT", API "/devices/{address}/connection/parameters", REST_ROLE_CONTROL, "gatt"),
+        ABSENT("GET", API "/devices/{address}/services", REST_ROLE_READ, "gatt"),
+        ABSENT("GET", API "/devices/{address}/characteristics/{characteristic}", REST_ROLE_CONTROL, "gatt"),
+        ABSENT("PUT", API "/devices/{address}/characteristics/{characteristic}", REST_ROLE_CONTROL, "gatt"),
+        ABSENT("GET", API "/devices/{address}/descriptors/{handle}", REST_ROLE_CONTROL, "gatt"),
+        ABSENT("PUT", API "/devices/{address}/descriptors/{handle}", REST_ROLE_CONTROL, "gatt"),
+        ABSENT("PUT", API "/devices/{address}/characteristics/{characteristic}/subscription", REST_ROLE_CONTROL, "gatt"),
+        ABSENT("DELETE", API "/devices/{address}/characteristics/{characteristic}/subscription", REST_ROLE_CONTROL, "gatt"),
+        ABSENT("GET", API "/devices/{address}/notifications", REST_ROLE_READ, "gatt"),
+        ABSENT("POST", API "/devices/{address}/bond", REST_ROLE_CONTROL, "gatt"),
+        ABSENT("DELETE", API "/devices/{address}/bond", REST_ROLE_CONTROL, "gatt"),
+        ABSENT("DELETE", API "/devices/{address}/gatt-cache", REST_ROLE_CONTROL, "gatt"),
+        ABSENT("GET", API "/config", REST_ROLE_READ, "config"),
+        ABSENT("PUT", API "/config", REST_ROLE_ADMIN, "config"),
+        ABSENT("PATCH", API "/config", REST_ROLE_ADMIN, "config"),
+        ABSENT("GET", API "/config/schema", REST_ROLE_READ, "config"),
+        ABSENT("GET", API "/session", REST_ROLE_NONE, "config"),
+        ABSENT("POST", API "/session", REST_ROLE_NONE, "config"),
+        ABSENT("DELETE", API "/session", REST_ROLE_NONE, "config"),
+        ABSENT("GET", API "/tokens", REST_ROLE_ADMIN, "config"),
+        ABSENT("POST", API "/tokens", REST_ROLE_ADMIN, "config"),
+        ABSENT("DELETE", API "/tokens/{name}", REST_ROLE_ADMIN, "config"),
+        ABSENT("GET", API "/audit", REST_ROLE_ADMIN, "config"),
+        ABSENT("POST", API "/backup", REST_ROLE_ADMIN, "config"),
+        ABSENT("POST", API "/restore", REST_ROLE_ADMIN, "config"),
+        ABSENT("POST", API "/restart", REST_ROLE_ADMIN, "config"),
+        ABSENT("GET", API "/identities", REST_ROLE_READ, "home"),
+        ABSENT("POST", API "/identities", REST_ROLE_ADMIN, "home"),
+        ABSENT("GET", API "/identities/{name}", REST_ROLE_READ, "home"),
+        ABSENT("PATCH", API "/identities/{name}", REST_ROLE_ADMIN, "home"),
+        ABSENT("DELETE", API "/identities/{name}", REST_ROLE_ADMIN, "home"),
+        ABSENT("GET", API "/areas", REST_ROLE_READ, "home"),
+        ABSENT("PUT", API "/areas", REST_ROLE_ADMIN, "home"),
+        ABSENT("POST", API "/areas/{area}/calibration", REST_ROLE_ADMIN, "home"),
+        ABSENT("GET", API "/decoders", REST_ROLE_READ, "home"),
+        ABSENT("GET", API "/decoders/{name}", REST_ROLE_READ, "home"),
+        ABSENT("PUT", API "/decoders/{name}", REST_ROLE_ADMIN, "home"),
+        ABSENT("DELETE", API "/decoders/{name}", REST_ROLE_ADMIN, "home"),
+        ABSENT("POST", API "/decoders/test", REST_ROLE_READ, "home"),
+        ABSENT("GET", API "/matter/servers", REST_ROLE_READ, "matter"),
+};
+/* clang-format on */
+
+struct text {
+    const char *start;
+    size_t size;
+};
+
+/* Takes the next segment with its slash from the front; false at the end. */
+static bool next_segment(struct text *rest, struct text *ret_segment)
+{
+    const char *slash;
+
+    if (rest->size == 0 || rest->start[0] != '/')
+        return false;
+    ret_segment->start = rest->start + 1;
+    slash = memchr(rest->start + 1, '/', rest->size - 1);
+    ret_segment->size = slash ? (size_t) (slash - rest->start) - 1 : rest->size - 1;
+    rest->start += ret_segment->size + 1;
+    rest->size -= ret_segment->size + 1;
+    return true;
+}
+
+static bool is_parameter(const struct text *segment)
+{
+    return segment->size > 0 && segment->start[0] == '{';
+}
+
+static bool is_literal(const struct text *segment, const struct text *wanted)
+{
+    char *decoded AUTO_FREE = percent_decode(wanted->start, wanted->size, false);
+
+    return decoded && strlen(decoded) == segment->size &&
+           memcmp(decoded, segment->start, segment->size) == 0;
+}
+
+/* True when the path fits the template; *ret_literals is how many segments are literal from the
+ * front. */
+static bool fits(const char *template, struct text path, size_t *ret_literals)
+{
+    struct text rest = {template, strlen(template)}, segment, wanted;
+    bool only_literals = true;
+    size_t literals = 0;
+
+    while (next_segment(&rest, &segment)) {
+        if (!next_segment(&path, &wanted) || wanted.size == 0)
+            return false;
+        if (is_parameter(&segment))
+            only_literals = false;
+        else if (!is_literal(&segment, &wanted))
+            return false;
+        literals += only_literals;
+    }
+    *ret_literals = literals;
+    return path.size == 0;
+}
+
+/* The template that the path means: of two that fit, the one that is literal for longer. */
+static const char *find_path(struct text path)
+{
+    const char *best = NULL;
+    size_t best_literals = 0, literals;
+
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+        if (fits(table[i].path, path, &literals) && (!best || literals > best_literals)) {
+            best = table[i].path;
+            best_literals = literals;
+        }
+    }
+    return best;
+}
+
+static bool read_parameters(struct route_match *match, const char *template, struct text path)
+{
+    struct text rest = {template, strlen(template)}, segment, wanted;
+    size_t count = 0;
+
+    while (next_segment(&rest, &segment) && next_segment(&path, &wanted)) {
+        if (!is_parameter(&segment))
+            continue;
+        match->parameters[count] = percent_decode(wanted.start, wanted.size, false);
+        if (!match->parameters[count++])
+            return false;
+    }
+    return true;
+}
+
+/* The methods of the path that are there. */
+static void list_methods(const char *path, char ret_allow[ROUTES_ALLOW_SIZE])
+{
+    size_t length = 0;
+
+    ret_allow[0] = '\0';
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+        if (!table[i].handle || strcmp(table[i].path, path) != 0)
+            continue;
+        length += (size_t) snprintf(ret_allow + length, ROUTES_ALLOW_SIZE - length, "%s%s%s",
+                                    length > 0 ? ", " : "", table[i].method,
+                                    strcmp(table[i].method, "GET") == 0 ? ", HEAD" : "");
+    }
+}
+
+static const struct route *find_method(const char *path, const char *method)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+        if (strcmp(table[i].path, path) == 0 && strcmp(table[i].method, method) == 0)
+            return &table[i];
+    }
+    return NULL;
+}
+
+const struct route *routes_table(size_t *ret_count)
+{
+    *ret_count = ARRAY_SIZE(table);
+    return table;
+}
+
+int routes_find(const char *method, const char *path, size_t path_size,
+                struct route_match *ret_match)
+{
+    struct text text = {path, path_size};
+    const char *template = find_path(text);
+
+    *ret_match = (struct route_match){0};
+    if (!template || !read_parameters(ret_match, template, text))
+        return E_NOT_FOUND;
+    ret_match->route = find_method(template, strcmp(method, "HEAD") == 0 ? "GET" : method);
+    if (ret_match->route)
+        return ret_match->route->handle ? 0 : E_NOT_FOUND;
+    list_methods(template, ret_match->allow);
+    return ret_match->allow[0] ? E_METHOD_NOT_ALLOWED : E_NOT_FOUND;
+}
+
+void route_match_done(struct route_match *match)
+{
+    for (size_t i = 0; i < ROUTES_PARAMETERS_MAX; i++)
+        free(match->parameters[i]);
+    *match = (struct route_match){0};
+}

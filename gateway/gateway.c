@@ -1,0 +1,646 @@
+/* Introduces the rooms to each other. Reports climb from the fleet into the device table; what
+ * changes there goes on to the subscribers as a view. A proxy that comes or goes is a source of the
+ * table that goes online or offline. The table's next deadline is the one timer of its own. */
+#include "gateway.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <uv.h>
+
+#include "base/memory.h"
+#include "proxy/fleet.h"
+#include "scan/device_table.h"
+
+#define HEARD_COUNTS_AGE USEC_PER_SEC /* how long a count of devices per proxy may be shown */
+
+struct gateway_subscription {
+    struct gateway *gateway;
+    struct gateway_subscription *next;
+    struct gateway_subscriber subscriber;
+    bool is_ended; /* while a change is being told; swept after it */
+};
+
+struct gateway_timer {
+    uv_timer_t timer;
+    struct gateway *gateway;
+    void (*on_time)(void *user);
+    void *user;
+};
+
+/* How many devices each proxy hears: a cache, since counting walks the table. */
+struct heard_counts {
+    usec_t counted; /* 0: never */
+    size_t by_proxy[];
+};
+
+struct gateway {
+    uv_loop_t *loop;
+    const struct config *config; /* borrowed, outlives us */
+    usec_t started;
+    struct fleet *fleet;
+    struct device_table *table;
+    uv_timer_t table_timer;
+    usec_t table_deadline;                /* what the timer is armed for */
+    const struct config_device **devices; /* of the configuration, by address */
+    struct gateway_subscription *subscriptions;
+    bool is_telling;
+    struct heard_counts *heard;
+    void (*on_closed)(void *user);
+    void *closed_user;
+};
+
+/* ---- configured devices ---- */
+
+static int compare_addresses(const void *a, const void *b)
+{
+    const struct config_device *const *x = a, *const *y = b;
+
+    return (*x)->address < (*y)->address ? -1 : (*x)->address > (*y)->address;
+}
+
+static const struct config_device *find_configured(const struct gateway *g, uint64_t address)
+{
+    const struct config_device wanted = {.address = address}, *key = &wanted;
+    const struct config_device **found = NULL;
+
+    if (g->config->devices_count > 0)
+        found = bsearch(&key, g->devices, g->config->devices_count, sizeof *g->devices,
+                        compare_addresses);
+    return found ? *found : NULL;
+}
+
+static void take_configured_devices(struct gateway *g)
+{
+    size_t count = g->config->devices_count;
+
+    g->devices = xnew(const struct config_device *, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct config_device *d = &g->config->devices[i];
+
+        g->devices[i] = d;
+        device_table_pin(g->table, d->address, true,
+                         (usec_t) (d->expected_interval_s * (double) USEC_PER_SEC));
+    }
+    if (count > 0)
+        qsort(g->devices, count, sizeof *g->devices, compare_addresses);
+}
+
+/* ---- views ---- */
+
+static const struct config_proxy *source_config(const struct gateway *g, uint16_t source)
+{
+    return source < g->config->proxies_count ? &g->config->proxies[source] : NULL;
+}
+
+static const char *source_name(const struct gateway *g, uint16_t source)
+{
+    const struct config_proxy *p = source_config(g, source);
+
+    return p ? p->name : NULL;
+}
+
+static void view_configured(const struct config_device *config, struct gateway_device *ret_device)
+{
+    *ret_device = (struct gateway_device){
+            .config = config,
+            .address = config->address,
+            .address_type = ble_address_type_name(BLE_ADDRESS_PUBLIC),
+            .rssi_smoothed = NAN,
+            .area = config->area,
+            .interval = (usec_t) (config->expected_interval_s * (double) USEC_PER_SEC),
+    };
+}
+
+static void view_row(const struct gateway *g, const struct device *row,
+                     struct gateway_device *ret_device)
+{
+    const struct config_proxy *owner;
+    struct device_facts facts;
+
+    device_get_facts(g->table, row, &facts);
+    owner = source_config(g, facts.owner);
+    *ret_device = (struct gateway_device){
+            .row = row,
+            .config = find_configured(g, facts.address),
+            .address = facts.address,
+            .address_type = ble_address_type_name(facts.address_type),
+            .name = facts.name,
+            .name_size = facts.name_size,
+            .rssi = facts.rssi,
+            .rssi_smoothed = facts.rssi_smoothed,
+            .proxy = owner ? owner->name : NULL,
+            .area = owner ? owner->area : NULL,
+            .has_tx_power = facts.has_tx_power,
+            .tx_power = facts.tx_power,
+            .first_seen = facts.first_seen,
+            .last_seen = facts.last_seen,
+            .interval = facts.interval,
+            .is_available = facts.is_available,
+    };
+    if (ret_device->config && ret_device->config->area)
+        ret_device->area = ret_device->config->area;
+}
+
+/* ---- from the table to the subscribers ---- */
+
+static void sweep_subscriptions(struct gateway *g)
+{
+    struct gateway_subscription **link = &g->subscriptions;
+
+    while (*link) {
+        struct gateway_subscription *s = *link;
+
+        if (!s->is_ended) {
+            link = &s->next;
+            continue;
+        }
+        *link = s->next;
+        free(s);
+    }
+}
+
+static void on_device_change(void *user, const struct device_change *change)
+{
+    struct gateway *g = user;
+    struct gateway_device device;
+
+    if (!g->subscriptions)
+        return;
+    view_row(g, change->device, &device);
+    g->is_telling = true;
+    for (struct gateway_subscription *s = g->subscriptions; s; s = s->next) {
+        if (!s->is_ended)
+            s->subscriber.on_device(s->subscriber.user, change->kinds, &device);
+    }
+    g->is_telling = false;
+    sweep_subscriptions(g);
+}
+
+static void on_table_time(uv_timer_t *timer);
+
+static void arm_table_timer(struct gateway *g, usec_t now)
+{
+    usec_t deadline = device_table_deadline(g->table);
+
+    if (deadline == g->table_deadline)
+        return;
+    g->table_deadline = deadline;
+    if (deadline == USEC_NEVER)
+        (void) uv_timer_stop(&g->table_timer);
+    else
+        (void) uv_timer_start(&g->table_timer, on_table_time,
+                              deadline > now ? (deadline - now) / USEC_PER_MSEC + 1 : 0, 0);
+}
+
+static void on_table_time(uv_timer_t *timer)
+{
+    struct gateway *g = timer->data;
+    usec_t now = clock_now();
+
+    g->table_deadline = 0; /* it has fired: arm it again whatever comes */
+    device_table_advance(g->table, now);
+    arm_table_timer(g, now);
+}
+
+/* ---- from the fleet into the table ---- */
+
+static void on_reports(void *user, uint16_t source, const struct ble_report *reports, size_t count,
+                       usec_t now)
+{
+    struct gateway *g = user;
+
+    device_table_observe(g->table, source, reports, count, now);
+    arm_table_timer(g, now);
+}
+
+static void on_proxy_change(void *user, struct proxy *proxy, unsigned changes, usec_t now)
+{
+    struct gateway *g = user;
+    struct proxy_status status;
+
+    if (!(changes & PROXY_CHANGE_STATE))
+        return;
+    proxy_get_status(proxy, &status);
+    device_table_source_online(g->table, proxy_get_settings(proxy)->source,
+                               status.state == PROXY_ONLINE, now);
+}
+
+static struct proxy_settings proxy_settings_of(const struct config_proxy *c, size_t index)
+{
+    struct proxy_settings s = {
+            .source = (uint16_t) index,
+            .name = c->name,
+            .host = c->host,
+            .port = c->port,
+            .has_mac = c->has_mac,
+            .mac = c->mac,
+            .is_encrypted = c->is_encrypted,
+            .password = c->password,
+            .is_enabled = c->is_enabled,
+    };
+
+    for (size_t i = 0; i < sizeof s.key; i++)
+        s.key[i] = c->encryption_key[i];
+    return s;
+}
+
+static struct fleet *make_fleet(struct gateway *g)
+{
+    const struct proxy_callbacks callbacks = {on_reports, on_proxy_change, g};
+    size_t count = g->config->proxies_count;
+    struct proxy_settings *settings = xnew(struct proxy_settings, count);
+    struct fleet *fleet;
+
+    for (size_t i = 0; i < count; i++)
+        settings[i] = proxy_settings_of(&g->config->proxies[i], i);
+    fleet = fleet_new(g->loop, settings, count, &callbacks);
+    explicit_bzero(settings, count * sizeof *settings);
+    free(settings);
+    return fleet;
+}
+
+/* ---- life ---- */
+
+static struct device_table_settings table_settings_of(const struct config *c)
+{
+    return (struct device_table_settings){
+            .devices_max = (uint32_t) c->limits_devices,
+            .forget_after = (usec_t) c->limits_forget_after_s * USEC_PER_SEC,
+            .forget_private_after = (usec_t) c->limits_forget_private_after_s * USEC_PER_SEC,
+            .stale_after = (usec_t) c->scan_ownership_stale_s * USEC_PER_SEC,
+            .quiet_after = (usec_t) c->scan_quiet_s * USEC_PER_SEC,
+            .margin_db = c->scan_ownership_margin_db,
+            .ewma_alpha = c->scan_ownership_ewma_alpha,
+    };
+}
+
+struct gateway *gateway_new(struct uv_loop_s *loop, const struct config *config)
+{
+    struct gateway *g = xnew(struct gateway, 1);
+    struct device_table_settings settings = table_settings_of(config);
+
+    assert(config->proxies_count < DEVICE_TABLE_SOURCES_MAX);
+    g->loop = loop;
+    g->config = config;
+    g->started = clock_now();
+    g->table = device_table_new(&settings, on_device_change, g);
+    g->table_deadline = USEC_NEVER;
+    (void) uv_timer_init(loop, &g->table_timer); /* cannot fail */
+    g->table_timer.data = g;
+    take_configured_devices(g);
+    g->heard = memory_zalloc(1, sizeof *g->heard +
+                                        config->proxies_count * sizeof g->heard->by_proxy[0]);
+    g->fleet = make_fleet(g);
+    return g;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct gateway *g = handle->data;
+
+    if (g->on_closed)
+        g->on_closed(g->closed_user);
+}
+
+static void on_fleet_closed(void *user)
+{
+    struct gateway *g = user;
+
+    g->fleet = NULL;
+    uv_close((uv_handle_t *) &g->table_timer, on_timer_closed);
+}
+
+void gateway_close(struct gateway *g, void (*on_closed)(void *user), void *user)
+{
+    g->on_closed = on_closed;
+    g->closed_user = user;
+    fleet_close(g->fleet, on_fleet_closed, g);
+}
+
+void gateway_free(struct gateway *g)
+{
+    if (!g)
+        return;
+    assert(!g->fleet);
+    assert(!g->subscriptions);
+    device_table_free(g->table);
+    free(g->devices);
+    free(g->heard);
+    free(g);
+}
+
+/* ---- time ---- */
+
+usec_t gateway_now(const struct gateway *g)
+{
+    (void) g;
+    return clock_now();
+}
+
+int64_t gateway_wall(const struct gateway *g, usec_t moment)
+{
+    (void) g;
+    return clock_to_wall(moment, clock_now(), clock_wall());
+}
+
+static void on_user_timer_closed(uv_handle_t *handle)
+{
+    free(CONTAINER_OF((uv_timer_t *) handle, struct gateway_timer, timer));
+}
+
+static void on_user_time(uv_timer_t *handle)
+{
+    struct gateway_timer *t = CONTAINER_OF(handle, struct gateway_timer, timer);
+
+    gateway_timer_stop(t);
+    t->on_time(t->user);
+}
+
+struct gateway_timer *gateway_timer_start(struct gateway *g, usec_t delay,
+                                          void (*on_time)(void *user), void *user)
+{
+    struct gateway_timer *t = xnew(struct gateway_timer, 1);
+
+    t->gateway = g;
+    t->on_time = on_time;
+    t->user = user;
+    (void) uv_timer_init(g->loop, &t->timer); /* cannot fail, nor can the start */
+    (void) uv_timer_start(&t->timer, on_user_time, (delay + USEC_PER_MSEC - 1) / USEC_PER_MSEC, 0);
+    return t;
+}
+
+void gateway_timer_stop(struct gateway_timer *timer)
+{
+    if (timer)
+        uv_close((uv_handle_t *) &timer->timer, on_user_timer_closed);
+}
+
+/* ---- what runs here ---- */
+
+void gateway_get_info(const struct gateway *g, struct gateway_info *ret_info)
+{
+    struct device_table_statistics statistics;
+
+    device_table_get_statistics(g->table, &statistics);
+    *ret_info = (struct gateway_info){
+            .started = g->started,
+            .proxies = g->config->proxies_count,
+            .devices = gateway_devices_count(g),
+            .memory_table_bytes = statistics.memory_bytes,
+    };
+    for (size_t i = 0; i < g->config->proxies_count; i++) {
+        struct proxy_status status;
+
+        proxy_get_status(fleet_get(g->fleet, i), &status);
+        ret_info->proxies_online += status.state == PROXY_ONLINE;
+        ret_info->advertisements_per_s += fleet_rate(g->fleet, i);
+    }
+}
+
+const struct config *gateway_config(const struct gateway *g)
+{
+    return g->config;
+}
+
+/* ---- proxies ---- */
+
+size_t gateway_proxies_count(const struct gateway *g)
+{
+    return g->config->proxies_count;
+}
+
+/* One walk over the table serves all proxies that are shown within a second. */
+static size_t devices_heard(const struct gateway *g, size_t index)
+{
+    struct heard_counts *heard = g->heard;
+    usec_t now = clock_now();
+
+    if (heard->counted == 0 || now - heard->counted >= HEARD_COUNTS_AGE) {
+        device_table_count_heard_all(g->table, heard->by_proxy, g->config->proxies_count, now);
+        heard->counted = now;
+    }
+    return heard->by_proxy[index];
+}
+
+static const char *scanner_state_name(const struct proxy_status *s)
+{
+    static const char *const names[] = {"idle",   "starting", "running",
+                                        "failed", "stopping", "stopped"};
+
+    return s->has_scanner && s->scanner.state < ARRAY_SIZE(names) ? names[s->scanner.state]
+                                                                  : "unknown";
+}
+
+static const char *scanner_mode_name(const struct proxy_status *s)
+{
+    if (!s->has_scanner || s->scanner.mode > SCANNER_ACTIVE)
+        return NULL;
+    return s->scanner.mode == SCANNER_ACTIVE ? "active" : "passive";
+}
+
+void gateway_get_proxy(const struct gateway *g, size_t index, struct gateway_proxy *ret_proxy)
+{
+    struct proxy_status s;
+
+    assert(index < g->config->proxies_count);
+    proxy_get_status(fleet_get(g->fleet, index), &s);
+    *ret_proxy = (struct gateway_proxy){
+            .index = index,
+            .config = &g->config->proxies[index],
+            .state = proxy_state_name(s.state),
+            .is_online = s.state == PROXY_ONLINE,
+            .since = s.since,
+            .last_error = {s.error_code, s.error_detail, s.error_time},
+            .retry_at = s.retry_at,
+            .has_mac = s.has_mac,
+            .mac = s.mac,
+            .has_bluetooth_mac = s.has_bluetooth_mac,
+            .bluetooth_mac = s.bluetooth_mac,
+            .model = s.model[0] ? s.model : NULL,
+            .esphome_version = s.esphome_version[0] ? s.esphome_version : NULL,
+            .api_major = s.api_major,
+            .api_minor = s.api_minor,
+            .features = s.features,
+            .scanner_mode = scanner_mode_name(&s),
+            .scanner_state = scanner_state_name(&s),
+            .has_slots = s.has_slots,
+            .slots_limit = s.slots_limit,
+            .slots_free = s.slots_free,
+            .slots_allocated = s.slots_allocated,
+            .slots_since = s.slots_since,
+            .slots_allocated_count = s.slots_allocated_count,
+            .devices = devices_heard(g, index),
+            .advertisements_per_s = fleet_rate(g->fleet, index),
+            .advertisements_total = s.advertisements,
+            .last_advertisement = s.last_advertisement,
+            .round_trip = s.round_trip,
+    };
+}
+
+int gateway_find_proxy(const struct gateway *g, const char *name, size_t *ret_index)
+{
+    for (size_t i = 0; i < g->config->proxies_count; i++) {
+        if (strcmp(g->config->proxies[i].name, name) == 0) {
+            *ret_index = i;
+            return 0;
+        }
+    }
+    return E_PROXY_NOT_FOUND;
+}
+
+const char *gateway_feature_name(unsigned bit)
+{
+    static const char *const names[] = {
+            "passive_scan",   "active_connections", "remote_caching", "pairing",
+            "cache_clearing", "raw_advertisements", "state_and_mode", "connection_params"};
+
+    return bit < ARRAY_SIZE(names) ? names[bit] : NULL;
+}
+
+int gateway_reconnect_proxy(struct gateway *g, size_t index)
+{
+    if (!g->config->proxies[index].is_enabled)
+        return E_CONFLICT;
+    proxy_reconnect(fleet_get(g->fleet, index));
+    return 0;
+}
+
+/* ---- devices ---- */
+
+size_t gateway_devices_count(const struct gateway *g)
+{
+    size_t count = device_table_count(g->table);
+
+    for (size_t i = 0; i < g->config->devices_count; i++)
+        count += !device_table_find(g->table, g->config->devices[i].address);
+    return count;
+}
+
+int gateway_find_device(const struct gateway *g, uint64_t address,
+                        struct gateway_device *ret_device)
+{
+    const struct device *row = device_table_find(g->table, address);
+    const struct config_device *config;
+
+    if (row) {
+        view_row(g, row, ret_device);
+        return 0;
+    }
+    config = find_configured(g, address);
+    if (!config)
+        return E_DEVICE_NOT_FOUND;
+    view_configured(config, ret_device);
+    return 0;
+}
+
+/* Positions count through the table's rows (even numbers), then the configured ones (odd numbers).
+ */
+bool gateway_next_device(const struct gateway *g, size_t *position,
+                         struct gateway_device *ret_device)
+{
+    if (*position % 2 == 0) {
+        size_t at = *position / 2;
+        const struct device *row = device_table_next(g->table, &at);
+
+        *position = at * 2;
+        if (row) {
+            view_row(g, row, ret_device);
+            return true;
+        }
+        *position = 1;
+    }
+    for (; *position / 2 < g->config->devices_count; *position += 2) {
+        const struct config_device *config = &g->config->devices[*position / 2];
+
+        if (device_table_find(g->table, config->address))
+            continue;
+        view_configured(config, ret_device);
+        *position += 2;
+        return true;
+    }
+    return false;
+}
+
+bool gateway_get_element(const struct gateway *g, const struct gateway_device *d, size_t index,
+                         struct gateway_element *ret_element)
+{
+    struct device_element e;
+
+    if (!d->row || !device_get_element(g->table, d->row, index, &e))
+        return false;
+    *ret_element = (struct gateway_element){
+            .type = e.type,
+            .proxy = source_name(g, e.source),
+            .last_seen = e.last_seen,
+            .has_company = e.has_company,
+            .has_uuid = e.has_uuid,
+            .company = e.company,
+            .uuid = e.uuid,
+            .data = e.data,
+            .size = e.size,
+    };
+    return true;
+}
+
+bool gateway_get_source(const struct gateway *g, const struct gateway_device *d, size_t index,
+                        struct gateway_source *ret_source)
+{
+    struct device_source s;
+
+    if (!d->row || !device_get_source(g->table, d->row, index, &s))
+        return false;
+    *ret_source = (struct gateway_source){
+            .proxy = source_name(g, s.source),
+            .rssi = s.rssi,
+            .rssi_smoothed = s.rssi_smoothed,
+            .last_seen = s.last_seen,
+            .advertisements = s.advertisements,
+            .is_owner = s.is_owner,
+    };
+    return true;
+}
+
+bool gateway_get_latest(const struct gateway *g, const struct gateway_device *d,
+                        struct gateway_packet *ret_packet)
+{
+    struct device_packet p;
+
+    if (!d->row)
+        return false;
+    device_get_latest(g->table, d->row, &p);
+    *ret_packet = (struct gateway_packet){
+            .time = p.time,
+            .proxy = source_name(g, p.source),
+            .rssi = p.rssi,
+            .is_parsed = p.is_parsed,
+            .data = p.ad_data,
+            .size = p.size,
+    };
+    return true;
+}
+
+/* ---- changes ---- */
+
+struct gateway_subscription *gateway_subscribe(struct gateway *g,
+                                               const struct gateway_subscriber *subscriber)
+{
+    struct gateway_subscription *s = xnew(struct gateway_subscription, 1);
+
+    s->gateway = g;
+    s->subscriber = *subscriber;
+    s->next = g->subscriptions;
+    g->subscriptions = s;
+    return s;
+}
+
+void gateway_unsubscribe(struct gateway_subscription *subscription)
+{
+    if (!subscription)
+        return;
+    subscription->is_ended = true;
+    if (!subscription->gateway->is_telling)
+        sweep_subscriptions(subscription->gateway);
+}

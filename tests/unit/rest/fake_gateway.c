@@ -1,0 +1,441 @@
+#include "fake_gateway.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+#define DEVICES_MAX 4096
+#define PROXIES_MAX 32
+#define NAME_SIZE   512
+
+struct gateway_timer {
+    struct gateway_timer *next;
+    struct gateway *gateway;
+    usec_t due;
+    void (*on_time)(void *user);
+    void *user;
+};
+
+struct gateway_subscription {
+    struct gateway_subscription *next;
+    struct gateway *gateway;
+    struct gateway_subscriber subscriber;
+};
+
+struct gateway {
+    const struct config *config;
+    usec_t now;
+    struct fake_device *devices[DEVICES_MAX];
+    size_t devices_count;
+    struct gateway_proxy proxies[PROXIES_MAX];
+    size_t reconnects[PROXIES_MAX];
+    struct gateway_timer *timers;
+    struct gateway_subscription *subscriptions;
+};
+
+/* ---- the gateway's side ---- */
+
+usec_t gateway_now(const struct gateway *g)
+{
+    return g->now;
+}
+
+int64_t gateway_wall(const struct gateway *g, usec_t moment)
+{
+    (void) g;
+    return FAKE_WALL + (int64_t) moment - (int64_t) FAKE_START;
+}
+
+struct gateway_timer *gateway_timer_start(struct gateway *g, usec_t delay,
+                                          void (*on_time)(void *user), void *user)
+{
+    struct gateway_timer *timer = xnew(struct gateway_timer, 1);
+
+    *timer = (struct gateway_timer){g->timers, g, g->now + delay, on_time, user};
+    g->timers = timer;
+    return timer;
+}
+
+static void unlink_timer(struct gateway_timer *timer)
+{
+    struct gateway_timer **place = &timer->gateway->timers;
+
+    while (*place != timer)
+        place = &(*place)->next;
+    *place = timer->next;
+}
+
+void gateway_timer_stop(struct gateway_timer *timer)
+{
+    if (!timer)
+        return;
+    unlink_timer(timer);
+    free(timer);
+}
+
+void gateway_get_info(const struct gateway *g, struct gateway_info *ret_info)
+{
+    *ret_info = (struct gateway_info){
+            .started = FAKE_START,
+            .proxies = gateway_proxies_count(g),
+            .proxies_online = gateway_proxies_count(g),
+            .devices = g->devices_count,
+            .advertisements_per_s = 12.34,
+    };
+}
+
+const struct config *gateway_config(const struct gateway *g)
+{
+    return g->config;
+}
+
+size_t gateway_proxies_count(const struct gateway *g)
+{
+    return g->config->proxies_count;
+}
+
+void gateway_get_proxy(const struct gateway *g, size_t index, struct gateway_proxy *ret_proxy)
+{
+    assert(index < gateway_proxies_count(g));
+    *ret_proxy = g->proxies[index];
+}
+
+int gateway_find_proxy(const struct gateway *g, const char *name, size_t *ret_index)
+{
+    for (size_t i = 0; i < gateway_proxies_count(g); i++) {
+        if (strcmp(g->config->proxies[i].name, name) == 0) {
+            *ret_index = i;
+            return 0;
+        }
+    }
+    return E_PROXY_NOT_FOUND;
+}
+
+const char *gateway_feature_name(unsigned bit)
+{
+    static const char *const names[] = {
+            "passive_scan",   "active_connections", "remote_caching", "pairing",
+            "cache_clearing", "raw_advertisements", "state_and_mode", "connection_params",
+    };
+
+    return bit < ARRAY_SIZE(names) ? names[bit] : NULL;
+}
+
+int gateway_reconnect_proxy(struct gateway *g, size_t index)
+{
+    if (!g->config->proxies[index].is_enabled)
+        return E_CONFLICT;
+    g->reconnects[index]++;
+    g->proxies[index].state = "connecting";
+    return 0;
+}
+
+size_t gateway_devices_count(const struct gateway *g)
+{
+    return g->devices_count;
+}
+
+static struct fake_device *find(const struct gateway *g, uint64_t address)
+{
+    for (size_t i = 0; i < g->devices_count; i++) {
+        if (g->devices[i]->facts.address == address)
+            return g->devices[i];
+    }
+    return NULL;
+}
+
+int gateway_find_device(const struct gateway *g, uint64_t address,
+                        struct gateway_device *ret_device)
+{
+    const struct fake_device *d = find(g, address);
+
+    if (!d)
+        return E_DEVICE_NOT_FOUND;
+    *ret_device = d->facts;
+    return 0;
+}
+
+bool gateway_next_device(const struct gateway *g, size_t *position,
+                         struct gateway_device *ret_device)
+{
+    if (*position >= g->devices_count)
+        return false;
+    *ret_device = g->devices[(*position)++]->facts;
+    return true;
+}
+
+bool gateway_get_element(const struct gateway *g, const struct gateway_device *d, size_t index,
+                         struct gateway_element *ret_element)
+{
+    const struct fake_device *device = find(g, d->address);
+
+    if (!device || index >= device->elements_count)
+        return false;
+    *ret_element = device->elements[index];
+    return true;
+}
+
+bool gateway_get_source(const struct gateway *g, const struct gateway_device *d, size_t index,
+                        struct gateway_source *ret_source)
+{
+    const struct fake_device *device = find(g, d->address);
+
+    if (!device || index >= device->sources_count)
+        return false;
+    *ret_source = device->sources[index];
+    return true;
+}
+
+bool gateway_get_latest(const struct gateway *g, const struct gateway_device *d,
+                        struct gateway_packet *ret_packet)
+{
+    const struct fake_device *device = find(g, d->address);
+
+    if (!device || !device->has_packet)
+        return false;
+    *ret_packet = device->packet;
+    return true;
+}
+
+struct gateway_subscription *gateway_subscribe(struct gateway *g,
+                                               const struct gateway_subscriber *subscriber)
+{
+    struct gateway_subscription *subscription = xnew(struct gateway_subscription, 1);
+
+    *subscription = (struct gateway_subscription){g->subscriptions, g, *subscriber};
+    g->subscriptions = subscription;
+    return subscription;
+}
+
+void gateway_unsubscribe(struct gateway_subscription *subscription)
+{
+    struct gateway_subscription **place;
+
+    if (!subscription)
+        return;
+    place = &subscription->gateway->subscriptions;
+    while (*place != subscription)
+        place = &(*place)->next;
+    *place = subscription->next;
+    free(subscription);
+}
+
+/* ---- the test's side ---- */
+
+struct config *fake_config(const char *text)
+{
+    static const char *const parts[] = {"core", NULL};
+    struct config_faults faults = {0};
+    struct config *config = config_parse(text, strlen(text), parts, &faults);
+
+    for (size_t i = 0; i < faults.count; i++)
+        fprintf(stderr, "%s: %s\n", faults.items[i].pointer, faults.items[i].detail);
+    config_faults_done(&faults);
+    assert(config);
+    return config;
+}
+
+struct gateway *fake_gateway_new(const struct config *config)
+{
+    struct gateway *g = xnew(struct gateway, 1);
+
+    assert(config->proxies_count <= PROXIES_MAX);
+    g->config = config;
+    g->now = FAKE_START;
+    for (size_t i = 0; i < config->proxies_count; i++)
+        g->proxies[i] = (struct gateway_proxy){
+                .index = i,
+                .config = &config->proxies[i],
+                .state = config->proxies[i].is_enabled ? "online" : "disabled",
+                .is_online = config->proxies[i].is_enabled,
+                .since = FAKE_START,
+                .scanner_state = "unknown",
+        };
+    return g;
+}
+
+static void free_device(struct fake_device *d)
+{
+    free((char *) d->facts.name);
+    free(d);
+}
+
+void fake_gateway_free(struct gateway *g)
+{
+    assert(!g->timers && !g->subscriptions);
+    for (size_t i = 0; i < g->devices_count; i++)
+        free_device(g->devices[i]);
+    free(g);
+}
+
+struct gateway_proxy *fake_gateway_proxy(struct gateway *g, size_t index)
+{
+    return &g->proxies[index];
+}
+
+size_t fake_gateway_reconnects(const struct gateway *g, size_t index)
+{
+    return g->reconnects[index];
+}
+
+static const struct config_device *find_config(const struct gateway *g, uint64_t address)
+{
+    for (size_t i = 0; i < g->config->devices_count; i++) {
+        if (g->config->devices[i].address == address)
+            return &g->config->devices[i];
+    }
+    return NULL;
+}
+
+struct fake_device *fake_gateway_add(struct gateway *g, uint64_t address)
+{
+    struct fake_device *d = xnew(struct fake_device, 1);
+
+    assert(g->devices_count < DEVICES_MAX && !find(g, address));
+    d->facts = (struct gateway_device){
+            .row = (const struct device *) d,
+            .config = find_config(g, address),
+            .address = address,
+            .address_type = "public",
+            .rssi = -60,
+            .rssi_smoothed = -60,
+            .first_seen = g->now,
+            .last_seen = g->now,
+            .is_available = true,
+    };
+    g->devices[g->devices_count++] = d;
+    return d;
+}
+
+void fake_gateway_remove(struct gateway *g, uint64_t address)
+{
+    for (size_t i = 0; i < g->devices_count; i++) {
+        if (g->devices[i]->facts.address != address)
+            continue;
+        free_device(g->devices[i]);
+        g->devices[i] = g->devices[--g->devices_count];
+        return;
+    }
+}
+
+static void set_name(struct fake_device *d, const struct bytes *name)
+{
+    char *copy = xnew(char, name->size + 1);
+
+    memcpy(copy, name->data, name->size);
+    free((char *) d->facts.name);
+    d->facts.name = copy;
+    d->facts.name_size = name->size;
+}
+
+static bool has_same_key(const struct gateway_element *a, const struct gateway_element *b)
+{
+    return a->type == b->type && (!a->has_company || a->company == b->company) &&
+           (!a->has_uuid || ble_uuid_equal(&a->uuid, &b->uuid));
+}
+
+/* In place of the one with the same key, as the table merges them. */
+static void put_element(struct fake_device *d, const struct gateway_element *element)
+{
+    size_t i = 0;
+
+    while (i < d->elements_count && !has_same_key(&d->elements[i], element))
+        i++;
+    if (i == FAKE_ELEMENTS_MAX)
+        return;
+    d->elements[i] = *element;
+    if (i == d->elements_count)
+        d->elements_count++;
+}
+
+static void add_element(struct gateway *g, struct fake_device *d, const char *proxy,
+                        const struct ad_field *field)
+{
+    struct bytes value = ad_field_value(field);
+    struct gateway_element element = {
+            .type = field->type,
+            .proxy = proxy,
+            .last_seen = g->now,
+            .has_company = field->kind == AD_KIND_MANUFACTURER,
+            .has_uuid = field->kind == AD_KIND_SERVICE_DATA || field->kind == AD_KIND_UUID,
+            .data = value.data,
+            .size = value.size,
+    };
+
+    if (element.has_company)
+        element.company = ad_field_company(field);
+    if (element.has_uuid)
+        element.uuid = ad_field_uuid(field);
+    put_element(d, &element);
+}
+
+void fake_gateway_hear(struct gateway *g, struct fake_device *d, const char *proxy,
+                       const uint8_t *data, size_t size)
+{
+    struct ad_reader reader = advertising_data_reader(data, size);
+    struct ad_field field;
+
+    d->elements_count = 0;
+    while (advertising_data_next_field(&reader, &field)) {
+        add_element(g, d, proxy, &field);
+        if (field.kind == AD_KIND_NAME)
+            set_name(d, &field.data);
+    }
+    d->facts.proxy = proxy;
+    d->facts.last_seen = g->now;
+    d->has_packet = true;
+    d->packet = (struct gateway_packet){
+            .time = g->now, .proxy = proxy, .rssi = d->facts.rssi, .data = data, .size = size};
+    d->sources_count = 1;
+    d->sources[0] = (struct gateway_source){proxy, d->facts.rssi, -60.5, g->now, 1, true};
+}
+
+void fake_gateway_change(struct gateway *g, unsigned reasons, const struct fake_device *d)
+{
+    struct gateway_subscription *subscription = g->subscriptions, *next;
+
+    for (; subscription; subscription = next) {
+        next = subscription->next;
+        subscription->subscriber.on_device(subscription->subscriber.user, reasons, &d->facts);
+    }
+}
+
+static struct gateway_timer *earliest_due(const struct gateway *g, usec_t until,
+                                          const struct gateway_timer *newest)
+{
+    struct gateway_timer *best = NULL;
+    bool is_old = false;
+
+    for (struct gateway_timer *timer = g->timers; timer; timer = timer->next) {
+        is_old = is_old || timer == newest;
+        if (is_old && timer->due <= until && (!best || timer->due <= best->due))
+            best = timer;
+    }
+    return best;
+}
+
+void fake_gateway_turn(struct gateway *g)
+{
+    struct gateway_timer marker = {.next = g->timers, .gateway = g, .due = USEC_NEVER};
+    struct gateway_timer *timer;
+
+    g->timers = &marker; /* what is started during the turn lies before it */
+    while ((timer = earliest_due(g, g->now, &marker))) {
+        void (*on_time)(void *user) = timer->on_time;
+        void *user = timer->user;
+
+        gateway_timer_stop(timer);
+        on_time(user);
+    }
+    unlink_timer(&marker);
+}
+
+void fake_gateway_advance(struct gateway *g, usec_t span)
+{
+    g->now += span;
+    fake_gateway_turn(g);
+}

@@ -1,0 +1,46 @@
+/* A gateway for tests of the frontends: its facts are set by hand, its time stands still until it
+ * is moved, and a turn of its loop is one call. */
+#pragma once
+
+#include "gateway/gateway.h"
+
+#define FAKE_ELEMENTS_MAX 12
+#define FAKE_SOURCES_MAX  4
+#define FAKE_START        (100 * USEC_PER_SEC)             /* now, at the beginning */
+#define FAKE_WALL         ((int64_t) 1795255200 * 1000000) /* 2026-11-21T10:00:00Z, at FAKE_START */
+
+struct fake_device {
+    struct gateway_device facts;
+    struct gateway_element elements[FAKE_ELEMENTS_MAX];
+    size_t elements_count;
+    struct gateway_source sources[FAKE_SOURCES_MAX];
+    size_t sources_count;
+    bool has_packet;
+    struct gateway_packet packet;
+};
+
+/* A configuration from JSON text; fails the test when it is not valid. config_free() it. */
+struct config *fake_config(const char *text);
+
+struct gateway *fake_gateway_new(const struct config *config);
+void fake_gateway_free(struct gateway *g); /* fails when a timer or a subscription is left */
+
+/* The proxies of the configuration, to be changed at will; they begin online. */
+struct gateway_proxy *fake_gateway_proxy(struct gateway *g, size_t index);
+size_t fake_gateway_reconnects(const struct gateway *g, size_t index);
+
+/* A device that was heard just now and is available. */
+struct fake_device *fake_gateway_add(struct gateway *g, uint64_t address);
+void fake_gateway_remove(struct gateway *g, uint64_t address);
+/* Reads AD structures into the device: elements, name and packet, as heard by this proxy. The
+ * octets must live on. */
+void fake_gateway_hear(struct gateway *g, struct fake_device *d, const char *proxy,
+                       const uint8_t *data, size_t size);
+
+/* Publishes a change of the device. */
+void fake_gateway_change(struct gateway *g, unsigned reasons, const struct fake_device *d);
+
+/* One turn of the loop: what is due now is called; what that starts waits for the next turn. */
+void fake_gateway_turn(struct gateway *g);
+/* Moves time, in one step, and takes a turn. */
+void fake_gateway_advance(struct gateway *g, usec_t span);
