@@ -1,0 +1,358 @@
+/* The story: the library tells the target, then calls once with the headers, once for each part of
+ * the body, and once at its end. At the headers we refuse what may not come in (foreign Host or
+ * Origin) or is announced too long; at the end the request goes to rest. If the answer is there, it
+ * is queued; if not, the connection is suspended and resumed when rest is done, and the library
+ * calls once more.
+ *
+ * Failure modes: a body that turns out too long is dropped as it comes and refused at its end; one
+ * that does not end then loses its connection. A client that goes away while its request waits is
+ * not noticed by the library: the request ends at its own deadline, and only then the connection.
+ */
+#include "exchange.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "http/origin.h"
+
+#define BODIES_MAX  ((size_t) 128 << 20) /* octets of all bodies that are being read */
+#define DISCARD_MAX ((size_t) 4 << 20)   /* octets of a too long body that we let pass */
+
+static const char welcome[] = "This is blefleet: Bluetooth LE devices over ESPHome proxies.\n"
+                              "The API is at /api/v1, its contract at /api/v1/openapi.json.\n"
+                              "Begin with /api/v1/info, /api/v1/proxies and /api/v1/devices.\n";
+
+enum exchange_state {
+    EXCHANGE_NEW,     /* the target is known, the headers are not */
+    EXCHANGE_READING, /* the body comes */
+    EXCHANGE_WAITING, /* rest has it, the connection is suspended */
+    EXCHANGE_DONE,    /* the answer is there, or already queued */
+};
+
+struct exchange {
+    struct exchange *next, *previous; /* among the waiting ones */
+    struct exchanges *all;            /* borrowed */
+    struct MHD_Connection *connection;
+    enum exchange_state state;
+    char *target;
+    struct buffer body;
+    size_t discarded;
+    int refusal; /* of the body: E_BODY_TOO_LARGE, E_OVERLOADED; 0: none */
+    struct rest_request request;
+};
+
+/* ---- the waiting ones ---- */
+
+static void push_waiting(struct exchange *x)
+{
+    x->previous = NULL;
+    x->next = x->all->first_waiting;
+    if (x->next)
+        x->next->previous = x;
+    x->all->first_waiting = x;
+}
+
+static void remove_waiting(struct exchange *x)
+{
+    if (x->previous)
+        x->previous->next = x->next;
+    else
+        x->all->first_waiting = x->next;
+    if (x->next)
+        x->next->previous = x->previous;
+}
+
+/* ---- answering ---- */
+
+/* The body goes over to the response. */
+static struct MHD_Response *make_response(struct answer *answer)
+{
+    enum MHD_ResponseMemoryMode mode = MHD_RESPMEM_PERSISTENT;
+    void *body = (void *) (uintptr_t) answer->body;
+    struct MHD_Response *response;
+
+    if (body && !answer->body_is_static) {
+        body = answer_take_body(answer);
+        mode = MHD_RESPMEM_MUST_FREE;
+    }
+    response = MHD_create_response_from_buffer(answer->body_size, body, mode);
+    if (!response && mode == MHD_RESPMEM_MUST_FREE)
+        free(body);
+    return response;
+}
+
+static void add_headers(struct MHD_Response *response, const struct answer *answer)
+{
+    bool is_tagged = false;
+
+    for (size_t i = 0; i < answer->headers_count; i++) {
+        const struct answer_header *header = &answer->headers[i];
+
+        is_tagged = is_tagged || strcmp(header->name, MHD_HTTP_HEADER_ETAG) == 0;
+        (void) MHD_add_response_header(response, header->name, header->value);
+    }
+    if (answer->content_type)
+        (void) MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+                                       answer->content_type);
+    (void) MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
+                                   is_tagged ? "no-cache" : "no-store");
+    (void) MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+}
+
+static enum MHD_Result queue_answer(struct exchange *x)
+{
+    struct MHD_Response *response = make_response(&x->request.answer);
+    enum MHD_Result result;
+
+    x->state = EXCHANGE_DONE;
+    if (!response)
+        return MHD_NO;
+    add_headers(response, &x->request.answer);
+    result = MHD_queue_response(x->connection, (unsigned) x->request.answer.status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static enum MHD_Result refuse(struct exchange *x, int status, int cause, const char *detail)
+{
+    rest_refuse(&x->request.answer, status, cause, detail);
+    return queue_answer(x);
+}
+
+static enum MHD_Result refuse_size(struct exchange *x)
+{
+    rest_refuse_size(&x->request.answer, (uint64_t) x->all->config->limits_body_bytes);
+    return queue_answer(x);
+}
+
+static enum MHD_Result answer_welcome(struct exchange *x)
+{
+    x->request.answer = (struct answer){
+            .status = 200,
+            .content_type = "text/plain; charset=utf-8",
+            .body = welcome,
+            .body_size = sizeof welcome - 1,
+            .body_is_static = true,
+    };
+    return queue_answer(x);
+}
+
+/* ---- headers ---- */
+
+static const char *header(const struct exchange *x, const char *name)
+{
+    return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+}
+
+static bool is_reading_method(const char *method)
+{
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
+/* "gzip" in the list, and not with q=0. */
+static bool accepts_gzip(const char *value)
+{
+    const char *at = value ? strcasestr(value, "gzip") : NULL;
+    const char *quality;
+
+    if (!at)
+        return false;
+    at += strlen("gzip");
+    at += strspn(at, " \t");
+    if (*at != ';')
+        return *at == '\0' || *at == ',';
+    quality = strcasestr(at, "q=");
+    return !quality || strtod(quality + 2, NULL) > 0;
+}
+
+static bool get_local(const struct exchange *x, struct sockaddr_storage *ret_local)
+{
+    const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    socklen_t size = sizeof *ret_local;
+
+    return info && getsockname(info->connect_fd, (struct sockaddr *) ret_local, &size) == 0;
+}
+
+/* While no token exists, everybody on loopback is admin, and nobody else is anything. */
+static enum rest_role role_of(const struct exchange *x)
+{
+    const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+    return info && origin_is_loopback(info->client_addr) ? REST_ROLE_ADMIN : REST_ROLE_NONE;
+}
+
+/* NULL: it may come in; else what is wrong. */
+static const char *find_foreign(const struct exchange *x, const char *method)
+{
+    const char *host = header(x, MHD_HTTP_HEADER_HOST);
+    const struct config_texts *hosts = &x->all->config->http_hosts;
+    struct sockaddr_storage storage;
+    const struct sockaddr *local = (const struct sockaddr *) &storage;
+
+    if (!get_local(x, &storage) || !origin_host_is_ours(host, local, hosts))
+        return "the Host is not ours; further names go into http.hosts";
+    if (!is_reading_method(method) &&
+        !origin_is_ours(header(x, MHD_HTTP_HEADER_ORIGIN), host, local, hosts))
+        return "the Origin is foreign; further names go into http.hosts";
+    return NULL;
+}
+
+static bool announces_too_much(const struct exchange *x)
+{
+    const char *length = header(x, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+    return length && strtoull(length, NULL, 10) > (uint64_t) x->all->config->limits_body_bytes;
+}
+
+static enum MHD_Result on_headers(struct exchange *x, const char *method)
+{
+    const char *foreign = find_foreign(x, method);
+
+    if (x->all->is_closing)
+        return refuse(x, 503, E_SHUTTING_DOWN, NULL);
+    if (foreign)
+        return refuse(x, 403, E_FORBIDDEN, foreign);
+    if (announces_too_much(x))
+        return refuse_size(x);
+    if (strcmp(x->target, "/") == 0 && is_reading_method(method))
+        return answer_welcome(x);
+    x->state = EXCHANGE_READING;
+    return MHD_YES;
+}
+
+/* ---- body ---- */
+
+static void release_body(struct exchange *x)
+{
+    x->all->body_bytes -= buffer_size(&x->body);
+    buffer_done(&x->body);
+}
+
+static int judge_size(const struct exchange *x, size_t size)
+{
+    if (buffer_size(&x->body) + size > (size_t) x->all->config->limits_body_bytes)
+        return E_BODY_TOO_LARGE;
+    return x->all->body_bytes + size > BODIES_MAX ? E_OVERLOADED : 0;
+}
+
+static enum MHD_Result on_body(struct exchange *x, const char *data, size_t size)
+{
+    if (x->refusal == 0)
+        x->refusal = judge_size(x, size);
+    if (x->refusal != 0) {
+        release_body(x);
+        x->discarded += size;
+        return x->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
+    }
+    buffer_append(&x->body, data, size);
+    x->all->body_bytes += size;
+    return MHD_YES;
+}
+
+/* ---- request ---- */
+
+static void on_done(struct rest_request *request)
+{
+    struct exchange *x = request->user;
+
+    remove_waiting(x);
+    x->state = EXCHANGE_DONE;
+    MHD_resume_connection(x->connection);
+    x->all->on_resumed(x->all->user);
+}
+
+static enum MHD_Result submit(struct exchange *x, const char *method)
+{
+    x->request = (struct rest_request){
+            .method = method,
+            .target = x->target,
+            .content_type = header(x, MHD_HTTP_HEADER_CONTENT_TYPE),
+            .if_none_match = header(x, MHD_HTTP_HEADER_IF_NONE_MATCH),
+            .accepts_gzip = accepts_gzip(header(x, MHD_HTTP_HEADER_ACCEPT_ENCODING)),
+            .body = buffer_size(&x->body) > 0 ? buffer_front(&x->body) : NULL,
+            .body_size = buffer_size(&x->body),
+            .role = role_of(x),
+            .done = on_done,
+            .user = x,
+    };
+    if (rest_submit(x->all->rest, &x->request) == REST_ANSWERED)
+        return queue_answer(x);
+    x->state = EXCHANGE_WAITING;
+    push_waiting(x);
+    MHD_suspend_connection(x->connection);
+    return MHD_YES;
+}
+
+static enum MHD_Result on_end(struct exchange *x, const char *method)
+{
+    if (x->all->is_closing)
+        return refuse(x, 503, E_SHUTTING_DOWN, NULL);
+    if (x->refusal == E_BODY_TOO_LARGE)
+        return refuse_size(x);
+    if (x->refusal != 0)
+        return refuse(x, 503, x->refusal, NULL);
+    return submit(x, method);
+}
+
+void *exchange_on_target(void *cls, const char *target, struct MHD_Connection *connection)
+{
+    struct exchange *x = xnew(struct exchange, 1);
+
+    x->all = cls;
+    x->connection = connection;
+    x->target = memory_copy_text(target);
+    return x;
+}
+
+enum MHD_Result exchange_on_request(void *cls, struct MHD_Connection *connection, const char *url,
+                                    const char *method, const char *version, const char *data,
+                                    size_t *data_size, void **context)
+{
+    struct exchange *x = *context;
+    size_t size = *data_size;
+
+    (void) cls, (void) connection, (void) url, (void) version;
+    switch (x->state) {
+    case EXCHANGE_NEW:
+        return on_headers(x, method);
+    case EXCHANGE_READING:
+        *data_size = 0;
+        return size > 0 ? on_body(x, data, size) : on_end(x, method);
+    case EXCHANGE_DONE:
+        return queue_answer(x);
+    case EXCHANGE_WAITING:
+        break; /* a suspended connection is not called */
+    }
+    return MHD_NO;
+}
+
+void exchange_on_completed(void *cls, struct MHD_Connection *connection, void **context,
+                           enum MHD_RequestTerminationCode code)
+{
+    struct exchange *x = *context;
+
+    (void) cls, (void) connection, (void) code;
+    if (!x)
+        return;
+    assert(x->state != EXCHANGE_WAITING);
+    release_body(x);
+    answer_done(&x->request.answer);
+    free(x->target);
+    free(x);
+    *context = NULL;
+}
+
+void exchanges_close(struct exchanges *all)
+{
+    all->is_closing = true;
+    while (all->first_waiting)
+        rest_cancel(all->rest, &all->first_waiting->request, E_SHUTTING_DOWN);
+}

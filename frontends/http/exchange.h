@@ -1,0 +1,36 @@
+/* One request over HTTP and its answer: reads the body within its limit, checks where it comes
+ * from, hands it to rest, and answers now or later. Internal to this folder. Thread: the loop's. */
+#pragma once
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/config.h"
+#include "rest/rest.h"
+
+struct exchange;
+
+/* What the exchanges of one listener share. */
+struct exchanges {
+    struct rest *rest;           /* borrowed */
+    const struct config *config; /* borrowed */
+    struct exchange *first_waiting;
+    size_t body_bytes; /* held for requests that are still being read */
+    bool is_closing;   /* every request is answered with 503 */
+    /* A suspended connection was resumed: the library has to run soon. Not called from inside it.
+     */
+    void (*on_resumed)(void *user);
+    void *user;
+};
+
+/* The callbacks of the library; cls is the struct exchanges. */
+void *exchange_on_target(void *cls, const char *target, struct MHD_Connection *connection);
+enum MHD_Result exchange_on_request(void *cls, struct MHD_Connection *connection, const char *url,
+                                    const char *method, const char *version, const char *data,
+                                    size_t *data_size, void **context);
+void exchange_on_completed(void *cls, struct MHD_Connection *connection, void **context,
+                           enum MHD_RequestTerminationCode code);
+
+/* Ends all waiting ones with 503 shutting_down, and refuses all to come. */
+void exchanges_close(struct exchanges *all);

@@ -1,0 +1,284 @@
+/* The story: each address of http.listen gets a socket and a daemon of libmicrohttpd without
+ * threads. The daemon's epoll descriptor hangs in our loop; whenever it is readable, or the time
+ * that the daemon named is over, the daemon runs. The time may be 0, which means: again, in the
+ * next turn. A connection that waits is suspended; resuming takes effect only when the daemon runs
+ * afterwards.
+ *
+ * Failure modes: a port that is taken fails the start as a whole. At the limit of connections the
+ * daemon stops accepting, and clients queue in the kernel. Slow clients are cut off after a time
+ * without progress. Stopping a daemon with suspended connections would abort the process, so
+ * closing first answers and resumes them all. */
+#include "http.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "http/exchange.h"
+#include "http/listen.h"
+
+#define IDLE_TIMEOUT_S 45U
+#define LAST_RUNS      8 /* of a daemon before it stops, to get the last answers out */
+
+struct listener {
+    struct http *http; /* borrowed; NULL: nobody waits for our end */
+    struct MHD_Daemon *daemon;
+    struct exchanges exchanges;
+    uv_poll_t poll;
+    uv_timer_t timer;
+    unsigned open_handles; /* of the two */
+    unsigned limit;        /* of connections */
+    bool was_full;         /* after it ran last */
+    char bound[LISTEN_TEXT_SIZE];
+};
+
+struct http {
+    struct uv_loop_s *loop;                        /* borrowed */
+    struct rest *rest;                             /* borrowed */
+    const struct config *config;                   /* borrowed */
+    struct listener *listeners[CONFIG_LISTEN_MAX]; /* NULL: closed */
+    size_t count, open;
+    void (*on_closed)(void *user);
+    void *user;
+};
+
+/* ---- running ---- */
+
+static void run(struct listener *l);
+
+static void on_timer(uv_timer_t *timer)
+{
+    run(timer->data);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    (void) status, (void) events; /* the daemon finds out itself */
+    run(poll->data);
+}
+
+static bool is_full(const struct listener *l)
+{
+    const union MHD_DaemonInfo *info =
+            MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+    return info->num_connections >= l->limit;
+}
+
+/* A daemon that was full looks at its listening socket again only at the beginning of a run, and
+ * asks for none. */
+static bool wants_to_accept(struct listener *l)
+{
+    bool was_full = l->was_full;
+
+    l->was_full = is_full(l);
+    return was_full && !l->was_full;
+}
+
+static void run(struct listener *l)
+{
+    MHD_UNSIGNED_LONG_LONG wait_ms;
+
+    (void) MHD_run(l->daemon);
+    if (wants_to_accept(l))
+        (void) uv_timer_start(&l->timer, on_timer, /* timeout= */ 0, /* repeat= */ 0);
+    else if (MHD_get_timeout(l->daemon, &wait_ms) == MHD_YES)
+        (void) uv_timer_start(&l->timer, on_timer, wait_ms, /* repeat= */ 0);
+    else
+        (void) uv_timer_stop(&l->timer);
+}
+
+static void on_resumed(void *user)
+{
+    struct listener *l = user;
+
+    (void) uv_timer_start(&l->timer, on_timer, /* timeout= */ 0, /* repeat= */ 0);
+}
+
+/* The library complains about every client that goes away. */
+static void on_library_log(void *user, const char *format, va_list arguments)
+{
+    char text[256];
+
+    (void) user;
+    (void) vsnprintf(text, sizeof text, format, arguments);
+    text[strcspn(text, "\r\n")] = '\0';
+    log_debug("http.library", "says=%s", text);
+}
+
+/* ---- closing ---- */
+
+static void maybe_finish_close(struct http *h)
+{
+    if (h->open == 0 && h->on_closed)
+        h->on_closed(h->user);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct listener *l = handle->data;
+    struct http *h = l->http;
+
+    if (--l->open_handles > 0)
+        return;
+    MHD_stop_daemon(l->daemon);
+    for (size_t i = 0; h && i < h->count; i++) {
+        if (h->listeners[i] == l)
+            h->listeners[i] = NULL;
+    }
+    free(l);
+    if (!h)
+        return;
+    h->open--;
+    maybe_finish_close(h);
+}
+
+static void close_listener(struct listener *l)
+{
+    exchanges_close(&l->exchanges);
+    for (int i = 0; i < LAST_RUNS; i++)
+        (void) MHD_run(l->daemon);
+    uv_close((uv_handle_t *) &l->timer, on_handle_closed);
+    uv_close((uv_handle_t *) &l->poll, on_handle_closed);
+}
+
+/* ---- opening ---- */
+
+/* Each listener has its share of the connections. */
+static unsigned connection_limit(const struct config *config)
+{
+    size_t share = (size_t) config->limits_http_connections / config->http_listen.count;
+
+    return share > 0 ? (unsigned) share : 1;
+}
+
+static struct MHD_Daemon *start_daemon(struct listener *l, int fd)
+{
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+
+    return MHD_start_daemon(flags, 0, NULL, NULL, exchange_on_request, &l->exchanges,
+                            MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL, /* must be first */
+                            MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK,
+                            exchange_on_target, &l->exchanges, MHD_OPTION_NOTIFY_COMPLETED,
+                            exchange_on_completed, &l->exchanges, MHD_OPTION_CONNECTION_LIMIT,
+                            l->limit, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S,
+                            MHD_OPTION_END);
+}
+
+/* The daemon's descriptor into the loop. */
+static int start_polling(struct listener *l, struct uv_loop_s *loop)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    int result = uv_poll_init(loop, &l->poll, info->epoll_fd);
+
+    if (result != 0)
+        return result;
+    (void) uv_timer_init(loop, &l->timer);
+    l->poll.data = l->timer.data = l;
+    l->open_handles = 2;
+    (void) uv_poll_start(&l->poll, UV_READABLE, on_poll);
+    return 0;
+}
+
+static struct listener *make_listener(struct http *h)
+{
+    struct listener *l = xnew(struct listener, 1);
+
+    l->http = h;
+    l->limit = connection_limit(h->config);
+    l->exchanges = (struct exchanges){
+            .rest = h->rest,
+            .config = h->config,
+            .on_resumed = on_resumed,
+            .user = l,
+    };
+    return l;
+}
+
+static int open_listener(struct http *h, const struct config_address *address, char *ret_error,
+                         size_t error_size)
+{
+    struct listener *l;
+    int fd, result;
+
+    result = listen_open(address, &fd, ret_error, error_size);
+    if (result != 0)
+        return result;
+    l = make_listener(h);
+    listen_format(fd, l->bound);
+    l->daemon = start_daemon(l, fd);
+    if (l->daemon) {
+        result = start_polling(l, h->loop);
+    } else {
+        close(fd);
+        result = -ENOMEM;
+    }
+    if (result != 0) {
+        snprintf(ret_error, error_size, "%s: %s", l->bound, error_sentence(result));
+        if (l->daemon)
+            MHD_stop_daemon(l->daemon);
+        free(l);
+        return result;
+    }
+    h->listeners[h->count++] = l;
+    h->open++;
+    return 0;
+}
+
+/* Nobody is told of the end of what is open already. */
+static void abandon(struct http *h)
+{
+    for (size_t i = 0; i < h->count; i++) {
+        h->listeners[i]->http = NULL;
+        close_listener(h->listeners[i]);
+    }
+    free(h);
+}
+
+int http_new(struct uv_loop_s *loop, struct rest *rest, const struct config *config,
+             struct http **ret_http, char *ret_error, size_t error_size)
+{
+    struct http *h = xnew(struct http, 1);
+
+    h->loop = loop;
+    h->rest = rest;
+    h->config = config;
+    for (size_t i = 0; i < config->http_listen.count; i++) {
+        int result = open_listener(h, &config->http_listen.items[i], ret_error, error_size);
+
+        if (result != 0) {
+            abandon(h);
+            return result;
+        }
+    }
+    *ret_http = h;
+    return 0;
+}
+
+const char *http_bound(const struct http *h, size_t index)
+{
+    return index < h->count && h->listeners[index] ? h->listeners[index]->bound : "-";
+}
+
+void http_close(struct http *h, void (*on_closed)(void *user), void *user)
+{
+    h->on_closed = on_closed;
+    h->user = user;
+    for (size_t i = 0; i < h->count; i++)
+        close_listener(h->listeners[i]);
+    if (h->count == 0)
+        maybe_finish_close(h);
+}
+
+void http_free(struct http *h)
+{
+    assert(!h || h->open == 0);
+    free(h);
+}

@@ -1,0 +1,347 @@
+/* The composition root: reads options and configuration, builds the rooms, wires them, runs the
+ * loop, and takes everything down in reverse.
+ *
+ * Ready means: all listeners are bound. It is told in this order: ready file, log line, READY=1.
+ * SIGTERM and SIGINT stop: the listeners answer what waits and close, proxies get a goodbye, the
+ * loop runs empty. A second signal, or STOP_TIMEOUT, ends without goodbyes. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "config/config.h"
+#include "gateway/gateway.h"
+#include "http/http.h"
+#include "rest/rest.h"
+#include "service.h"
+
+#define EXIT_CONFIGURATION 1
+#define EXIT_START         2
+#define STOP_TIMEOUT_MS    4500
+
+/* The parts of the contract that are here, and single settings that already have their effect. */
+static const char *const parts[] = {"core",
+                                    "scan.quiet_s",
+                                    "scan.ownership.margin_db",
+                                    "scan.ownership.ewma_alpha",
+                                    "scan.ownership.stale_s",
+                                    NULL};
+
+struct options {
+    const char *config;
+    const char *ready_file;
+    const char *log_level; /* overrides the configuration */
+    bool only_checks;
+};
+
+struct program {
+    uv_loop_t loop;
+    struct options options;
+    struct config *config;
+    struct gateway *gateway;
+    struct rest *rest;
+    struct http *http;
+    uv_signal_t terminate, interrupt;
+    uv_timer_t watchdog, stop_timer;
+    bool is_stopping;
+};
+
+/* ---- options ---- */
+
+static const char usage[] =
+        "usage: blefleet --config FILE [--check-config] [--data-dir DIR] [--log-level LEVEL]\n"
+        "                [--ready-file FILE]\n"
+        "       blefleet --version\n"
+        "\n"
+        "A gateway that makes one Bluetooth LE radio of many ESPHome Bluetooth proxies.\n"
+        "\n"
+        "  --config FILE      the configuration, one JSON file; {} is valid\n"
+        "  --check-config     print every fault of the file with its JSON Pointer, and exit\n"
+        "  --data-dir DIR     where state is kept; default: $STATE_DIRECTORY, else blefleet.data\n"
+        "                     beside the configuration file (nothing is kept there yet)\n"
+        "  --log-level LEVEL  error, warning, info or debug; overrides the file\n"
+        "  --ready-file FILE  written once all listeners are bound\n"
+        "  --version          print the version, and exit\n";
+
+/* Returns -1 to go on, else the exit code. */
+static int parse_options(int argc, char **argv, struct options *ret_options)
+{
+    static const struct option known[] = {{"config", required_argument, NULL, 'c'},
+                                          {"check-config", no_argument, NULL, 'k'},
+                                          {"data-dir", required_argument, NULL, 'd'},
+                                          {"log-level", required_argument, NULL, 'l'},
+                                          {"ready-file", required_argument, NULL, 'r'},
+                                          {"version", no_argument, NULL, 'v'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
+    enum log_level level;
+
+    for (int c; (c = getopt_long(argc, argv, "c:h", known, NULL)) != -1;) {
+        switch (c) {
+        case 'c':
+            ret_options->config = optarg;
+            break;
+        case 'k':
+            ret_options->only_checks = true;
+            break;
+        case 'd': /* accepted from the start, so that unit files need not change when it matters */
+            break;
+        case 'l':
+            ret_options->log_level = optarg;
+            break;
+        case 'r':
+            ret_options->ready_file = optarg;
+            break;
+        case 'v':
+            (void) puts("blefleet " BLEFLEET_VERSION);
+            return EXIT_SUCCESS;
+        case 'h':
+            (void) fputs(usage, stdout);
+            return EXIT_SUCCESS;
+        default:
+            (void) fputs(usage, stderr);
+            return EXIT_CONFIGURATION;
+        }
+    }
+    if (optind < argc || !ret_options->config) {
+        (void) fprintf(stderr, "blefleet: %s\n\n%s",
+                       optind < argc ? "takes no arguments" : "--config is missing", usage);
+        return EXIT_CONFIGURATION;
+    }
+    if (ret_options->log_level && !log_level_parse(ret_options->log_level, &level)) {
+        (void) fprintf(stderr, "blefleet: --log-level %s: not error, warning, info or debug\n",
+                       ret_options->log_level);
+        return EXIT_CONFIGURATION;
+    }
+    return -1;
+}
+
+/* ---- configuration ---- */
+
+static void print_faults(const char *path, const struct config_faults *faults, FILE *out)
+{
+    for (size_t i = 0; i < faults->count; i++)
+        (void) fprintf(out, "%s: %s: %s\n", path,
+                       faults->items[i].pointer[0] ? faults->items[i].pointer : "(whole file)",
+                       faults->items[i].detail);
+    if (faults->more > 0)
+        (void) fprintf(out, "%s: and %zu more\n", path, faults->more);
+}
+
+static struct config *load_config(const struct options *o)
+{
+    struct config_faults faults = {0};
+    struct config *config = config_load(o->config, parts, &faults);
+
+    if (!config)
+        print_faults(o->config, &faults, o->only_checks ? stdout : stderr);
+    config_faults_done(&faults);
+    return config;
+}
+
+static void configure_log(const struct options *o, const struct config *c)
+{
+    enum log_level level = LOG_LEVEL_INFO;
+
+    (void) log_level_parse(o->log_level ? o->log_level : c->log_level, &level);
+    log_configure(level, strcmp(c->log_format, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+}
+
+static void tell_what_has_no_effect(const struct config *c)
+{
+    struct buffer keys = {0};
+    char *text AUTO_FREE = NULL;
+
+    if (c->without_effect.count == 0)
+        return;
+    for (size_t i = 0; i < c->without_effect.count; i++)
+        buffer_append_format(&keys, "%s%s", i ? "," : "", c->without_effect.items[i]);
+    text = buffer_take_text(&keys);
+    log_warning("config.without_effect",
+                "keys=%s belong to parts that this version does not have, "
+                "ignoring",
+                text);
+}
+
+/* ---- the end ---- */
+
+static void close_if_open(uv_handle_t *handle)
+{
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void on_gateway_closed(void *user)
+{
+    struct program *p = user;
+
+    close_if_open((uv_handle_t *) &p->terminate);
+    close_if_open((uv_handle_t *) &p->interrupt);
+    close_if_open((uv_handle_t *) &p->watchdog);
+    close_if_open((uv_handle_t *) &p->stop_timer);
+}
+
+static void on_http_closed(void *user)
+{
+    struct program *p = user;
+
+    gateway_close(p->gateway, on_gateway_closed, p);
+}
+
+static void on_stop_timeout(uv_timer_t *timer)
+{
+    (void) timer;
+    log_error("stop.timeout", "something did not end in %d ms, leaving it", STOP_TIMEOUT_MS);
+    _exit(EXIT_SUCCESS);
+}
+
+static void stop(struct program *p)
+{
+    if (p->is_stopping)
+        return;
+    p->is_stopping = true;
+    service_notify("STOPPING=1");
+    (void) uv_timer_start(&p->stop_timer, on_stop_timeout, STOP_TIMEOUT_MS, 0);
+    rest_stop(p->rest);
+    http_close(p->http, on_http_closed, p);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct program *p = handle->data;
+
+    if (p->is_stopping)
+        _exit(EXIT_SUCCESS); /* asked twice: somebody is in a hurry */
+    log_info("stop", "signal=%s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    stop(p);
+}
+
+/* ---- the start ---- */
+
+static void on_watchdog(uv_timer_t *timer)
+{
+    (void) timer;
+    service_notify("WATCHDOG=1");
+}
+
+static int tell_ready(struct program *p)
+{
+    uint64_t interval = service_watchdog_interval_ms();
+    char text[512];
+    int rc;
+
+    if (p->options.ready_file) {
+        (void) snprintf(text, sizeof text, "{\"http\":\"%s\",\"esphome\":[]}\n",
+                        http_bound(p->http, 0));
+        rc = service_write_ready_file(p->options.ready_file, text);
+        if (rc < 0) {
+            log_error("start.failed", "ready file %s: %s", p->options.ready_file, strerror(-rc));
+            return rc;
+        }
+    }
+    log_info("ready", "http=%s esphome=-", http_bound(p->http, 0));
+    service_notify("READY=1");
+    if (interval > 0)
+        (void) uv_timer_start(&p->watchdog, on_watchdog, interval, interval);
+    return 0;
+}
+
+static void init_handles(struct program *p)
+{
+    /* None of these can fail on a fresh loop. */
+    (void) uv_signal_init(&p->loop, &p->terminate);
+    (void) uv_signal_init(&p->loop, &p->interrupt);
+    (void) uv_timer_init(&p->loop, &p->watchdog);
+    (void) uv_timer_init(&p->loop, &p->stop_timer);
+    p->terminate.data = p->interrupt.data = p;
+    (void) uv_signal_start(&p->terminate, on_signal, SIGTERM);
+    (void) uv_signal_start(&p->interrupt, on_signal, SIGINT);
+}
+
+/* A campus is many sockets: take what the system grants without being asked. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void) setrlimit(RLIMIT_NOFILE, &limit); /* best effort */
+}
+
+/* Builds everything that can refuse to start. */
+static int start(struct program *p)
+{
+    char error[256] = "";
+    int rc;
+
+    p->gateway = gateway_new(&p->loop, p->config);
+    p->rest = rest_new(p->gateway);
+    rc = http_new(&p->loop, p->rest, p->config, &p->http, error, sizeof error);
+    if (rc < 0) {
+        log_error("start.failed", "%s", error);
+        return rc;
+    }
+    return tell_ready(p);
+}
+
+static int run(struct program *p)
+{
+    int exit_code = EXIT_SUCCESS;
+
+    log_info("start", "version=%s config=%s proxies=%zu", BLEFLEET_VERSION, p->options.config,
+             p->config->proxies_count);
+    tell_what_has_no_effect(p->config);
+    init_handles(p);
+    if (start(p) < 0) {
+        exit_code = EXIT_START;
+        if (p->http)
+            stop(p);
+        else
+            gateway_close(p->gateway, on_gateway_closed, p);
+    }
+    (void) uv_run(&p->loop, UV_RUN_DEFAULT);
+    http_free(p->http);
+    rest_free(p->rest);
+    gateway_free(p->gateway);
+    return exit_code;
+}
+
+int main(int argc, char **argv)
+{
+    struct program p = {0};
+    int exit_code = parse_options(argc, argv, &p.options);
+
+    if (exit_code >= 0)
+        return exit_code;
+    (void) signal(SIGPIPE, SIG_IGN);
+    p.config = load_config(&p.options);
+    if (!p.config)
+        return EXIT_CONFIGURATION;
+    if (p.options.only_checks) {
+        config_free(p.config);
+        return EXIT_SUCCESS;
+    }
+    configure_log(&p.options, p.config);
+    raise_descriptor_limit();
+    if (uv_loop_init(&p.loop) < 0) {
+        log_error("start.failed", "no event loop");
+        return EXIT_START;
+    }
+    exit_code = run(&p);
+    if (uv_loop_close(&p.loop) != 0)
+        log_error("stop.leak", "the loop still had handles");
+    else
+        log_info("stopped", "code=%d", exit_code);
+    config_free(p.config);
+    return exit_code;
+}

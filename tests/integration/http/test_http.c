@@ -1,0 +1,662 @@
+/* The HTTP frontend on a real loop and real sockets, over a gateway whose time stands still. The
+ * traps of libmicrohttpd under an external loop have a test each. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <cmocka.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "fake_gateway.h"
+#include "http/http.h"
+
+#define PATIENCE     (10 * USEC_PER_SEC) /* until a test gives up; nothing waits for it to pass */
+#define SETTLE_TURNS 50                  /* of the loop, after which nothing more is on its way */
+#define ADDRESS      0xa4c13812ab56
+#define HOST         "Host: localhost\r\n"
+
+struct fixture {
+    uv_loop_t loop;
+    struct config *config;
+    struct gateway *gateway;
+    struct rest *rest;
+    struct http *http;
+    bool is_closed;
+};
+
+struct client {
+    int fd;
+    struct buffer input;
+    bool is_at_end;
+};
+
+struct reply {
+    int status;
+    char head[2048];
+    char body[4096]; /* its beginning */
+    size_t body_size;
+};
+
+/* ---- the server's life ---- */
+
+static int start(struct fixture *f, const char *config)
+{
+    char error[256];
+
+    f->is_closed = false;
+    f->config = fake_config(config);
+    f->gateway = fake_gateway_new(f->config);
+    f->rest = rest_new(f->gateway);
+    return http_new(&f->loop, f->rest, f->config, &f->http, error, sizeof error);
+}
+
+static void on_closed(void *user)
+{
+    ((struct fixture *) user)->is_closed = true;
+}
+
+static void stop(struct fixture *f)
+{
+    if (f->http) {
+        http_close(f->http, on_closed, f);
+        while (!f->is_closed)
+            uv_run(&f->loop, UV_RUN_ONCE);
+        http_free(f->http);
+        f->http = NULL;
+    }
+    rest_free(f->rest);
+    fake_gateway_free(f->gateway);
+    config_free(f->config);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = xnew(struct fixture, 1);
+
+    assert_int_equal(uv_loop_init(&f->loop), 0);
+    assert_int_equal(start(f, "{\"http\":{\"listen\":\"127.0.0.1:0\",\"hosts\":[\"ble.example\"]},"
+                              "\"limits\":{\"http_connections\":16,\"body_bytes\":1024},"
+                              "\"proxies\":[{\"name\":\"kitchen\",\"host\":\"192.0.2.10\"}]}"),
+                     0);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    stop(f);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&f->loop), 0);
+    free(f);
+    return 0;
+}
+
+static void turn(struct fixture *f)
+{
+    uv_run(&f->loop, UV_RUN_NOWAIT);
+    fake_gateway_turn(f->gateway);
+}
+
+static void settle(struct fixture *f)
+{
+    for (int i = 0; i < SETTLE_TURNS; i++)
+        turn(f);
+}
+
+/* ---- a client ---- */
+
+static uint16_t port_of(const struct fixture *f, size_t index)
+{
+    const char *bound = http_bound(f->http, index);
+
+    return (uint16_t) strtoul(strrchr(bound, ':') + 1, NULL, 10);
+}
+
+static struct client dial(const struct fixture *f)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(port_of(f, 0)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct client c = {.fd = socket(AF_INET, SOCK_STREAM, 0)};
+
+    assert_true(c.fd >= 0);
+    assert_int_equal(connect(c.fd, (struct sockaddr *) &address, sizeof address), 0);
+    return c;
+}
+
+static void hang_up(struct client *c)
+{
+    close(c->fd);
+    buffer_done(&c->input);
+}
+
+/* Gives the server turns while the socket is full. False when the server closed it. */
+static bool send_all(struct fixture *f, struct client *c, const char *data, size_t size)
+{
+    usec_t limit = clock_now() + PATIENCE;
+
+    while (size > 0) {
+        ssize_t sent = send(c->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (sent > 0) {
+            data += sent;
+            size -= (size_t) sent;
+        } else if (errno != EAGAIN) {
+            return false;
+        }
+        turn(f);
+        assert_true(clock_now() < limit);
+    }
+    return true;
+}
+
+static void send_text(struct fixture *f, struct client *c, const char *text)
+{
+    assert_true(send_all(f, c, text, strlen(text)));
+}
+
+static void take_in(struct client *c)
+{
+    ssize_t size = recv(c->fd, buffer_reserve(&c->input, 65536), 65536, MSG_DONTWAIT);
+
+    if (size > 0)
+        buffer_commit(&c->input, (size_t) size);
+    else if (size == 0 || errno != EAGAIN)
+        c->is_at_end = true;
+}
+
+static const char *field(const struct reply *reply, const char *name)
+{
+    const char *at = strcasestr(reply->head, name);
+
+    return at ? at + strlen(name) : "";
+}
+
+/* Takes one whole reply from the front of the input. */
+static bool take_reply(struct client *c, bool is_head, struct reply *ret_reply)
+{
+    const char *text, *end;
+    size_t head_size, body_size;
+
+    buffer_append_char(&c->input, '\0'); /* so that it can be searched */
+    c->input.end--;
+    text = (const char *) buffer_front(&c->input);
+    end = strstr(text, "\r\n\r\n");
+    if (!end)
+        return false;
+    head_size = (size_t) (end - text) + 4;
+    assert_true(head_size < sizeof ret_reply->head);
+    *ret_reply = (struct reply){0};
+    memcpy(ret_reply->head, text, head_size);
+    ret_reply->status = (int) strtol(text + strlen("HTTP/1.1 "), NULL, 10);
+    body_size = (size_t) strtoul(field(ret_reply, "Content-Length: "), NULL, 10);
+    ret_reply->body_size = body_size;
+    if (is_head)
+        body_size = 0;
+    if (buffer_size(&c->input) < head_size + body_size)
+        return false;
+    memcpy(ret_reply->body, text + head_size,
+           body_size < sizeof ret_reply->body ? body_size : sizeof ret_reply->body - 1);
+    buffer_consume(&c->input, head_size + body_size);
+    return true;
+}
+
+static struct reply receive(struct fixture *f, struct client *c)
+{
+    usec_t limit = clock_now() + PATIENCE;
+    struct reply reply;
+
+    while (!take_reply(c, /* is_head= */ false, &reply)) {
+        assert_false(c->is_at_end);
+        assert_true(clock_now() < limit);
+        turn(f);
+        take_in(c);
+    }
+    return reply;
+}
+
+static bool has_reply(struct fixture *f, struct client *c)
+{
+    settle(f);
+    take_in(c);
+    return buffer_size(&c->input) > 0;
+}
+
+static struct reply ask(struct fixture *f, struct client *c, const char *request)
+{
+    send_text(f, c, request);
+    return receive(f, c);
+}
+
+/* Over a connection of its own. */
+static struct reply ask_once(struct fixture *f, const char *request)
+{
+    struct client c = dial(f);
+    struct reply reply = ask(f, &c, request);
+
+    hang_up(&c);
+    return reply;
+}
+
+static void announce_device(struct fixture *f)
+{
+    fake_gateway_change(f->gateway, GATEWAY_DEVICE_FIRST_SEEN,
+                        fake_gateway_add(f->gateway, ADDRESS));
+}
+
+/* ---- answers ---- */
+
+static void connection_serves_one_request_after_the_other(void **state)
+{
+    struct fixture *f = *state;
+    struct client c = dial(f);
+
+    for (int i = 0; i < 3; i++) {
+        struct reply reply = ask(f, &c, "GET /healthz HTTP/1.1\r\n" HOST "\r\n");
+
+        assert_int_equal(reply.status, 200);
+        assert_string_equal(reply.body, "{\"status\":\"pass\"}");
+        assert_true(*field(&reply, "Date: ") != '\0');
+        assert_int_equal(strncmp(field(&reply, "Content-Type: "), "application/json\r", 17), 0);
+    }
+    hang_up(&c);
+}
+
+static void pipelined_requests_are_answered_in_order(void **state)
+{
+    struct fixture *f = *state;
+    struct client c = dial(f);
+
+    send_text(f, &c,
+              "GET /healthz HTTP/1.1\r\n" HOST "\r\n"
+              "GET /nothing HTTP/1.1\r\n" HOST "\r\n"
+              "POST /api/v1/proxies/kitchen/reconnect HTTP/1.1\r\n" HOST
+              "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+              "GET / HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(receive(f, &c).status, 200);
+    assert_int_equal(receive(f, &c).status, 404);
+    assert_int_equal(receive(f, &c).status, 202);
+    assert_int_equal(receive(f, &c).status, 200);
+    hang_up(&c);
+}
+
+static void head_has_the_length_but_not_the_body(void **state)
+{
+    struct fixture *f = *state;
+    struct client c = dial(f);
+    usec_t limit = clock_now() + PATIENCE;
+    struct reply reply;
+
+    send_text(f, &c, "HEAD /healthz HTTP/1.1\r\n" HOST "\r\n");
+    while (!take_reply(&c, /* is_head= */ true, &reply)) {
+        assert_true(clock_now() < limit);
+        turn(f);
+        take_in(&c);
+    }
+    assert_int_equal(reply.status, 200);
+    assert_int_equal(reply.body_size, strlen("{\"status\":\"pass\"}"));
+    assert_false(has_reply(f, &c));
+    hang_up(&c);
+}
+
+static void root_says_where_the_api_is(void **state)
+{
+    struct reply reply = ask_once(*state, "GET / HTTP/1.1\r\n" HOST "\r\n");
+
+    assert_int_equal(reply.status, 200);
+    assert_non_null(strstr(reply.body, "/api/v1/openapi.json"));
+    assert_int_equal(ask_once(*state, "POST / HTTP/1.1\r\n" HOST "\r\n").status, 404);
+}
+
+static void contract_comes_compressed_to_who_asks_for_it(void **state)
+{
+    struct reply plain, packed;
+
+    plain = ask_once(*state, "GET /api/v1/openapi.json HTTP/1.1\r\n" HOST "\r\n");
+    packed = ask_once(*state, "GET /api/v1/openapi.json HTTP/1.1\r\n" HOST
+                              "Accept-Encoding: deflate, gzip;q=0.5\r\n\r\n");
+    assert_string_equal(field(&plain, "Content-Encoding: "), "");
+    assert_int_equal(strncmp(field(&packed, "Content-Encoding: "), "gzip", 4), 0);
+    assert_true(packed.body_size < plain.body_size / 3);
+    packed = ask_once(*state, "GET /api/v1/openapi.json HTTP/1.1\r\n" HOST
+                              "Accept-Encoding: gzip;q=0\r\n\r\n");
+    assert_int_equal(packed.body_size, plain.body_size);
+}
+
+static void foreign_host_and_origin_are_refused(void **state)
+{
+    static const char post[] = "POST /api/v1/proxies/kitchen/reconnect HTTP/1.1\r\n";
+    struct fixture *f = *state;
+    char request[512];
+
+    assert_int_equal(ask_once(f, "GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n").status,
+                     403);
+    assert_int_equal(ask_once(f, "GET /healthz HTTP/1.0\r\n\r\n").status, 403);
+    assert_int_equal(ask_once(f, "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n").status, 403);
+    assert_int_equal(ask_once(f, "GET /healthz HTTP/1.1\r\nHost: ble.example\r\n\r\n").status, 200);
+    snprintf(request, sizeof request, "GET /healthz HTTP/1.1\r\nHost: %s\r\n\r\n",
+             http_bound(f->http, 0));
+    assert_int_equal(ask_once(f, request).status, 200);
+    snprintf(request, sizeof request, "%s%sOrigin: http://evil.example\r\n\r\n", post, HOST);
+    assert_int_equal(ask_once(f, request).status, 403);
+    snprintf(request, sizeof request, "%s%sOrigin: null\r\n\r\n", post, HOST);
+    assert_int_equal(ask_once(f, request).status, 403);
+    assert_int_equal(fake_gateway_reconnects(f->gateway, 0), 0);
+    snprintf(request, sizeof request, "%s%sOrigin: http://localhost\r\n\r\n", post, HOST);
+    assert_int_equal(ask_once(f, request).status, 202);
+    assert_int_equal(
+            ask_once(f, "GET /healthz HTTP/1.1\r\n" HOST "Origin: http://evil.example\r\n\r\n")
+                    .status,
+            200);
+}
+
+/* ---- waiting ---- */
+
+static void waiting_request_is_answered_when_the_device_appears(void **state)
+{
+    struct fixture *f = *state;
+    struct client c = dial(f);
+    struct reply reply;
+
+    send_text(f, &c, "GET /api/v1/devices?wait_ms=60000 HTTP/1.1\r\n" HOST "\r\n");
+    assert_false(has_reply(f, &c));
+    announce_device(f);
+    reply = receive(f, &c);
+    assert_int_equal(reply.status, 200);
+    assert_non_null(strstr(reply.body, "A4:C1:38:12:AB:56"));
+    assert_int_equal(ask(f, &c, "GET /healthz HTTP/1.1\r\n" HOST "\r\n").status, 200);
+    hang_up(&c);
+}
+
+static void request_behind_a_waiting_one_waits_for_its_turn(void **state)
+{
+    struct fixture *f = *state;
+    struct client c = dial(f), other = dial(f);
+
+    send_text(f, &c,
+              "GET /api/v1/devices?wait_ms=1000 HTTP/1.1\r\n" HOST "\r\n"
+              "GET /nothing HTTP/1.1\r\n" HOST "\r\n");
+    assert_false(has_reply(f, &c));
+    assert_int_equal(ask(f, &other, "GET /healthz HTTP/1.1\r\n" HOST "\r\n").status, 200);
+    fake_gateway_advance(f->gateway, USEC_PER_SEC);
+    assert_string_equal(receive(f, &c).body, "{\"items\":[],\"next\":null}");
+    assert_int_equal(receive(f, &c).status, 404);
+    hang_up(&c);
+    hang_up(&other);
+}
+
+static void client_that_goes_away_while_waiting_does_no_harm(void **state)
+{
+    struct fixture *f = *state;
+    struct client c = dial(f);
+
+    send_text(f, &c, "GET /api/v1/devices?wait_ms=1000 HTTP/1.1\r\n" HOST "\r\n");
+    assert_false(has_reply(f, &c));
+    hang_up(&c);
+    settle(f);
+    announce_device(f);
+    settle(f);
+    assert_int_equal(ask_once(f, "GET /healthz HTTP/1.1\r\n" HOST "\r\n").status, 200);
+}
+
+static void closing_answers_those_who_wait(void **state)
+{
+    struct fixture *f = *state;
+    struct client c[3];
+
+    for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
+        c[i] = dial(f);
+        send_text(f, &c[i], "GET /api/v1/devices?wait_ms=60000 HTTP/1.1\r\n" HOST "\r\n");
+        assert_false(has_reply(f, &c[i]));
+    }
+    http_close(f->http, on_closed, f);
+    while (!f->is_closed)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    http_free(f->http);
+    f->http = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
+        struct reply reply;
+
+        while (!c[i].is_at_end)
+            take_in(&c[i]);
+        assert_true(take_reply(&c[i], /* is_head= */ false, &reply));
+        assert_int_equal(reply.status, 503);
+        assert_non_null(strstr(reply.body, "\"shutting_down\""));
+        hang_up(&c[i]);
+    }
+}
+
+/* ---- limits ---- */
+
+static void connections_beyond_the_limit_wait_for_a_free_one(void **state)
+{
+    static const char request[] = "GET /healthz HTTP/1.1\r\n" HOST "\r\n";
+    struct fixture *f = *state;
+    struct client c[17];
+
+    for (size_t i = 0; i < 16; i++) {
+        c[i] = dial(f);
+        assert_int_equal(ask(f, &c[i], request).status, 200);
+    }
+    c[16] = dial(f);
+    send_text(f, &c[16], request);
+    assert_false(has_reply(f, &c[16]));
+    hang_up(&c[0]);
+    assert_int_equal(receive(f, &c[16]).status, 200);
+    for (size_t i = 1; i < 17; i++)
+        hang_up(&c[i]);
+}
+
+static void those_who_wait_leave_connections_for_the_others(void **state)
+{
+    struct fixture *f = *state;
+    struct client c[9];
+
+    for (size_t i = 0; i < 9; i++) {
+        c[i] = dial(f);
+        send_text(f, &c[i], "GET /api/v1/devices?wait_ms=60000 HTTP/1.1\r\n" HOST "\r\n");
+        settle(f);
+    }
+    assert_int_equal(receive(f, &c[8]).status, 503);
+    assert_int_equal(ask_once(f, "GET /healthz HTTP/1.1\r\n" HOST "\r\n").status, 200);
+    for (size_t i = 0; i < 9; i++)
+        hang_up(&c[i]);
+}
+
+static void body_that_is_announced_too_long_is_refused_at_once(void **state)
+{
+    struct reply reply = ask_once(*state, "POST /api/v1/proxies/kitchen/reconnect HTTP/1.1\r\n" HOST
+                                          "Content-Length: 99999999999\r\n\r\n");
+
+    assert_int_equal(reply.status, 413);
+    assert_non_null(strstr(reply.body, "\"max\":1024"));
+}
+
+static void body_that_turns_out_too_long_is_refused_at_its_end(void **state)
+{
+    struct fixture *f = *state;
+    struct client c = dial(f);
+    char chunk[1 + 3 + 2 + 0x500 + 2];
+
+    send_text(f, &c,
+              "POST /api/v1/proxies/kitchen/reconnect HTTP/1.1\r\n" HOST
+              "Transfer-Encoding: chunked\r\n\r\n");
+    memset(chunk, ' ', sizeof chunk);
+    memcpy(chunk, "500\r\n", 5);
+    memcpy(chunk + 5 + 0x500, "\r\n", 2);
+    assert_true(send_all(f, &c, chunk, 5 + 0x500 + 2));
+    send_text(f, &c, "0\r\n\r\n");
+    assert_int_equal(receive(f, &c).status, 413);
+    hang_up(&c);
+}
+
+static void body_that_does_not_end_loses_its_connection(void **state)
+{
+    struct fixture *f = *state;
+    struct client c = dial(f);
+    static char chunk[7 + 0x10000 + 2];
+    size_t sent = 0;
+
+    send_text(f, &c,
+              "POST /api/v1/proxies/kitchen/reconnect HTTP/1.1\r\n" HOST
+              "Transfer-Encoding: chunked\r\n\r\n");
+    memset(chunk, ' ', sizeof chunk);
+    memcpy(chunk, "10000\r\n", 7);
+    memcpy(chunk + 7 + 0x10000, "\r\n", 2);
+    while (send_all(f, &c, chunk, sizeof chunk)) {
+        sent += sizeof chunk;
+        assert_true(sent < (size_t) 64 << 20);
+    }
+    hang_up(&c);
+    assert_int_equal(ask_once(f, "GET /healthz HTTP/1.1\r\n" HOST "\r\n").status, 200);
+}
+
+static void reader_that_does_not_read_delays_nobody(void **state)
+{
+    static const char request[] = "GET /api/v1/openapi.json HTTP/1.1\r\n" HOST "\r\n";
+    struct fixture *f = *state;
+    struct client slow = dial(f), other = dial(f);
+
+    for (int i = 0; i < 100; i++)
+        send_text(f, &slow, request);
+    settle(f);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(ask(f, &other, "GET /healthz HTTP/1.1\r\n" HOST "\r\n").status, 200);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(receive(f, &slow).status, 200);
+    hang_up(&slow);
+    hang_up(&other);
+}
+
+static void what_is_not_http_does_no_harm(void **state)
+{
+    static const char *const nonsense[] = {
+            "\r\n\r\n",
+            "GET\r\n\r\n",
+            "GET /healthz\r\n\r\n",
+            "\x16\x03\x01\x02\x01",
+            "GET /healthz HTTP/1.1\r\nHost\r\n\r\n",
+            "GET /healthz HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+            "POST /healthz HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+            "GET " /* and then nothing */,
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(nonsense); i++) {
+        struct client c = dial(f);
+
+        send_text(f, &c, nonsense[i]);
+        settle(f);
+        hang_up(&c);
+        settle(f);
+    }
+    assert_int_equal(ask_once(f, "GET /healthz HTTP/1.1\r\n" HOST "\r\n").status, 200);
+}
+
+/* ---- listening ---- */
+
+static void port_that_is_taken_fails_the_start_with_its_reason(void **state)
+{
+    struct fixture *f = *state;
+    struct fixture second = {0};
+    char config[256];
+
+    snprintf(config, sizeof config, "{\"http\":{\"listen\":[\"127.0.0.1:0\",\"%s\"]}}",
+             http_bound(f->http, 0));
+    assert_int_equal(uv_loop_init(&second.loop), 0);
+    assert_int_equal(start(&second, config), -EADDRINUSE);
+    assert_null(second.http);
+    stop(&second);
+    uv_run(&second.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&second.loop), 0);
+}
+
+static void every_address_of_the_list_is_bound(void **state)
+{
+    struct fixture *f = *state;
+
+    stop(f);
+    assert_int_equal(start(f, "{\"http\":{\"listen\":[\"127.0.0.1:0\",\"localhost:0\"]}}"), 0);
+    assert_int_equal(strncmp(http_bound(f->http, 0), "127.0.0.1:", 10), 0);
+    assert_int_equal(strncmp(http_bound(f->http, 1), "127.0.0.1:", 10), 0);
+    assert_true(port_of(f, 0) != port_of(f, 1));
+    assert_string_equal(http_bound(f->http, 2), "-");
+    assert_int_equal(ask_once(f, "GET /healthz HTTP/1.1\r\n" HOST "\r\n").status, 200);
+}
+
+static void ipv6_is_served_where_the_machine_has_it(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    struct client c = {.fd = socket(AF_INET6, SOCK_STREAM, 0)};
+    int result;
+
+    stop(f);
+    result = start(f, "{\"http\":{\"listen\":\"[::1]:0\"}}");
+    if (result == -EADDRNOTAVAIL || result == -EAFNOSUPPORT) {
+        f->http = NULL;
+        hang_up(&c);
+        skip();
+    }
+    assert_int_equal(result, 0);
+    assert_int_equal(strncmp(http_bound(f->http, 0), "[::1]:", 6), 0);
+    address.sin6_port = htons(port_of(f, 0));
+    assert_int_equal(connect(c.fd, (struct sockaddr *) &address, sizeof address), 0);
+    assert_int_equal(ask(f, &c, "GET /healthz HTTP/1.1\r\nHost: [::1]\r\n\r\n").status, 200);
+    hang_up(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+            cmocka_unit_test_setup_teardown(connection_serves_one_request_after_the_other, setup,
+                                            teardown),
+            cmocka_unit_test_setup_teardown(pipelined_requests_are_answered_in_order, setup,
+                                            teardown),
+            cmocka_unit_test_setup_teardown(head_has_the_length_but_not_the_body, setup, teardown),
+            cmocka_unit_test_setup_teardown(root_says_where_the_api_is, setup, teardown),
+            cmocka_unit_test_setup_teardown(contract_comes_compressed_to_who_asks_for_it, setup,
+                                            teardown),
+            cmocka_unit_test_setup_teardown(foreign_host_and_origin_are_refused, setup, teardown),
+            cmocka_unit_test_setup_teardown(waiting_request_is_answered_when_the_device_appears,
+                                            setup, teardown),
+            cmocka_unit_test_setup_teardown(request_behind_a_waiting_one_waits_for_its_turn, setup,
+                                            teardown),
+            cmocka_unit_test_setup_teardown(client_that_goes_away_while_waiting_does_no_harm, setup,
+                                            teardown),
+            cmocka_unit_test_setup_teardown(closing_answers_those_who_wait, setup, teardown),
+            cmocka_unit_test_setup_teardown(connections_beyond_the_limit_wait_for_a_free_one, setup,
+                                            teardown),
+            cmocka_unit_test_setup_teardown(those_who_wait_leave_connections_for_the_others, setup,
+                                            teardown),
+            cmocka_unit_test_setup_teardown(body_that_is_announced_too_long_is_refused_at_once,
+                                            setup, teardown),
+            cmocka_unit_test_setup_teardown(body_that_turns_out_too_long_is_refused_at_its_end,
+                                            setup, teardown),
+            cmocka_unit_test_setup_teardown(body_that_does_not_end_loses_its_connection, setup,
+                                            teardown),
+            cmocka_unit_test_setup_teardown(reader_that_does_not_read_delays_nobody, setup,
+                                            teardown),
+            cmocka_unit_test_setup_teardown(what_is_not_http_does_no_harm, setup, teardown),
+            cmocka_unit_test_setup_teardown(port_that_is_taken_fails_the_start_with_its_reason,
+                                            setup, teardown),
+            cmocka_unit_test_setup_teardown(every_address_of_the_list_is_bound, setup, teardown),
+            cmocka_unit_test_setup_teardown(ipv6_is_served_where_the_machine_has_it, setup,
+                                            teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
