@@ -1,0 +1,91 @@
+/* The Bluetooth side of an ESPHome proxy's firmware, as a model: who is subscribed, how
+ * advertisements are packed, what the scanner says, what Bluetooth requests are answered.
+ *
+ * It knows nothing of sockets, frames or sessions: its clients are numbers, messages come from
+ * proxy_model_receive() and go to on_send. Pure: time goes in. Each firmware generation is a row of
+ * a table (struct proxy_profile). Connections to devices are always refused, in the firmware's
+ * words. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "esphome/message.h"
+#include "payload.h"
+
+#define PROXY_MODEL_CLIENTS_MAX 16
+#define PROXY_MODEL_BATCH_MAX   16                   /* advertisements of one message 93 */
+#define PROXY_MODEL_SCAN_ROUND  (300 * USEC_PER_SEC) /* then the scanner restarts by itself */
+#define PROXY_MODEL_STEP        (20 * USEC_PER_MSEC) /* from one scanner state to the next */
+
+struct proxy_profile {
+    const char *name;
+    const char *esphome_version, *server_info;
+    uint32_t api_minor; /* of major 1 */
+    uint32_t features;
+    uint32_t legacy_version;
+    bool is_legacy_hello;    /* Hello alone does not authenticate */
+    bool can_parse, can_raw; /* sends message 67, 93 */
+    bool is_newest_wins;     /* of several subscribers; otherwise later ones are ignored silently */
+    bool says_bluetooth_mac;
+    usec_t flush_period; /* of advertisements that do not fill a message; 0: each at once */
+};
+
+/* "2022", "2024", "2025", "2026", each also with "-passive", and "none"; NULL for other names. */
+const struct proxy_profile *proxy_profile_find(const char *name);
+
+struct proxy_model_options {
+    const struct proxy_profile *profile;
+    enum scanner_mode configured_mode;
+    bool is_scan_response_always; /* sends it in passive mode too, which no firmware does */
+    unsigned clients_max;         /* at most PROXY_MODEL_CLIENTS_MAX */
+    uint32_t slots;
+};
+
+struct proxy_model_counters {
+    uint64_t heard; /* while a subscriber was there and the scanner ran */
+    uint64_t advertisements_sent;
+    uint64_t advertisements_dropped; /* the client's output was full */
+    uint64_t messages_sent;
+};
+
+/* Hands a message to a client: 0, or negative when it was dropped. Called from inside receive,
+ * heard and tick; must not call the model. */
+typedef int proxy_model_send_fn(void *user, unsigned client, const struct message *message);
+
+struct proxy_model;
+
+struct proxy_model *proxy_model_new(const struct proxy_model_options *options,
+                                    proxy_model_send_fn *on_send, void *user, usec_t now);
+/* Accepts NULL. */
+void proxy_model_free(struct proxy_model *m);
+
+/* A client is there: its number, or -ENOBUFS when there are clients_max already. */
+int proxy_model_join(struct proxy_model *m);
+void proxy_model_leave(struct proxy_model *m, unsigned client);
+
+/* Power on: nobody subscribed, the configured mode. Clients must have left. */
+void proxy_model_restart(struct proxy_model *m, usec_t now);
+
+void proxy_model_receive(struct proxy_model *m, unsigned client, const struct message *message,
+                         usec_t now);
+
+/* The radio heard something. The scan response is left out when the scanner is passive. */
+void proxy_model_heard(struct proxy_model *m, uint64_t address, uint8_t address_type, int8_t rssi,
+                       const struct payload *payload, usec_t now);
+
+/* Faults: message 66 is ignored; nothing is heard. */
+void proxy_model_refuse_subscriptions(struct proxy_model *m, bool is_refusing);
+void proxy_model_mute(struct proxy_model *m, bool is_mute);
+
+/* Does what is due, and when to call it next. */
+void proxy_model_tick(struct proxy_model *m, usec_t now);
+usec_t proxy_model_deadline(const struct proxy_model *m);
+
+/* Client that gets the advertisements, -1 for none. */
+int proxy_model_subscriber(const struct proxy_model *m);
+enum scanner_mode proxy_model_mode(const struct proxy_model *m);
+enum scanner_state proxy_model_scanner_state(const struct proxy_model *m);
+const struct proxy_model_counters *proxy_model_counters(const struct proxy_model *m);
