@@ -14,6 +14,7 @@
 #include "esphome/client_session.h"
 #include "esphome/server_session.h"
 #include "scan/device_table.h"
+#include "wire.h"
 
 #define DEVICES  1000
 #define PROXIES  20
@@ -67,35 +68,6 @@ static void on_reports(void *user, const struct ble_report *reports, size_t coun
 
 /* ---- making the streams ---- */
 
-static void move_octets(struct client_session *c, struct server_session *s, usec_t now)
-{
-    size_t size, room;
-    const uint8_t *out;
-    bool moved;
-
-    do {
-        moved = false;
-        while (out = client_session_output(c, &size), size > 0) {
-            uint8_t *in = server_session_input(s, &room);
-
-            size = size < room ? size : room;
-            memcpy(in, out, size);
-            client_session_sent(c, size);
-            (void) server_session_received(s, size, now);
-            moved = true;
-        }
-        while (out = server_session_output(s, &size), size > 0) {
-            uint8_t *in = client_session_input(c, &room);
-
-            size = size < room ? size : room;
-            memcpy(in, out, size);
-            server_session_sent(s, size);
-            (void) client_session_received(c, size, now);
-            moved = true;
-        }
-    } while (moved);
-}
-
 static void fill_payload(uint8_t *ret_data, uint32_t device, uint32_t version)
 {
     static const uint8_t head[] = {2, 1, 6, 27, 0xff, 0x99, 0x04};
@@ -147,7 +119,7 @@ static void make_stream(struct bench *b, struct stream *stream, struct sink *sin
     server.ephemeral[0] = 2;
     s = server_session_new(&server, &server_callbacks, NULL, b->now);
     stream->session = client_session_new(&client, &client_callbacks, sink, b->now);
-    move_octets(stream->session, s, b->now);
+    wire_converse(stream->session, s, b->now);
     for (int round = 0; round < ROUNDS; round++) {
         for (uint32_t d = 0; d < DEVICES; d++) {
             if ((stream->source + PROXIES - d % PROXIES) % PROXIES >= HEARD_BY)

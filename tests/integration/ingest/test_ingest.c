@@ -9,43 +9,18 @@
 
 #include <cmocka.h>
 
+#include "allocations.h"
 #include "base/buffer.h"
 #include "esphome/client_session.h"
 #include "esphome/server_session.h"
 #include "scan/device_table.h"
+#include "wire.h"
 
 #define DEVICES  500
 #define BATCH    16
 #define WARM_UP  20000
 #define MEASURED 100000
 #define START    USEC_PER_SEC
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-static size_t allocations;
-
-void *__wrap_malloc(size_t size)
-{
-    allocations++;
-    return __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    allocations++;
-    return __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    allocations++;
-    return __real_realloc(old, size);
-}
 
 struct fixture {
     struct device_table *table;
@@ -60,35 +35,6 @@ static void on_reports(void *user, const struct ble_report *reports, size_t coun
 
     f->taken += count;
     device_table_observe(f->table, 0, reports, count, now);
-}
-
-/* Moves octets both ways until nobody has any left. */
-static void converse(struct fixture *f)
-{
-    const uint8_t *out;
-    size_t size, room;
-
-    for (bool moved = true; moved;) {
-        moved = false;
-        while (out = client_session_output(f->client, &size), size > 0) {
-            uint8_t *in = server_session_input(f->server, &room);
-
-            size = size < room ? size : room;
-            memcpy(in, out, size);
-            client_session_sent(f->client, size);
-            (void) server_session_received(f->server, size, START);
-            moved = true;
-        }
-        while (out = server_session_output(f->server, &size), size > 0) {
-            uint8_t *in = client_session_input(f->client, &room);
-
-            size = size < room ? size : room;
-            memcpy(in, out, size);
-            server_session_sent(f->server, size);
-            assert_int_equal(client_session_received(f->client, size, START), 0);
-            moved = true;
-        }
-    }
 }
 
 /* What the device has to say, one message of 16 after the other. Every fifth payload is a new one.
@@ -170,7 +116,7 @@ static void set_up(struct fixture *f, bool is_encrypted)
     device_table_source_online(f->table, 0, true, START);
     f->client = client_session_new(&client, &on_client, f, START);
     f->server = server_session_new(&server, &on_server, f, START);
-    converse(f);
+    wire_converse(f->client, f->server, START);
     assert_int_equal(client_session_state(f->client), CLIENT_SESSION_READY);
 }
 
@@ -192,9 +138,9 @@ static void count_allocations(bool is_encrypted)
     encode(&f, WARM_UP, MEASURED, &measured);
     feed(&f, &warm_up);
     assert_int_equal(f.taken, WARM_UP);
-    before = allocations;
+    before = allocations_count();
     feed(&f, &measured);
-    assert_int_equal(allocations, before);
+    assert_int_equal(allocations_count(), before);
     assert_int_equal(f.taken, WARM_UP + MEASURED);
     assert_int_equal(device_table_count(f.table), DEVICES);
     buffer_done(&warm_up);

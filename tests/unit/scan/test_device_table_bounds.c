@@ -1,44 +1,8 @@
 /* What the table holds when there is much, and when it is meant badly. */
 #include <stdio.h>
 
+#include "allocations.h"
 #include "table_fixture.h"
-
-/* ---- counting allocations (linked with --wrap) ---- */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void __real_free(void *block);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void __wrap_free(void *block);
-
-static size_t allocations;
-
-void *__wrap_malloc(size_t size)
-{
-    allocations++;
-    return __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    allocations++;
-    return __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    allocations++;
-    return __real_realloc(old, size);
-}
-
-void __wrap_free(void *block)
-{
-    allocations++;
-    __real_free(block);
-}
 
 static uint32_t draw(uint32_t *state)
 {
@@ -94,9 +58,9 @@ static void steady_state_of_100000_reports_allocates_nothing(void **state)
     size_t before;
 
     hear_crowd(f, &random, 100000, 500); /* warm up: every row has all it may need */
-    before = allocations;
+    before = allocations_count();
     hear_crowd(f, &random, 100000, 500);
-    assert_int_equal(allocations, before);
+    assert_int_equal(allocations_count(), before);
     assert_int_equal(device_table_count(f->table), 500);
 }
 
@@ -111,9 +75,9 @@ static void full_table_that_evicts_all_the_time_allocates_nothing(void **state)
     device_table_free(f->table);
     fixture_start(f, &settings);
     hear_crowd(f, &random, 200000, 500);
-    before = allocations;
+    before = allocations_count();
     hear_crowd(f, &random, 100000, 500);
-    assert_int_equal(allocations, before);
+    assert_int_equal(allocations_count(), before);
     assert_int_equal(device_table_count(f->table), 400);
     assert_true(fixture_statistics(f).evicted > 1000);
 }
