@@ -75,8 +75,8 @@ int listen_open(const struct config_address *address, int *ret_fd, char *ret_err
     }
     result = open_socket(&a, ret_fd);
     if (result != 0)
-        snprintf(ret_error, error_size, "%s, port %u: %s", address->host, address->port,
-                 error_sentence(result));
+        snprintf(ret_error, error_size, "cannot listen on %s port %u (http.listen): %s",
+                 address->host, address->port, error_sentence(result));
     return result;
 }
 

@@ -25,8 +25,9 @@ struct job {
     struct mailbox *mailbox;          /* one of its holders */
     struct resolver_request *request; /* loop thread only; NULL: given up */
     char *host;
-    char service[8];
-    int status; /* of getaddrinfo */
+    unsigned port;
+    char service[8]; /* the port as getaddrinfo() wants it */
+    int status;      /* of getaddrinfo */
     int system_error;
     size_t count;
     struct sockaddr_storage addresses[RESOLVER_ADDRESSES_MAX];
@@ -122,7 +123,7 @@ static int start_thread(struct job *j)
 
     (void) pthread_attr_init(&attributes);
     (void) pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    (void) pthread_attr_setstacksize(&attributes, 256 * 1024);
+    (void) pthread_attr_setstacksize(&attributes, (size_t) 256 * 1024);
     pthread_mutex_lock(&j->mailbox->lock);
     j->mailbox->holders++;
     pthread_mutex_unlock(&j->mailbox->lock);
@@ -138,11 +139,10 @@ static bool look_up_literal(struct job *j)
 {
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
-    int port = atoi(j->service);
 
-    if (uv_ip4_addr(j->host, port, &v4) == 0)
+    if (uv_ip4_addr(j->host, (int) j->port, &v4) == 0)
         memcpy(&j->addresses[0], &v4, sizeof v4);
-    else if (uv_ip6_addr(j->host, port, &v6) == 0)
+    else if (uv_ip6_addr(j->host, (int) j->port, &v6) == 0)
         memcpy(&j->addresses[0], &v6, sizeof v6);
     else
         return false;
@@ -285,6 +285,7 @@ struct resolver_request *resolver_start(struct resolver *r, const char *host, un
     q->user = user;
     j->request = q;
     j->host = memory_copy_text(host);
+    j->port = port;
     (void) snprintf(j->service, sizeof j->service, "%u", port);
     if (look_up_literal(j)) {
         post(r, j);
