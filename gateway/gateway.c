@@ -282,7 +282,7 @@ struct gateway *gateway_new(struct uv_loop_s *loop, const struct config *config)
     struct gateway *g = xnew(struct gateway, 1);
     struct device_table_settings settings = table_settings_of(config);
 
-    assert(config->proxies_count < DEVICE_TABLE_SOURCES_MAX);
+    assert(config->proxies_count <= DEVICE_TABLE_SOURCES_MAX);
     g->loop = loop;
     g->config = config;
     g->started = clock_now();

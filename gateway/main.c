@@ -127,12 +127,22 @@ static int parse_options(int argc, char **argv, struct options *ret_options)
 
 /* ---- configuration ---- */
 
+/* A key may hold anything; on a terminal it stays one line. */
+static void print_pointer(const char *pointer, FILE *out)
+{
+    for (; *pointer; pointer++)
+        (void) fputc((unsigned char) *pointer < 0x20 || *pointer == 0x7f ? '?' : *pointer, out);
+}
+
 static void print_faults(const char *path, const struct config_faults *faults, FILE *out)
 {
-    for (size_t i = 0; i < faults->count; i++)
-        (void) fprintf(out, "%s: %s: %s\n", path,
-                       faults->items[i].pointer[0] ? faults->items[i].pointer : "(whole file)",
-                       faults->items[i].detail);
+    for (size_t i = 0; i < faults->count; i++) {
+        const struct config_fault *fault = &faults->items[i];
+
+        (void) fprintf(out, "%s: ", path);
+        print_pointer(fault->pointer[0] ? fault->pointer : "(whole file)", out);
+        (void) fprintf(out, ": %s\n", fault->detail);
+    }
     if (faults->more > 0)
         (void) fprintf(out, "%s: and %zu more\n", path, faults->more);
 }
