@@ -22,7 +22,7 @@ ROOMS = {
     "gateway/config": ["base", "ble"],
     "gateway/esphome": ["base", "ble"],
     "gateway/scan": ["base", "ble"],
-    "gateway/proxy": ["base", "ble", "config", "esphome"],
+    "gateway/proxy": ["base", "ble", "esphome"],
     "gateway": ["base", "ble", "config", "proxy", "scan", "gateway"],
     "frontends/json": ["base", "ble", "config", "gateway", "json"],
     "frontends/rest": ["base", "ble", "config", "gateway", "json"],

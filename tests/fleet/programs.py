@@ -1,0 +1,185 @@
+"""Starts and stops the built programs for demo, benches and tests; Python's standard library alone.
+
+A program says that it is ready with a file, and that it ended with its exit code. Its output goes to a
+log file in the folder it was given."""
+import http.client
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+STOP_LIMIT_S = 5.0  # what the contract allows for a clean end
+
+
+class ProgramFailed(Exception):
+    pass
+
+
+class Program:
+    """A running program with a ready file."""
+
+    def __init__(self, name, folder, command, environment=None):
+        self.name = name
+        self.log_path = pathlib.Path(folder) / f"{name}.log"
+        self.ready_path = pathlib.Path(folder) / f"{name}.ready.json"
+        self.ready_path.unlink(missing_ok=True)
+        self.log = open(self.log_path, "wb")
+        self.process = subprocess.Popen(
+            [*map(str, command), "--ready-file", str(self.ready_path)], stdin=subprocess.DEVNULL,
+            stdout=self.log, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})},
+            start_new_session=True)  # Ctrl-C is ours to pass on, in order
+
+    def wait_ready(self, limit_s=30.0):
+        """The content of the ready file."""
+        end = time.monotonic() + limit_s
+        while not self.ready_path.exists():
+            code = self.process.poll()
+            if code is not None:
+                raise ProgramFailed(f"{self.name} ended with code {code}:\n{self.tail()}")
+            if time.monotonic() > end:
+                self.stop()
+                raise ProgramFailed(f"{self.name} was not ready after {limit_s:g} s:\n{self.tail()}")
+            time.sleep(0.01)
+        return json.loads(self.ready_path.read_text(encoding="utf-8"))
+
+    def tail(self, lines=15):
+        return "\n".join(self.log_text().splitlines()[-lines:])
+
+    def log_text(self):
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    def is_running(self):
+        return self.process.poll() is None
+
+    def stop(self, number=signal.SIGTERM, limit_s=20.0):
+        """Asks it to end; (exit code, seconds it took). Kills it when it does not."""
+        started = time.monotonic()
+        if self.is_running():
+            self.process.send_signal(number)
+        try:
+            self.process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+        return self.process.returncode, time.monotonic() - started
+
+    def memory_bytes(self):
+        """What it has in memory now."""
+        pages = pathlib.Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def cpu_s(self):
+        """Processor time used so far."""
+        stat = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii")
+        user, system = stat.rsplit(")", 1)[1].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+class Simulator(Program):
+    """blefleet-sim on a scenario; writes the configuration of a gateway for it beside its log."""
+
+    def __init__(self, bin_folder, folder, scenario, listen="127.0.0.1:0", seed=None):
+        self.gateway_config = pathlib.Path(folder) / "gateway.json"
+        command = [pathlib.Path(bin_folder) / "blefleet-sim", "--scenario", scenario,
+                   "--gateway-config", self.gateway_config, "--gateway-listen", listen]
+        super().__init__("sim", folder, command + (["--seed", str(seed)] if seed is not None else []))
+        self.ready = self.wait_ready()
+        self.proxies = {proxy["name"]: proxy for proxy in self.ready["proxies"]}
+        host, port = self.ready["control"].rsplit(":", 1)
+        self.connection = socket.create_connection((host, int(port)), timeout=20)
+        self.lines = self.connection.makefile("rw", encoding="utf-8", newline="\n")
+
+    def ask(self, **request):
+        """One request at the control port."""
+        self.lines.write(json.dumps(request) + "\n")
+        self.lines.flush()
+        answer = json.loads(self.lines.readline())
+        if "error" in answer:
+            raise ProgramFailed(f"{request}: {answer['error']}")
+        return answer
+
+    def fault(self, proxy, fault, **more):
+        return self.ask(do="fault", proxy=proxy, fault=fault, **more)
+
+    def status(self):
+        """{"proxies": {name: …}, "devices": {address: …}}"""
+        answer = self.ask(do="status")
+        return {"proxies": {proxy["name"]: proxy for proxy in answer["proxies"]},
+                "devices": {device["address"]: device for device in answer["devices"]}}
+
+    def stop(self, *arguments, **more):
+        self.lines.close()
+        self.connection.close()
+        return super().stop(*arguments, **more)
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    def json(self):
+        return json.loads(self.body)
+
+
+class Gateway(Program):
+    """blefleet with a configuration."""
+
+    def __init__(self, bin_folder, folder, config, log_level="info", environment=None):
+        super().__init__("blefleet", folder,
+                         [pathlib.Path(bin_folder) / "blefleet", "--config", config, "--log-level",
+                          log_level, "--data-dir", pathlib.Path(folder) / "data"], environment)
+        self.ready = self.wait_ready()
+        self.address = self.ready["http"]
+
+    def request(self, method, path, body=None, headers=None, timeout_s=70):
+        connection = http.client.HTTPConnection(self.address, timeout=timeout_s)
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read())
+        finally:
+            connection.close()
+
+    def get(self, path, **more):
+        """The JSON of a GET that must work."""
+        answer = self.request("GET", path, **more)
+        if answer.status != 200:
+            raise ProgramFailed(f"GET {path}: {answer.status} {answer.body[:300]!r}")
+        return answer.json()
+
+    def items(self, path):
+        """All items of a list, page by page."""
+        items, cursor = [], None
+        while True:
+            page = self.get(path + ("&" if "?" in path else "?") + "limit=1000" +
+                            (f"&cursor={cursor}" if cursor else ""))
+            items += page["items"]
+            cursor = page.get("next")
+            if not cursor:
+                return items
+
+    def wait_for(self, condition, limit_s=20.0, what="it"):
+        """Asks until the condition gives something true, and returns that."""
+        end = time.monotonic() + limit_s
+        while True:
+            found = condition()
+            if found:
+                return found
+            if time.monotonic() > end:
+                raise ProgramFailed(f"{what} did not happen in {limit_s:g} s; the log ends:\n{self.tail()}")
+            time.sleep(0.05)
+
+    def wait_online(self, count, limit_s=20.0):
+        self.wait_for(lambda: sum(proxy["state"] == "online" for proxy in self.items("/api/v1/proxies"))
+                      >= count, limit_s, f"{count} proxies online")
+
+    def faults_in_log(self):
+        """Lines of level error, and what sanitizers say."""
+        return [line for line in self.log_text().splitlines()
+                if line.split()[1:2] == ["error"] or "Sanitizer" in line or "runtime error" in line]
