@@ -13,7 +13,7 @@ static int64_t read_clock(clockid_t id)
 
 usec_t clock_now(void)
 {
-    return (usec_t) read_clock(CLOCK_MONOTONIC) + 1;
+    return (usec_t) read_clock(CLOCK_MONOTONIC) + CLOCK_START;
 }
 
 int64_t clock_wall(void)

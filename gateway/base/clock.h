@@ -13,7 +13,9 @@ typedef uint64_t usec_t; /* a point in monotonic time, or a span; microseconds *
 #define USEC_PER_SEC  ((usec_t) 1000000)
 #define USEC_NEVER    UINT64_MAX /* a deadline that does not come */
 
-/* Monotonic time. Never 0, so that 0 can mean "not yet". */
+/* Monotonic time. It does not begin at 0 but at CLOCK_START (35 years), so that 0 can mean "not
+ * yet", and what happened before the machine started, as a store remembers it, is a moment too. */
+#define CLOCK_START ((usec_t) 1 << 50)
 usec_t clock_now(void);
 
 /* Wall clock, microseconds since 1970-01-01 UTC. */

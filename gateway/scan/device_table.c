@@ -5,6 +5,9 @@
  * Their keys are never later than the truth; only when an entry comes to the top is it compared
  * with its row and moved back, so a device that is heard all the time costs them nothing.
  *
+ * A device that is restored gets its row without a report: nothing is told, and the deadlines take
+ * into account since when the table listens.
+ *
  * Failure modes. The table is full: the least recently heard row that is not pinned goes, exactly
  * that one, because the recency key is a running number of reports and no two are equal. Every row
  * is pinned: the report is refused and counted. Devices that fall silent become unavailable and
@@ -14,6 +17,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/heap.h"
 #include "base/map.h"
@@ -47,6 +51,7 @@ struct device {
 struct source {
     usec_t last_heard; /* any device, or coming online */
     bool is_online;
+    struct device_source_statistics counted; /* its reports include the refused ones */
 };
 
 struct pin {
@@ -57,6 +62,7 @@ struct pin {
 struct device_table {
     struct device_table_settings settings;
     device_table_change_fn *on_change;
+    device_table_hearing_fn *on_hearing; /* NULL: nobody listens */
     void *user;
     usec_t now;
     struct map *devices; /* address -> struct device, in memory */
@@ -68,7 +74,9 @@ struct device_table {
     size_t sources_count;
     uint64_t rows_changed; /* counts rows that came or went */
     struct merged_counts merged;
-    uint64_t reports, refused, evicted, forgotten;
+    usec_t listening_since; /* the first restore: nothing was heard before it; 0: never */
+    uint64_t reports, restored, refused, evicted, forgotten;
+    uint64_t owner_changes[OWNER_WHY_COUNT];
 };
 
 /* ---- time ---- */
@@ -84,19 +92,37 @@ static usec_t later(usec_t moment, usec_t span)
     return span < USEC_NEVER - moment ? moment + span : USEC_NEVER;
 }
 
+static usec_t latest_of(usec_t a, usec_t b)
+{
+    return a > b ? a : b;
+}
+
+static usec_t earliest_of(usec_t a, usec_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How long a silent device is taken for available. */
+static usec_t patience_with(const struct device_table *t, const struct device *d)
+{
+    return d->expected_interval ? later(d->expected_interval, INTERVAL_GRACE)
+                                : t->settings.stale_after;
+}
+
 /* When the next thing is due for a device that is not heard any more: to become unavailable, and
  * only then to be forgotten. */
 static usec_t deadline_of(const struct device_table *t, const struct device *d)
 {
     const struct device_table_settings *s = &t->settings;
+    usec_t forget_after, listened = t->listening_since;
 
     if (d->is_available)
-        return later(d->last_seen, d->expected_interval
-                                           ? later(d->expected_interval, INTERVAL_GRACE)
-                                           : s->stale_after);
-    return later(d->last_seen, ble_address_is_private(d->address, d->address_type)
-                                       ? s->forget_private_after
-                                       : s->forget_after);
+        return latest_of(later(d->last_seen, patience_with(t, d)),
+                         listened ? later(listened, DEVICE_RESTORED_GRACE) : 0);
+    forget_after = ble_address_is_private(d->address, d->address_type) ? s->forget_private_after
+                                                                       : s->forget_after;
+    return latest_of(later(d->last_seen, forget_after),
+                     listened ? later(listened, earliest_of(forget_after, s->stale_after)) : 0);
 }
 
 static void schedule(struct device_table *t, struct device *d)
@@ -170,7 +196,7 @@ static bool evict(struct device_table *t)
 }
 
 /* NULL: there is no room. */
-static struct device *add_row(struct device_table *t, const struct ble_report *report)
+static struct device *add_row(struct device_table *t, uint64_t address, uint8_t address_type)
 {
     struct device *d;
 
@@ -178,8 +204,8 @@ static struct device *add_row(struct device_table *t, const struct ble_report *r
         return NULL;
     d = slab_take(t->memory, sizeof *d);
     *d = (struct device){
-            .address = report->address,
-            .address_type = report->address_type,
+            .address = address,
+            .address_type = address_type,
             .first_seen = t->now,
             .last_seen = t->now,
             .last_report = t->reports,
@@ -242,6 +268,15 @@ static struct ownership_claim claim_of(const struct device_table *t, const struc
     };
 }
 
+static void count_owner_change(struct device_table *t, uint16_t from, uint16_t to,
+                               enum owner_why why)
+{
+    t->owner_changes[why]++;
+    t->sources[to].counted.devices_gained[why]++;
+    if (from != SOURCE_NONE)
+        t->sources[from].counted.devices_lost++;
+}
+
 /* Asks the rule after a packet of the sighting at index, which is not the owner's. */
 static void consider_owner(struct device_table *t, struct device *d, uint16_t index,
                            struct device_change *change)
@@ -266,6 +301,7 @@ static void consider_owner(struct device_table *t, struct device *d, uint16_t in
     change->rssi_from = owner.rssi;
     change->rssi_to = challenger.rssi;
     d->owner = index;
+    count_owner_change(t, change->owner_from, change->source, change->why);
 }
 
 /* Notes who heard it, how loud; the index of the sighting. */
@@ -292,8 +328,8 @@ static uint16_t hear(struct device_table *t, struct device *d, uint16_t source,
     return index;
 }
 
-static bool take_payload(struct device_table *t, struct device *d, uint16_t index,
-                         const struct ble_report *report)
+static unsigned take_payload(struct device_table *t, struct device *d, uint16_t index,
+                             const struct ble_report *report, usec_t *ret_heard_before)
 {
     const struct merged_packet packet = {
             .data = report->data,
@@ -301,18 +337,43 @@ static bool take_payload(struct device_table *t, struct device *d, uint16_t inde
             .source = d->latest_source,
             .now = t->now,
     };
+    uint64_t parses = t->merged.parses;
+    unsigned kinds =
+            merged_view_take(&d->view, t->memory, &packet, &d->sightings.items[index].payload_hint,
+                             &t->merged, ret_heard_before);
 
-    return merged_view_take(&d->view, t->memory, &packet, &d->sightings.items[index].payload_hint,
-                            &t->merged);
+    t->sources[packet.source].counted.parses += t->merged.parses - parses;
+    return kinds;
+}
+
+/* The last step of a packet: tells what changed, and the packet itself to who listens. */
+static void tell_packet(struct device_table *t, struct device_change *change, uint16_t index,
+                        const struct ble_report *report, usec_t heard_before, usec_t silent_since)
+{
+    if (change->kinds)
+        tell(t, change);
+    if (!t->on_hearing)
+        return;
+    t->on_hearing(t->user, &(struct device_hearing){
+                                   .device = change->device,
+                                   .report = report,
+                                   .source = change->source,
+                                   .is_owner = change->device->owner == index,
+                                   .payload_kinds = change->payload_kinds,
+                                   .heard_before = heard_before,
+                                   .silent_since = silent_since,
+                           });
 }
 
 static void observe_known(struct device_table *t, struct device *d, uint16_t source,
                           const struct ble_report *report)
 {
     struct device_change change = {.device = d, .source = source};
+    usec_t silent_since = d->last_seen, heard_before;
     uint16_t index = hear(t, d, source, report);
 
-    if (take_payload(t, d, index, report))
+    change.payload_kinds = take_payload(t, d, index, report, &heard_before);
+    if (change.payload_kinds)
         change.kinds |= DEVICE_PAYLOAD;
     if (index != d->owner)
         consider_owner(t, d, index, &change);
@@ -321,28 +382,29 @@ static void observe_known(struct device_table *t, struct device *d, uint16_t sou
         schedule(t, d); /* earlier than the deadline for forgetting it had */
         change.kinds |= DEVICE_AVAILABILITY;
     }
-    if (change.kinds)
-        tell(t, &change);
+    tell_packet(t, &change, index, report, heard_before, silent_since);
 }
 
 static void observe_new(struct device_table *t, uint16_t source, const struct ble_report *report)
 {
-    struct device *d = add_row(t, report);
+    struct device *d = add_row(t, report->address, report->address_type);
     struct device_change change = {
             .kinds = DEVICE_FIRST_SEEN,
             .device = d,
             .source = source,
     };
+    usec_t heard_before;
     uint16_t index;
 
     if (!d) {
         t->refused++;
+        t->sources[source].counted.refused++;
         return;
     }
     index = hear(t, d, source, report);
-    (void) take_payload(t, d, index, report);
+    change.payload_kinds = take_payload(t, d, index, report, &heard_before);
     consider_owner(t, d, index, &change);
-    tell(t, &change);
+    tell_packet(t, &change, index, report, heard_before, 0);
 }
 
 /* Finds the rows of a few reports and asks for what will be read in them, so that the processor
@@ -386,6 +448,60 @@ static void observe_window(struct device_table *t, uint16_t source,
     }
 }
 
+/* ---- restoring ---- */
+
+static void restore_sources(struct device_table *t, struct device *d,
+                            const struct device_restored *r)
+{
+    for (size_t i = 0; i < r->sources_count; i++) {
+        const struct device_source *from = &r->sources[i];
+        uint16_t index;
+
+        if (from->source >= DEVICE_TABLE_SOURCES_MAX ||
+            sightings_find(&d->sightings, from->source) != SIGHTING_NONE)
+            continue;
+        (void) get_source(t, from->source); /* the owner rule will look at it */
+        index = sightings_add(&d->sightings, t->memory, from->source);
+        d->sightings.items[index] = (struct sighting){
+                .last_seen = earliest_of(from->last_seen, t->now),
+                .rssi_smoothed = from->rssi_smoothed,
+                .advertisements = from->advertisements,
+                .rssi = from->rssi,
+        };
+        if (from->is_owner)
+            d->owner = index;
+    }
+}
+
+/* Only sources with a sighting may be named, since the others' removal would leave them behind. */
+static uint16_t restored_source(const struct device *d, uint16_t source)
+{
+    return sightings_find(&d->sightings, source) != SIGHTING_NONE ? source : (uint16_t) SOURCE_NONE;
+}
+
+static void restore_view(struct device_table *t, struct device *d, const struct device_restored *r)
+{
+    size_t size = r->latest.size <= BLE_REPORT_DATA_MAX ? r->latest.size : 0;
+    const struct merged_packet latest = {
+            .data = r->latest.ad_data,
+            .size = (uint8_t) size,
+            .source = restored_source(d, r->latest.source),
+            .now = d->last_seen,
+    };
+
+    for (size_t i = 0; i < r->elements_count; i++) {
+        struct device_element e = r->elements[i];
+
+        e.source = restored_source(d, e.source);
+        e.last_seen = earliest_of(e.last_seen, d->last_seen);
+        (void) merged_view_restore_element(&d->view, t->memory, &e);
+    }
+    merged_view_restore_latest(&d->view, t->memory, &latest);
+    d->latest_source = latest.source;
+    d->latest_rssi = r->latest.rssi;
+    d->latest_is_parsed = r->latest.is_parsed;
+}
+
 /* ---- the door ---- */
 
 struct device_table *device_table_new(const struct device_table_settings *settings,
@@ -419,6 +535,11 @@ void device_table_free(struct device_table *t)
     slab_free(t->memory);
     free(t->sources);
     free(t);
+}
+
+void device_table_listen(struct device_table *t, device_table_hearing_fn *on_hearing)
+{
+    t->on_hearing = on_hearing;
 }
 
 void device_table_configure(struct device_table *t, const struct device_table_settings *settings)
@@ -456,9 +577,14 @@ void device_table_source_remove(struct device_table *t, uint16_t source)
 void device_table_observe(struct device_table *t, uint16_t source, const struct ble_report *reports,
                           size_t count, usec_t now)
 {
+    struct source *s;
+
     set_now(t, now);
-    if (count > 0)
-        get_source(t, source)->last_heard = t->now;
+    if (count == 0)
+        return;
+    s = get_source(t, source);
+    s->last_heard = t->now;
+    s->counted.reports += count;
     while (count > 0) {
         size_t window = count < WINDOW ? count : WINDOW;
 
@@ -540,6 +666,16 @@ usec_t device_table_deadline(const struct device_table *t)
 size_t device_table_count(const struct device_table *t)
 {
     return map_count(t->devices);
+}
+
+size_t device_table_count_available(const struct device_table *t)
+{
+    size_t count = 0, position = 0;
+    const struct device *d;
+
+    while ((d = map_next(t->devices, &position)))
+        count += d->is_available;
+    return count;
 }
 
 const struct device *device_table_find(const struct device_table *t, uint64_t address)
@@ -626,6 +762,30 @@ bool device_get_element(const struct device_table *t, const struct device *d, si
     return merged_view_get(&d->view, index, ret_element);
 }
 
+bool device_table_restore(struct device_table *t, const struct device_restored *r, usec_t now)
+{
+    struct device *d;
+
+    set_now(t, now);
+    if (t->listening_since == 0)
+        t->listening_since = t->now;
+    if (map_find(t->devices, r->address))
+        return false;
+    t->reports++; /* its place among the recently heard, without being a report */
+    t->restored++;
+    d = add_row(t, r->address, r->address_type);
+    if (!d)
+        return false;
+    d->last_seen = earliest_of(r->last_seen, t->now);
+    d->first_seen = earliest_of(r->first_seen, d->last_seen);
+    d->advertisements = r->advertisements;
+    d->is_available = t->now - d->last_seen <= latest_of(DEVICE_HOLDERS_AGE, patience_with(t, d));
+    restore_sources(t, d, r);
+    restore_view(t, d, r);
+    schedule(t, d);
+    return true;
+}
+
 static bool is_heard(const struct sighting *s, usec_t now)
 {
     return now <= s->last_seen || now - s->last_seen <= DEVICE_HOLDERS_AGE;
@@ -666,7 +826,7 @@ void device_table_get_statistics(const struct device_table *t,
                                  struct device_table_statistics *ret_statistics)
 {
     *ret_statistics = (struct device_table_statistics){
-            .reports = t->reports - t->refused,
+            .reports = t->reports - t->restored - t->refused,
             .refused = t->refused,
             .parses = t->merged.parses,
             .evicted = t->evicted,
@@ -677,4 +837,15 @@ void device_table_get_statistics(const struct device_table *t,
                             heap_bytes(&t->recency) + heap_bytes(&t->due) +
                             t->sources_count * sizeof *t->sources,
     };
+    memcpy(ret_statistics->owner_changes, t->owner_changes, sizeof t->owner_changes);
+}
+
+void device_table_get_source_statistics(const struct device_table *t, uint16_t source,
+                                        struct device_source_statistics *ret_statistics)
+{
+    *ret_statistics = (struct device_source_statistics){0};
+    if (source >= t->sources_count)
+        return;
+    *ret_statistics = t->sources[source].counted;
+    ret_statistics->reports -= ret_statistics->refused;
 }

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "ble/report.h"
 #include "ble/uuid.h"
@@ -50,11 +51,24 @@ struct device; /* a row; the pointer is valid until the table is called to chang
 struct device_change {
     unsigned kinds;
     const struct device *device;
-    uint16_t source; /* whose packet caused it; SOURCE_NONE: time did */
+    uint16_t source;        /* whose packet caused it; SOURCE_NONE: time did */
+    unsigned payload_kinds; /* with DEVICE_PAYLOAD: 1 << enum ad_kind of what is new */
     /* with DEVICE_OWNER: */
     uint16_t owner_from; /* SOURCE_NONE: nobody */
     enum owner_why why;
     double rssi_from, rssi_to; /* smoothed, dBm; NAN: unknown */
+};
+
+/* One packet, as somebody sees it who wants all of them. */
+struct device_hearing {
+    const struct device *device; /* the row after the packet was taken in */
+    const struct ble_report *report;
+    uint16_t source;
+    bool is_owner; /* the source owns the device, after this packet */
+    unsigned
+            payload_kinds; /* 1 << enum ad_kind of what it changed in the merged view; 0: nothing */
+    usec_t heard_before;   /* the same octets from anybody; 0: not lately */
+    usec_t silent_since;   /* the packet of this device before it; 0: the first one */
 };
 
 struct device_table;
@@ -65,6 +79,11 @@ typedef void device_table_change_fn(void *user, const struct device_change *chan
 struct device_table *device_table_new(const struct device_table_settings *settings,
                                       device_table_change_fn *on_change, void *user);
 void device_table_free(struct device_table *t);
+
+/* Also calls on_hearing for every packet, after on_change; NULL ends it. For those who ask: it
+ * costs. */
+typedef void device_table_hearing_fn(void *user, const struct device_hearing *hearing);
+void device_table_listen(struct device_table *t, device_table_hearing_fn *on_hearing);
 
 /* New settings from now on (devices_max and hash_seed excepted). */
 void device_table_configure(struct device_table *t, const struct device_table_settings *settings);
@@ -98,6 +117,8 @@ usec_t device_table_deadline(const struct device_table *t);
 /* ---- queries ---- */
 
 size_t device_table_count(const struct device_table *t);
+/* Those that are available. Walks the table: not for the hot path. */
+size_t device_table_count_available(const struct device_table *t);
 const struct device *device_table_find(const struct device_table *t, uint64_t address);
 
 /* Walks all rows in no particular order: start with *position = 0; NULL at the end. The table must
@@ -159,6 +180,7 @@ struct device_element {
     struct ble_uuid uuid;
     const uint8_t *data; /* behind the key; borrowed; for UUID lists the UUID itself as on air */
     size_t size;
+    struct bytes octets; /* as on air, key included; borrowed */
 };
 bool device_get_element(const struct device_table *t, const struct device *d, size_t index,
                         struct device_element *ret_element);
@@ -170,6 +192,31 @@ size_t device_table_count_heard(const struct device_table *t, uint16_t source, u
 void device_table_count_heard_all(const struct device_table *t, size_t *ret_counts, size_t sources,
                                   usec_t now);
 
+/* ---- coming back after a restart ---- */
+
+/* What somebody remembered of a device, as the queries above told it. */
+struct device_restored {
+    uint64_t address;
+    uint8_t address_type;
+    usec_t first_seen, last_seen; /* monotonic of now (clock.h) */
+    uint64_t advertisements;
+    struct device_packet latest; /* its time and data are not looked at */
+    const struct device_source *sources;
+    size_t sources_count;
+    const struct device_element *elements; /* type, source, last_seen and octets count */
+    size_t elements_count;
+};
+
+/* Makes a row of it and tells nothing. It is available when it was heard within DEVICE_HOLDERS_AGE
+ * or would still be available; nobody listened while we were away, so that it stays available for
+ * DEVICE_RESTORED_GRACE at least, and is not forgotten before the table has listened for as long as
+ * an unknown interval takes. What is malformed in it or beyond a bound is left out.
+ *
+ * False: it is here already (what is heard beats what is remembered), or every row is pinned. A
+ * full table drops what was heard or restored first: restore from the least recently heard on. */
+#define DEVICE_RESTORED_GRACE (60 * USEC_PER_SEC) /* proxies take a while to come back */
+bool device_table_restore(struct device_table *t, const struct device_restored *r, usec_t now);
+
 struct device_table_statistics {
     uint64_t reports; /* taken in */
     uint64_t refused; /* not taken in: of a new device while every row is pinned */
@@ -177,7 +224,17 @@ struct device_table_statistics {
     uint64_t evicted; /* because of devices_max */
     uint64_t forgotten;
     uint64_t elements_dropped; /* merged elements that went because of a bound */
+    uint64_t owner_changes[OWNER_WHY_COUNT];
     size_t memory_bytes;
 };
 void device_table_get_statistics(const struct device_table *t,
                                  struct device_table_statistics *ret_statistics);
+
+/* The same of what one source brought; from 0 again when it was removed. */
+struct device_source_statistics {
+    uint64_t reports, refused, parses;
+    uint64_t devices_gained[OWNER_WHY_COUNT]; /* owner changes to it */
+    uint64_t devices_lost;                    /* owner changes from it to another */
+};
+void device_table_get_source_statistics(const struct device_table *t, uint16_t source,
+                                        struct device_source_statistics *ret_statistics);

@@ -395,19 +395,40 @@ static bool merge_field(struct merged_view *v, struct slab *memory, struct paylo
     return is_changed;
 }
 
-static bool merge(struct merged_view *v, struct slab *memory, struct payload *p,
-                  struct merged_counts *counts)
+static unsigned merge(struct merged_view *v, struct slab *memory, struct payload *p,
+                      struct merged_counts *counts)
 {
     struct packet_fields packet;
-    bool is_changed = false;
+    unsigned changed = 0;
 
     counts->parses++;
     read_fields(&packet, p);
     make_room(v, &packet, counts);
-    for (size_t i = 0; i < packet.count; i++)
-        is_changed |= merge_field(v, memory, p, &packet.fields[i]);
+    for (size_t i = 0; i < packet.count; i++) {
+        if (merge_field(v, memory, p, &packet.fields[i]))
+            changed |= 1u << packet.fields[i].kind;
+    }
     p->is_current = true;
-    return is_changed;
+    return changed;
+}
+
+/* ---- restoring ---- */
+
+/* A field of the element, whose octets are put into a structure of its own, so that what is
+ * restored passes the same reader as what is heard. False: it is not exactly one field. */
+static bool make_field(uint8_t ret_structure[BLE_REPORT_DATA_MAX],
+                       const struct device_element *element, struct ad_field *ret_field)
+{
+    size_t size = element->octets.size;
+    struct ad_reader r;
+
+    if (size == 0 || size > BLE_REPORT_DATA_MAX - 2)
+        return false;
+    ret_structure[0] = (uint8_t) (size + 1);
+    ret_structure[1] = element->type;
+    memcpy(ret_structure + 2, element->octets.data, size);
+    r = advertising_data_reader(ret_structure, size + 2);
+    return advertising_data_next_field(&r, ret_field) && ret_field->data.size == size;
 }
 
 /* ---- the door ---- */
@@ -421,18 +442,19 @@ void merged_view_done(struct merged_view *v, struct slab *memory)
     *v = (struct merged_view){0};
 }
 
-bool merged_view_take(struct merged_view *v, struct slab *memory,
-                      const struct merged_packet *packet, uint8_t *hint,
-                      struct merged_counts *counts)
+unsigned merged_view_take(struct merged_view *v, struct slab *memory,
+                          const struct merged_packet *packet, uint8_t *hint,
+                          struct merged_counts *counts, usec_t *ret_heard_before)
 {
     struct payload *p = find_payload(v, packet, *hint);
 
     if (!p)
         p = store_payload(v, memory, packet);
+    *ret_heard_before = p->last_seen;
     p->last_seen = packet->now;
     p->source = packet->source;
     *hint = v->latest = (uint8_t) (p - v->payloads);
-    return !p->is_current && merge(v, memory, p, counts);
+    return p->is_current ? 0 : merge(v, memory, p, counts);
 }
 
 const struct payload *merged_view_latest(const struct merged_view *v)
@@ -461,6 +483,7 @@ bool merged_view_get(const struct merged_view *v, size_t index, struct device_el
             .has_uuid = f.kind == AD_KIND_UUID || f.kind == AD_KIND_SERVICE_DATA,
             .data = value.data,
             .size = value.size,
+            .octets = f.data,
     };
     effective_time(v, (uint8_t) index, &ret_element->last_seen, &ret_element->source);
     if (ret_element->has_company)
@@ -468,6 +491,35 @@ bool merged_view_get(const struct merged_view *v, size_t index, struct device_el
     if (ret_element->has_uuid)
         ret_element->uuid = ad_field_uuid(&f);
     return true;
+}
+
+bool merged_view_restore_element(struct merged_view *v, struct slab *memory,
+                                 const struct device_element *element)
+{
+    uint8_t structure[BLE_REPORT_DATA_MAX];
+    struct ad_field f;
+
+    if (!make_field(structure, element, &f) || find_element(v, &f))
+        return false;
+    if (v->elements_count == MERGED_ELEMENTS_MAX ||
+        (f.kind != AD_KIND_NAME && v->octets_size + f.data.size > MERGED_OCTETS_MAX))
+        return false;
+    (void) merge_field(
+            v, memory,
+            &(struct payload){.last_seen = element->last_seen, .source = element->source}, &f);
+    return true;
+}
+
+void merged_view_restore_latest(struct merged_view *v, struct slab *memory,
+                                const struct merged_packet *packet)
+{
+    struct payload *p = store_payload(v, memory, packet);
+    struct packet_fields fields;
+
+    read_fields(&fields, p); /* for its transmit power; when it is heard again, it is merged */
+    p->last_seen = packet->now;
+    p->source = packet->source;
+    v->latest = (uint8_t) (p - v->payloads);
 }
 
 void merged_view_forget_source(struct merged_view *v, uint16_t source)

@@ -65,17 +65,27 @@ struct merged_counts {
 
 void merged_view_done(struct merged_view *v, struct slab *memory);
 
-/* Takes a packet in; true when an element is new or has another value. *hint is an index of this
- * source's last payload as set by the last call (0 at first): a guess that may be wrong. */
-bool merged_view_take(struct merged_view *v, struct slab *memory,
-                      const struct merged_packet *packet, uint8_t *hint,
-                      struct merged_counts *counts);
+/* Takes a packet in. Returns the kinds (1 << enum ad_kind) of which an element is new or has
+ * another value; 0: nothing changed. *hint is an index of this source's last payload as set by the
+ * last call (0 at first): a guess that may be wrong. *ret_heard_before is when the same octets were
+ * last heard from anybody, 0 when they are not among the kept payloads. */
+unsigned merged_view_take(struct merged_view *v, struct slab *memory,
+                          const struct merged_packet *packet, uint8_t *hint,
+                          struct merged_counts *counts, usec_t *ret_heard_before);
 
 /* The payload of the last packet; there is one after the first take. */
 const struct payload *merged_view_latest(const struct merged_view *v);
 
 /* As device_get_element. */
 bool merged_view_get(const struct merged_view *v, size_t index, struct device_element *ret_element);
+
+/* Puts back what an earlier view had: its elements, each with time and source, then the last
+ * packet. The view must be fresh. False, and nothing done: the element is malformed, beyond a
+ * bound, or there is one of that key. */
+bool merged_view_restore_element(struct merged_view *v, struct slab *memory,
+                                 const struct device_element *element);
+void merged_view_restore_latest(struct merged_view *v, struct slab *memory,
+                                const struct merged_packet *packet);
 
 /* What came from the source is now from SOURCE_NONE. */
 void merged_view_forget_source(struct merged_view *v, uint16_t source);

@@ -17,6 +17,7 @@ enum owner_why {                 /* tokens of the event schema */
                  OWNER_PROXY_OFFLINE,
                  OWNER_PROXY_QUIET,
 };
+#define OWNER_WHY_COUNT (OWNER_PROXY_QUIET + 1)
 /* "first", "stronger", "gone", "proxy_offline", "proxy_quiet". Static storage. */
 const char *owner_why_name(enum owner_why why);
 
