@@ -22,18 +22,21 @@ ROOMS = {
     "gateway/config": ["base", "ble"],
     "gateway/esphome": ["base", "ble"],
     "gateway/scan": ["base", "ble"],
+    "gateway/store": ["base", "ble"],
+    "gateway/keeper": ["base", "ble", "scan", "store"],
     "gateway/proxy": ["base", "ble", "esphome"],
-    "gateway": ["base", "ble", "config", "proxy", "scan", "gateway"],
+    "gateway": ["base", "ble", "config", "proxy", "scan", "store", "keeper", "gateway"],
     "frontends/json": ["base", "ble", "config", "gateway", "json"],
     "frontends/rest": ["base", "ble", "config", "gateway", "json"],
     "frontends/http": ["base", "config", "gateway", "json", "rest"],
+    "frontends/mqtt": ["base", "ble", "config", "gateway", "json", "rest"],
     "tests/fleet": ["base", "ble", "esphome", "fleet"],
 }
-MAIN = ["base", "ble", "config", "gateway", "json", "rest", "http"]
+MAIN = ["base", "ble", "config", "gateway", "json", "rest", "http", "mqtt", "mqtt", "store"]
 
 # Where a header of another project may be included.
 HOMES = {
-    r"uv\.h": ["gateway/main.c", "gateway/service.c", "gateway/gateway.c", "gateway/proxy/", "gateway/mdns/",
+    r"uv\.h": ["gateway/main.c", "gateway/service.c", "gateway/gateway.c", "gateway/keeping.c", "gateway/loop_lag.c", "gateway/proxy/", "gateway/mdns/",
                "gateway/store/", "frontends/http/", "frontends/mqtt/", "frontends/esphome/",
                "frontends/matter/", "tests/fleet/", "tests/integration/", "tests/unit/proxy/",
                "tests/unit/http/", "tests/unit/gateway/", "tests/unit/fleet/", "tests/unit/rest/"],
@@ -42,8 +45,8 @@ HOMES = {
     r"jansson\.h": ["gateway/config/", "frontends/json/", "tests/"],
     r"microhttpd\.h": ["frontends/http/"],
     r"sodium\.h": ["gateway/esphome/noise.", "frontends/rest/tokens", "tests/unit/esphome/"],
-    r"sqlite3\.h": ["gateway/store/"],
-    r"mosquitto\.h": ["frontends/mqtt/"],
+    r"sqlite3\.h": ["gateway/store/", "tests/integration/store/"],
+    r"(mosquitto|mqtt_protocol)\.h": ["frontends/mqtt/broker.", "tests/integration/mqtt/"],
     r"libwebsockets\.h": ["frontends/matter/"],
     r"avahi-.*": ["gateway/mdns/"],
     r"openssl/.*": ["gateway/ble/crypto"],

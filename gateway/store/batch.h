@@ -1,0 +1,53 @@
+/* What goes into the file in one transaction: copies, so that a worker may take them.
+ *
+ * Thread: one after the other. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+
+struct store_device;
+
+struct batch_row {
+    uint64_t address;
+    bool is_drop; /* the device goes; the rest is not set */
+    bool has_name;
+    uint8_t address_type;
+    int64_t first_seen, last_seen;
+    uint64_t advertisements;
+    size_t name_at, name_size, details_at, details_size; /* in octets */
+};
+
+enum batch_table { BATCH_PROXIES, BATCH_TEXTS, BATCH_TABLES };
+
+struct batch_text {
+    enum batch_table table;
+    char *key;
+    char *value; /* NULL: it goes */
+};
+
+/* Valid when zeroed. */
+struct batch {
+    struct batch_row *rows;
+    size_t rows_count, rows_capacity;
+    struct batch_text *texts;
+    size_t texts_count, texts_capacity;
+    struct buffer octets;
+};
+
+void batch_done(struct batch *b);
+/* Empty again, its storage kept. */
+void batch_clear(struct batch *b);
+bool batch_is_empty(const struct batch *b);
+
+/* Devices whose address changes by itself become drops: they are not kept. */
+void batch_put_device(struct batch *b, const struct store_device *device);
+void batch_drop_device(struct batch *b, uint64_t address);
+/* value NULL: drop. */
+void batch_put_text(struct batch *b, enum batch_table table, const char *key, const char *value);
+
+/* Where the octets of a row are; valid until the next change. */
+const uint8_t *batch_octets(const struct batch *b, size_t at);

@@ -1,0 +1,47 @@
+/* The file of the store: opening, migrating, reading and writing it, all of it blocking.
+ *
+ * One SQLite connection without locks of its own: calls come one after the other, first from the
+ * loop's thread at the start, then from one worker at a time. Only database_interrupt may come from
+ * elsewhere. In WAL mode with synchronous NORMAL: when the process ends, however it ends, what was
+ * written stays; a power cut may take what came since the last checkpoint, and damages nothing. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/batch.h"
+#include "store/device.h"
+
+#define DATABASE_NAME "blefleet.db"
+
+struct database;
+
+/* Makes the folder (0700) and the file (0600) where they are missing, locks the folder against a
+ * second gateway, and brings the file to the schema of today. A file that is damaged, foreign or of
+ * a newer version is moved aside with a warning (damaged.h). Else a negative errno, with a sentence
+ * in ret_error. */
+int database_open(const char *folder, struct database **ret_database, char *ret_error,
+                  size_t error_size);
+/* Puts the WAL into the file and closes it. NULL is allowed. */
+void database_close(struct database *db);
+
+typedef void database_device_fn(void *user, const struct store_device *device);
+/* All devices, the one heard longest ago first; each is valid for the call. Rows that make no sense
+ * are left out and counted. Negative errno: the file could not be read to its end. */
+int database_load_devices(struct database *db, database_device_fn *on_device, void *user,
+                          size_t *ret_skipped);
+
+typedef void database_text_fn(void *user, const char *key, const char *value);
+int database_load_texts(struct database *db, enum batch_table table, database_text_fn *on_text,
+                        void *user);
+
+/* All of the batch or, with a negative errno, nothing of it. Beyond rows_max devices those heard
+ * longest ago go. */
+int database_write(struct database *db, const struct batch *batch, size_t rows_max);
+
+/* Ends a running database_write early. Thread: any. */
+void database_interrupt(struct database *db);
+
+size_t database_rows(const struct database *db);
+/* Of the file and its WAL. */
+uint64_t database_bytes(const struct database *db);

@@ -1,0 +1,399 @@
+/* The story. A touch puts the address into the set `touched` and arms the timer. When it fires, the
+ * set becomes the round: STORE_BATCH addresses at a time are taken from it, their devices are asked
+ * for and copied into the batch, dirty texts join the first one, and a worker writes it. Back on
+ * the loop the next batch follows, until the round is empty; what was touched meanwhile waits for
+ * the next time. An address that is still in the round is not touched again: it will be fresh when
+ * it is read.
+ *
+ * Closing: the rest is written in the same way without waiting for the timer, which now limits it;
+ * then a worker closes the file (which may be slow, too), then the timer is closed, then we are
+ * gone.
+ *
+ * Failure modes. A batch cannot be written: nothing of it is in the file, its addresses and the
+ * round's return to `touched`, its texts are dirty again, and the timer waits ever longer. The
+ * worker hangs in the disk: touches collect in the set, which has a bound; closing waits for it,
+ * since its memory is ours. */
+#include "store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "address_set.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "batch.h"
+#include "ble/address.h"
+#include "database.h"
+#include "text_table.h"
+
+#define TOUCHED_PER_DEVICE 2 /* those that are here, and as many that went */
+
+enum store_state {
+    STORE_IDLE,    /* nothing to write, or waiting for the timer */
+    STORE_WRITING, /* a worker has the batch and the database */
+    STORE_CLOSING, /* a worker closes the database */
+    STORE_CLOSED,  /* the timer is being closed */
+};
+
+struct store {
+    enum store_state state;
+    bool is_ending; /* store_close was called */
+    bool is_late;   /* and what is not written by now will not be */
+    struct database *database;
+    size_t devices_max;
+    unsigned flush_ms;
+    uv_timer_t timer;
+    uv_work_t work;
+    store_read_device_fn *read_device;
+    void *read_user;
+    struct address_set touched, round;
+    struct text_table texts[BATCH_TABLES];
+    struct store_device scratch; /* the device that is being read */
+    struct batch batch;
+    int batch_result; /* set by the worker */
+    uint64_t bytes;
+    size_t devices;
+    unsigned failures_in_a_row;
+    uint64_t writes, failures, dropped;
+    char *error;
+    void (*on_closed)(void *user);
+    void *closed_user;
+};
+
+/* ---- the batch ---- */
+
+static void batch_add_device(struct store *s, uint64_t address)
+{
+    s->scratch = (struct store_device){.address = address};
+    if (s->read_device && s->read_device(s->read_user, address, &s->scratch))
+        batch_put_device(&s->batch, &s->scratch);
+    else
+        batch_drop_device(&s->batch, address);
+}
+
+static void fill_batch(struct store *s)
+{
+    const struct text *text;
+    uint64_t address;
+
+    for (int i = 0; i < BATCH_TABLES; i++) {
+        while ((text = text_table_take_dirty(&s->texts[i])))
+            batch_put_text(&s->batch, (enum batch_table) i, text->key, text->value);
+    }
+    while (s->batch.rows_count < STORE_BATCH && address_set_pop(&s->round, &address))
+        batch_add_device(s, address);
+}
+
+static void touch(struct store *s, uint64_t address)
+{
+    if (!address_set_has(&s->round, address) && !address_set_add(&s->touched, address))
+        s->dropped++;
+}
+
+/* What was not written is as if it had been touched just now. */
+static void take_batch_back(struct store *s)
+{
+    uint64_t address;
+
+    while (address_set_pop(&s->round, &address))
+        touch(s, address);
+    for (size_t i = 0; i < s->batch.rows_count; i++)
+        touch(s, s->batch.rows[i].address);
+    for (size_t i = 0; i < s->batch.texts_count; i++)
+        text_table_mark(&s->texts[s->batch.texts[i].table], s->batch.texts[i].key);
+}
+
+static bool has_dirty_texts(const struct store *s)
+{
+    for (int i = 0; i < BATCH_TABLES; i++) {
+        if (text_table_is_dirty(&s->texts[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool has_work(const struct store *s)
+{
+    return s->touched.count > 0 || s->round.count > 0 || has_dirty_texts(s);
+}
+
+/* ---- how it is doing ---- */
+
+static unsigned retry_delay(const struct store *s)
+{
+    unsigned delay = s->flush_ms;
+
+    for (unsigned i = 1; i < s->failures_in_a_row && delay < STORE_RETRY_MAX_MS; i++)
+        delay *= 2;
+    return delay < STORE_RETRY_MAX_MS ? delay : STORE_RETRY_MAX_MS;
+}
+
+static void note_success(struct store *s)
+{
+    s->writes++;
+    if (s->failures_in_a_row > 0)
+        log_info("store.recovered", "failed=%u times", s->failures_in_a_row);
+    s->failures_in_a_row = 0;
+}
+
+static void note_failure(struct store *s, int cause)
+{
+    const char *sentence = cause == -EBADMSG ? "the file is damaged" : error_sentence(cause);
+
+    s->failures++;
+    s->failures_in_a_row++;
+    free(s->error);
+    s->error = memory_copy_text(sentence);
+    if (s->failures_in_a_row == 1)
+        log_warning("store.write_failed", "%s (%s), keeping it in memory, retrying", sentence,
+                    error_token(cause));
+}
+
+/* ---- writing and closing ---- */
+
+static void go_on(struct store *s);
+
+static void write_work(uv_work_t *work)
+{
+    struct store *s = CONTAINER_OF(work, struct store, work);
+
+    s->batch_result = database_write(s->database, &s->batch, s->devices_max);
+}
+
+static void on_written(uv_work_t *work, int status)
+{
+    struct store *s = CONTAINER_OF(work, struct store, work);
+
+    (void) status; /* nobody cancels it */
+    s->state = STORE_IDLE;
+    s->devices = database_rows(s->database);
+    s->bytes = database_bytes(s->database);
+    if (s->batch_result < 0) {
+        take_batch_back(s);
+        note_failure(s, s->batch_result);
+    } else {
+        note_success(s);
+    }
+    batch_clear(&s->batch);
+    go_on(s);
+}
+
+static void close_work(uv_work_t *work)
+{
+    database_close(CONTAINER_OF(work, struct store, work)->database);
+}
+
+static void on_timer_closed(uv_handle_t *timer)
+{
+    struct store *s = timer->data;
+    void (*on_closed)(void *user) = s->on_closed;
+    void *user = s->closed_user;
+
+    address_set_done(&s->touched);
+    address_set_done(&s->round);
+    for (int i = 0; i < BATCH_TABLES; i++)
+        text_table_done(&s->texts[i]);
+    batch_done(&s->batch);
+    free(s->error);
+    free(s);
+    on_closed(user);
+}
+
+static void on_file_closed(uv_work_t *work, int status)
+{
+    struct store *s = CONTAINER_OF(work, struct store, work);
+
+    (void) status;
+    s->state = STORE_CLOSED;
+    uv_close((uv_handle_t *) &s->timer, on_timer_closed);
+}
+
+static void work_on(struct store *s, enum store_state state, uv_work_cb do_work,
+                    uv_after_work_cb on_done)
+{
+    int rc = uv_queue_work(s->timer.loop, &s->work, do_work, on_done);
+
+    assert(rc == 0); /* it fails without a function alone */
+    s->state = state;
+}
+
+static void write_next(struct store *s)
+{
+    if (s->round.count == 0) {
+        struct address_set empty = s->round;
+
+        s->round = s->touched;
+        s->touched = empty;
+    }
+    fill_batch(s);
+    work_on(s, STORE_WRITING, write_work, on_written);
+}
+
+static void on_time(uv_timer_t *timer)
+{
+    struct store *s = timer->data;
+
+    if (s->is_ending) {
+        s->is_late = true;
+        if (s->state == STORE_WRITING)
+            database_interrupt(s->database);
+        return;
+    }
+    if (s->state == STORE_IDLE && has_work(s))
+        write_next(s);
+}
+
+static void close_file(struct store *s)
+{
+    size_t left = s->touched.count + s->round.count;
+
+    if (left > 0)
+        log_warning("store.incomplete", "devices=%zu could not be written before the end", left);
+    (void) uv_timer_stop(&s->timer);
+    work_on(s, STORE_CLOSING, close_work, on_file_closed);
+}
+
+/* Decides what is next while no worker is busy. */
+static void go_on(struct store *s)
+{
+    if (s->is_ending) {
+        if (has_work(s) && !s->is_late && s->failures_in_a_row == 0)
+            write_next(s);
+        else
+            close_file(s);
+        return;
+    }
+    if (s->round.count > 0)
+        write_next(s);
+    else if (has_work(s) && !uv_is_active((uv_handle_t *) &s->timer))
+        (void) uv_timer_start(&s->timer, on_time, retry_delay(s), 0);
+}
+
+/* Something waits to be written. */
+static void arm(struct store *s)
+{
+    if (s->state == STORE_IDLE && !s->is_ending)
+        go_on(s);
+}
+
+/* ---- the start ---- */
+
+static void on_text_loaded(void *user, const char *key, const char *value)
+{
+    text_table_load(user, key, value);
+}
+
+static int load_texts(struct store *s)
+{
+    int rc = 0;
+
+    for (int i = 0; i < BATCH_TABLES && rc == 0; i++)
+        rc = database_load_texts(s->database, (enum batch_table) i, on_text_loaded, &s->texts[i]);
+    return rc;
+}
+
+int store_open(struct uv_loop_s *loop, const struct store_settings *settings,
+               struct store **ret_store, char *ret_error, size_t error_size)
+{
+    struct store *s = xnew(struct store, 1);
+    int rc = database_open(settings->folder, &s->database, ret_error, error_size);
+
+    if (rc < 0) {
+        free(s);
+        return rc;
+    }
+    s->devices_max = settings->devices_max;
+    s->flush_ms = settings->flush_ms ? settings->flush_ms : STORE_FLUSH_MS;
+    s->devices = database_rows(s->database);
+    s->bytes = database_bytes(s->database);
+    address_set_init(&s->touched, settings->devices_max * TOUCHED_PER_DEVICE, settings->hash_seed);
+    address_set_init(&s->round, settings->devices_max * TOUCHED_PER_DEVICE, settings->hash_seed);
+    rc = load_texts(s);
+    if (rc < 0)
+        log_warning("store.texts_unread", "%s, going on without", error_sentence(rc));
+    (void) uv_timer_init(loop, &s->timer);
+    s->timer.data = s;
+    *ret_store = s;
+    return 0;
+}
+
+void store_close(struct store *store, void (*on_closed)(void *user), void *user)
+{
+    assert(!store->is_ending);
+    store->is_ending = true;
+    store->on_closed = on_closed;
+    store->closed_user = user;
+    store->failures_in_a_row = 0; /* the last chance is taken, whatever happened before */
+    (void) uv_timer_start(&store->timer, on_time, STORE_CLOSE_MS, 0);
+    if (store->state == STORE_IDLE)
+        go_on(store);
+}
+
+int store_load_devices(struct store *store, store_device_fn *on_device, void *user)
+{
+    size_t skipped;
+    int rc;
+
+    assert(store->state == STORE_IDLE && !has_work(store));
+    rc = database_load_devices(store->database, on_device, user, &skipped);
+    if (skipped > 0)
+        log_warning("store.rows_skipped", "devices=%zu make no sense, ignoring", skipped);
+    return rc;
+}
+
+void store_read_devices_from(struct store *store, store_read_device_fn *read_device, void *user)
+{
+    store->read_device = read_device;
+    store->read_user = user;
+}
+
+void store_touch_device(struct store *store, uint64_t address)
+{
+    touch(store, address);
+    arm(store);
+}
+
+bool store_get_proxy(const struct store *store, const char *name, uint64_t *ret_mac)
+{
+    const char *mac = text_table_get(&store->texts[BATCH_PROXIES], name);
+
+    return mac && ble_address_parse(mac, ret_mac);
+}
+
+void store_put_proxy(struct store *store, const char *name, uint64_t mac)
+{
+    char text[BLE_ADDRESS_TEXT_SIZE];
+
+    ble_address_format(text, mac);
+    if (text_table_put(&store->texts[BATCH_PROXIES], name, mac ? text : NULL))
+        arm(store);
+}
+
+const char *store_get_text(const struct store *store, const char *key)
+{
+    return text_table_get(&store->texts[BATCH_TEXTS], key);
+}
+
+void store_put_text(struct store *store, const char *key, const char *value)
+{
+    if (text_table_put(&store->texts[BATCH_TEXTS], key, value))
+        arm(store);
+}
+
+void store_get_status(const struct store *store, struct store_status *ret_status)
+{
+    *ret_status = (struct store_status){
+            .is_failing = store->failures_in_a_row > 0,
+            .error = store->error,
+            .devices = store->devices,
+            .bytes = store->bytes,
+            .waiting = store->touched.count + store->round.count + store->batch.rows_count,
+            .writes = store->writes,
+            .failures = store->failures,
+            .dropped = store->dropped,
+    };
+}

@@ -1,0 +1,89 @@
+/* The store: what is known and is not configuration, kept over restarts.
+ *
+ * Devices, the identity of proxies, and single texts. At the start everything is read at once;
+ * after that only the loop's copy counts and the file follows it. Somebody touches a device that
+ * has changed; STORE_FLUSH_MS later at the latest the store asks what there is to say about it by
+ * then, in batches, and writes them on a worker (one at a time): so a device that changes a hundred
+ * times is written once, and a slow disk makes the file lag, not the loop. Nothing here waits for
+ * the disk after the start.
+ *
+ * A file that is damaged, foreign or of a newer version is put aside with a warning; see
+ * store/database.h. While the file cannot be written (the disk is full) everything goes on in
+ * memory: what was touched stays touched, and it is tried again, ever more rarely. Thread: the
+ * loop's. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/device.h"
+
+#define STORE_FLUSH_MS     5000 /* killed, one loses this and the writing: 10 s at most */
+#define STORE_CLOSE_MS     2000 /* the last writing may take so long */
+#define STORE_RETRY_MAX_MS 60000
+#define STORE_BATCH        500 /* devices a transaction: about a millisecond of the loop */
+
+struct uv_loop_s;
+
+struct store_settings {
+    const char *folder;
+    size_t devices_max; /* in the file; those heard longest ago go */
+    uint64_t hash_seed; /* drawn at random */
+    unsigned flush_ms;  /* 0: STORE_FLUSH_MS */
+};
+
+struct store;
+
+/* Opens, migrates and reads, blocking. A negative errno with a sentence in ret_error: the system
+ * does not let us. */
+int store_open(struct uv_loop_s *loop, const struct store_settings *settings,
+               struct store **ret_store, char *ret_error, size_t error_size);
+
+/* Writes what there is to write, for STORE_CLOSE_MS at most, and closes the file; on_closed is
+ * called later from the loop, and the store is gone by then. Until then devices are asked for. */
+void store_close(struct store *store, void (*on_closed)(void *user), void *user);
+
+/* ---- devices ---- */
+
+/* All devices of the file, the one heard longest ago first; each is valid for the call. Blocking:
+ * only before the loop runs for the first time, and before anything is touched. */
+typedef void store_device_fn(void *user, const struct store_device *device);
+int store_load_devices(struct store *store, store_device_fn *on_device, void *user);
+
+/* Who tells what a device is at this moment: fills in ret_device (it was zeroed), whose pointers
+ * stay valid until the next call. False: there is no such device, and it goes from the file. Called
+ * from the loop, never from inside another call of ours. */
+typedef bool store_read_device_fn(void *user, uint64_t address, struct store_device *ret_device);
+void store_read_devices_from(struct store *store, store_read_device_fn *read_device, void *user);
+
+/* This device changed, came or went. Cheap. One whose address changes by itself need not be
+ * touched: it is never kept. */
+void store_touch_device(struct store *store, uint64_t address);
+
+/* ---- proxies and texts ---- */
+
+/* The MAC that answered under the name of a configured proxy. False: not known. */
+bool store_get_proxy(const struct store *store, const char *name, uint64_t *ret_mac);
+/* mac 0: forget it (the proxy was removed, or its configuration changed). */
+void store_put_proxy(struct store *store, const char *name, uint64_t mac);
+
+/* A single value by its key ("mqtt.client_id"), within the bounds of store/text_table.h. NULL:
+ * none; valid until the key is put again. */
+const char *store_get_text(const struct store *store, const char *key);
+/* value NULL: no more. */
+void store_put_text(struct store *store, const char *key, const char *value);
+
+/* ---- how it is doing ---- */
+
+struct store_status {
+    bool is_failing;   /* the last writing failed */
+    const char *error; /* the last sentence of failure, also when it works again; NULL: none */
+    size_t devices;    /* rows in the file */
+    uint64_t bytes;    /* of the file and its log */
+    size_t waiting;    /* devices that the file is behind with */
+    uint64_t writes;   /* transactions */
+    uint64_t failures;
+    uint64_t dropped; /* touches for which there was no room; the rows stay as they were */
+};
+void store_get_status(const struct store *store, struct store_status *ret_status);
