@@ -150,7 +150,7 @@ static void print_faults(const char *path, const struct config_faults *faults, F
 static struct config *load_config(const struct options *o)
 {
     struct config_faults faults = {0};
-    struct config *config = config_load(o->config, parts, &faults);
+    struct config *config = config_load(o->config, parts, environ, &faults);
 
     if (!config)
         print_faults(o->config, &faults, o->only_checks ? stdout : stderr);

@@ -1,6 +1,7 @@
 /* The happy path: the text is JSON; all settings take their defaults; the document is walked down,
  * each key that has a row in the table is read by the reader of its type and each list by its own;
- * at the end come the rules that concern several settings at once.
+ * then the environment has its say; at the end come the rules that concern several settings at
+ * once.
  *
  * Failure modes: a text that is no JSON is one fault with line and column. Anything else adds a
  * fault and goes on, so that one run shows all of them; then the half-read configuration is
@@ -19,64 +20,28 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "environment.h"
 #include "fields.h"
 #include "listen_address.h"
 #include "lists.h"
+#include "setting.h"
 #include "values.h"
 
 #define KEY_SIZE 128 /* room for any dotted key */
 
-/* ---- the table ---- */
-
-static const struct config_setting settings[] = {
-#define XX(type_, field_, key_, standard_, low_, high_, values_, restart_, part_, help_)           \
-    {.type = CONFIG_##type_,                                                                       \
-     .key = key_,                                                                                  \
-     .standard = standard_,                                                                        \
-     .low = low_,                                                                                  \
-     .high = high_,                                                                                \
-     .values = values_,                                                                            \
-     .needs_restart = restart_,                                                                    \
-     .part = part_,                                                                                \
-     .help = help_,                                                                                \
-     .offset = offsetof(struct config, field_)},
-        CONFIG_SETTINGS(XX)
-#undef XX
-};
-
-static const struct {
-    value_reader *read;
-    bool is_nullable;
-} types[] = {
-        [CONFIG_BOOL] = {value_read_bool, false},
-        [CONFIG_INT] = {value_read_int, false},
-        [CONFIG_INT_OR_NULL] = {value_read_int, true},
-        [CONFIG_NUM] = {value_read_number, false},
-        [CONFIG_TEXT] = {value_read_text, false},
-        [CONFIG_TEXT_OR_NULL] = {value_read_text, true},
-        [CONFIG_SECRET_OR_NULL] = {value_read_secret, true},
-        [CONFIG_KEY_OR_NULL] = {value_read_key, true},
-        [CONFIG_ENUM] = {value_read_enum, false},
-        [CONFIG_ADDRESS] = {value_read_address, false},
-        [CONFIG_ADDRESSES] = {value_read_addresses, false},
-        [CONFIG_TEXTS] = {value_read_texts, false},
-};
-
-static const struct config_setting *find_setting(const char *key)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-        if (strcmp(settings[i].key, key) == 0)
-            return &settings[i];
-    }
-    return NULL;
-}
+/* ---- keys ---- */
 
 /* The dotted key of a setting or list, by number; NULL at the end. */
 static const char *known_key(size_t index)
 {
-    if (index < ARRAY_SIZE(settings))
+    const struct list *list;
+    size_t count;
+    const struct config_setting *settings = config_settings(&count);
+
+    if (index < count)
         return settings[index].key;
-    return lists_key(index - ARRAY_SIZE(settings));
+    list = lists_at(index - count);
+    return list ? list->key : NULL;
 }
 
 /* Whether "mqtt.tls" is the path of an object that holds settings. */
@@ -100,30 +65,22 @@ struct walk {
     struct config *config;
 };
 
-static void read_setting(const struct config_setting *setting, struct value *v,
-                         struct config *config)
-{
-    v->low = setting->low;
-    v->high = setting->high;
-    v->rule = setting->values;
-    v->is_nullable = types[setting->type].is_nullable;
-    types[setting->type].read(v, (char *) config + setting->offset);
-}
-
 static void set_defaults(struct config *config)
 {
     const char *no_parts[] = {NULL};
     struct config_faults faults = {0};
     struct reading reading = {.faults = &faults, .parts = no_parts};
+    size_t count;
+    const struct config_setting *settings = config_settings(&count);
 
-    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+    for (size_t i = 0; i < count; i++) {
         struct value v = {
                 .reading = &reading,
                 .json = json_loads(settings[i].standard, JSON_DECODE_ANY, /* error= */ NULL),
         };
 
         assert(v.json);
-        read_setting(&settings[i], &v, config);
+        setting_read(&settings[i], &v, config);
         json_decref(v.json);
     }
     assert(faults.count == 0);
@@ -136,7 +93,7 @@ static void report_unknown(struct walk *walk, const char *path, const struct val
     size_t length = strlen(path);
     const char *key;
 
-    if (!*path && find_setting(v->at.key)) {
+    if (!*path && setting_find(v->at.key)) {
         VALUE_FAULT(v, "is not a key; objects nest: \"http.listen\" is {\"http\":{\"listen\":…}}");
         return;
     }
@@ -152,14 +109,11 @@ static void report_unknown(struct walk *walk, const char *path, const struct val
     nearest_report(&nearest, &walk->reading, &v->at);
 }
 
-static void read_list(struct walk *walk, const char *key, const struct value *v)
+static void read_list(struct walk *walk, const struct list *list, const struct value *v)
 {
-    const char *part;
-    lists_reader *read = lists_find(key, &part);
-
-    fields_note_effect(&walk->reading, part, key, NULL);
+    fields_note_effect(&walk->reading, list->part, list->key, /* key= */ NULL);
     if (json_is_array(v->json))
-        read(&walk->lists, v, walk->config);
+        lists_read(list, &walk->lists, v, walk->config);
     else
         value_is_not(v, "a list");
 }
@@ -178,18 +132,19 @@ static void read_section(struct walk *walk, const struct value *object, const ch
         struct value v = {
                 .reading = &walk->reading, .at = {.parent = &object->at, .key = key}, .json = json};
         const struct config_setting *setting;
-        const char *part;
+        const struct list *list;
         char name[KEY_SIZE];
         int length = snprintf(name, sizeof(name), "%s%s%s", path, *path ? "." : "", key);
 
-        setting = find_setting(name);
+        setting = setting_find(name);
+        list = lists_find(name);
         if (length >= (int) sizeof(name) || (!*path && strchr(key, '.')))
             report_unknown(walk, path, &v);
         else if (setting) {
-            read_setting(setting, &v, walk->config);
+            setting_read(setting, &v, walk->config);
             fields_note_effect(&walk->reading, setting->part, name, NULL);
-        } else if (lists_find(name, &part))
-            read_list(walk, name, &v);
+        } else if (list)
+            read_list(walk, list, &v);
         else if (is_section(name))
             read_section(walk, &v, name);
         else
@@ -199,45 +154,25 @@ static void read_section(struct walk *walk, const struct value *object, const ch
 
 /* ---- rules that concern several settings ---- */
 
-/* A fault at "http.listen". */
-static void add_fault(struct config_faults *faults, const char *key, const char *detail)
-{
-    char names[KEY_SIZE];
-    char *rest = NULL;
-    struct place places[8] = {{0}};
-    size_t depth = 0;
-
-    (void) snprintf(names, sizeof(names), "%s", key);
-    for (char *name = strtok_r(names, ".", &rest); name; name = strtok_r(NULL, ".", &rest)) {
-        assert(depth + 1 < ARRAY_SIZE(places));
-        places[depth + 1] = (struct place){.parent = &places[depth], .key = name};
-        depth++;
-    }
-    fault_list_add(faults, &places[depth], "%s", detail);
-}
-
 static void check_tls(const struct config *config, struct config_faults *faults)
 {
     if (config->http_tls_cert && !config->http_tls_key)
-        add_fault(faults, "http.tls.cert", "needs http.tls.key beside it");
+        fault_list_add_key(faults, "http.tls.cert", "needs http.tls.key beside it");
     if (config->http_tls_key && !config->http_tls_cert)
-        add_fault(faults, "http.tls.key", "needs http.tls.cert beside it");
+        fault_list_add_key(faults, "http.tls.key", "needs http.tls.cert beside it");
 }
 
 static void check_http_listen(const struct config *config, struct config_faults *faults)
 {
     for (size_t i = 0; i < config->http_listen.count; i++) {
-        char detail[400];
-
         if (listen_address_is_loopback(config->http_listen.items[i].host))
             continue;
-        (void) snprintf(
-                detail, sizeof(detail),
+        fault_list_add_key(
+                faults, "http.listen",
                 "%.80s can be reached from other machines, and without an access token "
                 "everybody there could do everything: listen at 127.0.0.1, ::1 or localhost "
                 "(and forward the port, for instance with ssh -L)",
                 config->http_listen.items[i].host);
-        add_fault(faults, "http.listen", detail);
         return;
     }
 }
@@ -251,10 +186,10 @@ static void check_esphome_listen(const struct config *config, struct config_faul
 
     if (config->esphome_single_enabled && !config->esphome_single_encryption_key &&
         !listen_address_is_loopback(config->esphome_single_listen.items[0].host))
-        add_fault(faults, "esphome.single.listen", detail);
+        fault_list_add_key(faults, "esphome.single.listen", "%s", detail);
     if (config->esphome_mirror_enabled && !config->esphome_mirror_encryption_key &&
         !listen_address_is_loopback(config->esphome_mirror_address))
-        add_fault(faults, "esphome.mirror.address", detail);
+        fault_list_add_key(faults, "esphome.mirror.address", "%s", detail);
 }
 
 /* ---- the text ---- */
@@ -325,8 +260,8 @@ static int read_file(const char *path, struct buffer *ret_text)
 
 /* ---- public ---- */
 
-struct config *config_parse(const char *text, size_t size, const char *const *parts,
-                            struct config_faults *ret_faults)
+struct config *config_parse_under(const char *text, size_t size, const char *const *parts,
+                                  char *const *environment, struct config_faults *ret_faults)
 {
     struct walk walk = {.reading = {.faults = ret_faults, .parts = parts}};
     struct value document = {.reading = &walk.reading};
@@ -339,6 +274,7 @@ struct config *config_parse(const char *text, size_t size, const char *const *pa
     walk.reading.without_effect = &walk.config->without_effect;
     set_defaults(walk.config);
     read_section(&walk, &document, "");
+    environment_read(environment, &walk.reading, walk.config);
     lists_check(&walk.lists, ret_faults);
     check_tls(walk.config, ret_faults);
     check_http_listen(walk.config, ret_faults);
@@ -350,7 +286,15 @@ struct config *config_parse(const char *text, size_t size, const char *const *pa
     return NULL;
 }
 
-struct config *config_load(const char *path, const char *const *parts,
+struct config *config_parse(const char *text, size_t size, const char *const *parts,
+                            struct config_faults *ret_faults)
+{
+    char *const no_environment[] = {NULL};
+
+    return config_parse_under(text, size, parts, no_environment, ret_faults);
+}
+
+struct config *config_load(const char *path, const char *const *parts, char *const *environment,
                            struct config_faults *ret_faults)
 {
     const struct place document = {0};
@@ -363,52 +307,25 @@ struct config *config_load(const char *path, const char *const *parts,
         fault_list_add(ret_faults, &document, "cannot be read: %s (%s)", error_sentence(error),
                        error_token(error));
     else
-        config = config_parse((const char *) buffer_front(&text), buffer_size(&text), parts,
-                              ret_faults);
+        config = config_parse_under((const char *) buffer_front(&text), buffer_size(&text), parts,
+                                    environment, ret_faults);
     if (text.data)
         explicit_bzero(text.data, text.capacity);
     buffer_done(&text);
     return config;
 }
 
-static void free_setting(const struct config_setting *setting, void *field)
-{
-    switch (setting->type) {
-    case CONFIG_TEXT:
-    case CONFIG_TEXT_OR_NULL:
-    case CONFIG_ENUM:
-        free(*(char **) field);
-        return;
-    case CONFIG_SECRET_OR_NULL:
-    case CONFIG_KEY_OR_NULL:
-        value_free_secret(*(char **) field);
-        return;
-    case CONFIG_TEXTS:
-        value_free_texts(field);
-        return;
-    case CONFIG_BOOL:
-    case CONFIG_INT:
-    case CONFIG_INT_OR_NULL:
-    case CONFIG_NUM:
-    case CONFIG_ADDRESS:
-    case CONFIG_ADDRESSES:
-        return;
-    }
-}
-
 void config_free(struct config *config)
 {
+    size_t count;
+    const struct config_setting *settings = config_settings(&count);
+
     if (!config)
         return;
-    for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
-        free_setting(&settings[i], (char *) config + settings[i].offset);
+    for (size_t i = 0; i < count; i++)
+        setting_release(&settings[i], config);
     lists_free(config);
+    environment_free(config);
     value_free_texts(&config->without_effect);
     free(config);
-}
-
-const struct config_setting *config_settings(size_t *ret_count)
-{
-    *ret_count = ARRAY_SIZE(settings);
-    return settings;
 }

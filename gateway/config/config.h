@@ -1,8 +1,8 @@
 /* The configuration: one JSON file, checked as a whole, then an immutable value.
  *
  * Every setting is one row of CONFIG_SETTINGS: from it come the field of struct config, the parser,
- * the default, the range and the help. All faults of a file are found at once, each with the JSON
- * Pointer of the place. jansson stays inside this room. Thread: any. */
+ * the default, the range, the dump, the schema and the help. All faults of a file are found at
+ * once, each with the JSON Pointer of the place. jansson stays inside this room. Thread: any. */
 #pragma once
 
 #include <stdbool.h>
@@ -58,6 +58,33 @@ struct config_device {
     bool clear_cccd_on_stop;
 };
 
+struct config_identity {
+    char *name;
+    char *irk; /* a secret, as written: 16 octets in hex or base64 */
+    bool has_address;
+    uint64_t address;
+    char *area;
+};
+
+struct config_area {
+    char *name;
+    int64_t min_rssi; /* dBm; INT64_MIN: null */
+    struct config_texts neighbours;
+};
+
+struct config_matter_server {
+    char *url; /* ws://… or wss://… */
+    char *ca;
+    char *authorization; /* a secret */
+    int64_t max_links;
+    bool reserve_slot;
+};
+
+struct config_override { /* a setting that the environment holds */
+    const char *key;     /* "mqtt.host": static */
+    char *variable;      /* "BLEFLEET_MQTT_HOST" */
+};
+
 struct config {
 #define XX_FIELD_BOOL           bool
 #define XX_FIELD_INT            int64_t
@@ -79,7 +106,18 @@ struct config {
     size_t proxies_count;
     struct config_device *devices;
     size_t devices_count;
-    /* Settings that were set in the file and belong to a part that is not there yet, as dotted keys
+    struct config_identity *identities;
+    size_t identities_count;
+    struct config_area *areas;
+    size_t areas_count;
+    struct config_matter_server *matter_servers;
+    size_t matter_servers_count;
+    struct config_override *overrides; /* in the order of the table */
+    size_t overrides_count;
+    /* Variables of the environment that look like ours and name no setting. They have no effect. */
+    struct config_texts unknown_variables;
+    /* Settings that were set in the file or the environment and belong to a part that is not there
+     * yet, as dotted keys
      * ("mqtt.enabled", "identities"). They are accepted and have no effect. */
     struct config_texts without_effect;
 };
@@ -103,11 +141,30 @@ void config_faults_done(struct config_faults *faults);
 struct config *config_parse(const char *text, size_t size, const char *const *parts,
                             struct config_faults *ret_faults);
 
+/* The same under an environment ("NAME=value" texts, NULL at the end): BLEFLEET_ and the key in
+ * capitals with _ for . overrides a single setting, not a list of texts or of objects. The value is
+ * written as in the file, texts without quotes; an empty one is null where null is allowed. A
+ * faulty value is a fault of the setting that names the variable. */
+struct config *config_parse_under(const char *text, size_t size, const char *const *parts,
+                                  char *const *environment, struct config_faults *ret_faults);
+
 /* The same for a file. An unreadable one is a fault of the whole document with the reason. */
-struct config *config_load(const char *path, const char *const *parts,
+struct config *config_load(const char *path, const char *const *parts, char *const *environment,
                            struct config_faults *ret_faults);
 
 void config_free(struct config *config); /* accepts NULL, wipes secrets */
+
+/* The variable of the environment that holds the setting ("BLEFLEET_MQTT_HOST"), or NULL. Borrowed.
+ */
+const char *config_override(const struct config *config, const char *key);
+
+/* The whole configuration as JSON text, all defaults filled in; release with free(). Without
+ * secrets those that are set are "***"; with them the text gives the same configuration when it is
+ * parsed, and the caller wipes it. What the environment holds is in it like everything else. */
+char *config_dump(const struct config *config, bool with_secrets);
+
+/* The JSON Schema (2020-12) of the configuration, from the table; release with free(). */
+char *config_schema_text(void);
 
 /* ---- the table, for help, dump and schema ---- */
 

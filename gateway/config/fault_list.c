@@ -1,5 +1,6 @@
 #include "fault_list.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,19 +48,17 @@ struct quoted quote(const char *utf8)
     return quoted;
 }
 
-void fault_list_add(struct config_faults *faults, const struct place *at, const char *format, ...)
+static void add(struct config_faults *faults, const struct place *at, const char *format,
+                va_list arguments)
 {
     struct buffer pointer = {0};
     char detail[DETAIL_SIZE];
-    va_list arguments;
 
     if (faults->count == CONFIG_FAULTS_MAX) {
         faults->more++;
         return;
     }
-    va_start(arguments, format);
     (void) vsnprintf(detail, sizeof(detail), format, arguments);
-    va_end(arguments);
     place_append(&pointer, at);
     if ((faults->count & (faults->count - 1)) == 0) /* grows at 0, 1, 2, 4, 8 … */
         faults->items = memory_resize(faults->items, faults->count ? 2 * faults->count : 1,
@@ -68,6 +67,34 @@ void fault_list_add(struct config_faults *faults, const struct place *at, const 
             .pointer = buffer_take_text(&pointer),
             .detail = memory_copy_text(detail),
     };
+}
+
+void fault_list_add(struct config_faults *faults, const struct place *at, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    add(faults, at, format, arguments);
+    va_end(arguments);
+}
+
+void fault_list_add_key(struct config_faults *faults, const char *key, const char *format, ...)
+{
+    char names[128]; /* room for any dotted key */
+    char *rest = NULL;
+    struct place places[8] = {{0}};
+    size_t depth = 0;
+    va_list arguments;
+
+    (void) snprintf(names, sizeof(names), "%s", key);
+    for (char *name = strtok_r(names, ".", &rest); name; name = strtok_r(NULL, ".", &rest)) {
+        assert(depth + 1 < ARRAY_SIZE(places));
+        places[depth + 1] = (struct place){.parent = &places[depth], .key = name};
+        depth++;
+    }
+    va_start(arguments, format);
+    add(faults, &places[depth], format, arguments);
+    va_end(arguments);
 }
 
 void config_faults_done(struct config_faults *faults)

@@ -26,3 +26,7 @@ struct quoted quote(const char *utf8);
  * secret. */
 void fault_list_add(struct config_faults *faults, const struct place *at, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
+
+/* The same at a place given as a dotted key ("http.listen"). */
+void fault_list_add_key(struct config_faults *faults, const char *key, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));

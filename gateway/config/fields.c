@@ -147,8 +147,26 @@ void fields_read(const struct field *fields, size_t count, const struct value *o
         v.high = field->high;
         v.rule = field->rule;
         v.is_nullable = field->is_nullable;
-        field->read(&v, (char *) target + field->offset);
+        if (field->read)
+            field->read(&v, (char *) target + field->offset);
+        else
+            value_read(field->type, &v, (char *) target + field->offset);
         fields_note_effect(object->reading, field->part, path, key);
     }
     report_missing(fields, count, object);
+}
+
+json_t *fields_dump(const struct field *fields, size_t count, const void *source, bool with_secrets)
+{
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < count; i++) {
+        const struct field *f = &fields[i];
+        const void *value = (const char *) source + f->offset;
+
+        (void) json_object_set_new(object, f->key,
+                                   f->dump ? f->dump(value, with_secrets)
+                                           : value_dump(f->type, value, with_secrets));
+    }
+    return object;
 }

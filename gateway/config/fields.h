@@ -1,18 +1,25 @@
-/* The fields of an object, as a table: which keys it may have and how each is read. Inside this
- * room only. */
+/* The fields of an object, as a table: which keys it may have, and how each is read, dumped and
+ * described. Inside this room only. */
 #pragma once
 
 #include "values.h"
 
+typedef json_t *field_writer(const void *source, bool with_secrets);
+
 struct field {
     const char *key;
-    value_reader *read;
-    size_t offset;    /* of the target in the struct */
-    double low, high; /* as in struct value, like the following */
+    enum value_type type;
+    value_reader *read; /* in place of the type's own */
+    field_writer *dump; /* the same, for the way back */
+    size_t offset;      /* of the target in the struct */
+    double low, high;   /* as in struct value, like the following */
     const char *rule;
     bool is_nullable;
     bool is_required;
-    const char *part; /* that heeds it; NULL: core */
+    const char *part;           /* that heeds it; NULL: core */
+    const char *standard;       /* JSON text of the default; NULL: null, or none when required */
+    const struct field *fields; /* of a VALUE_OBJECT */
+    size_t fields_count;
 };
 
 /* Reads the object into the struct; what it does not name stays as it is. Whatever is wrong is a
@@ -20,6 +27,10 @@ struct field {
  * and key) are noted as without effect when their part does not exist. */
 void fields_read(const struct field *fields, size_t count, const struct value *object,
                  const char *path, void *target);
+
+/* The object again, with all its fields (a new reference). */
+json_t *fields_dump(const struct field *fields, size_t count, const void *source,
+                    bool with_secrets);
 
 /* Notes "path.key" (or the path alone) as without effect, unless the part exists. */
 void fields_note_effect(struct reading *reading, const char *part, const char *path,

@@ -1,7 +1,6 @@
-/* Each list is read entry by entry through a table of fields, straight into struct config. An entry
- * with faults is kept with defaults, so that the following ones are checked as well; the whole
- * configuration is given up afterwards. Identities, areas and Matter servers belong to parts that
- * do not exist yet: they are checked, and nothing of them is kept. */
+/* A list is read entry by entry through a table of fields, straight into an array of struct config;
+ * the same table dumps and describes it. An entry with faults is kept with defaults, so that the
+ * following ones are checked as well; the whole configuration is given up afterwards. */
 #include "lists.h"
 
 #include <stdlib.h>
@@ -10,15 +9,23 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "ble/address.h"
-#include "fields.h"
 #include "key.h"
 
-#define PROXIES_MAX 4096 /* as many sources as the device table tells apart */
+#define PROXIES_MAX 4096    /* as many sources as the device table tells apart */
+#define DEVICES_MAX 1000000 /* as many as limits.devices allows */
+#define OTHERS_MAX  100000  /* of what has no bound of its own */
 
-#define READ_FIELDS(table, v, path, target)                                                        \
-    fields_read((table), ARRAY_SIZE(table), (v), (path), (target))
+/* ---- fields that only entries have; target and source are the entry ---- */
 
-/* ---- readers of fields that only entries have; the target is the entry ---- */
+static json_t *dump_mac(bool is_known, uint64_t address)
+{
+    char text[BLE_ADDRESS_TEXT_SIZE];
+
+    if (!is_known)
+        return json_null();
+    ble_address_format(text, address);
+    return json_string(text);
+}
 
 static void read_proxy_port(const struct value *v, void *target)
 {
@@ -28,12 +35,26 @@ static void read_proxy_port(const struct value *v, void *target)
     ((struct config_proxy *) target)->port = (uint16_t) port;
 }
 
+static json_t *dump_proxy_port(const void *source, bool with_secrets)
+{
+    (void) with_secrets;
+    return json_integer(((const struct config_proxy *) source)->port);
+}
+
 static void read_proxy_mac(const struct value *v, void *target)
 {
     struct config_proxy *proxy = target;
 
     if (!json_is_null(v->json))
         proxy->has_mac = value_get_mac(v, &proxy->mac);
+}
+
+static json_t *dump_proxy_mac(const void *source, bool with_secrets)
+{
+    const struct config_proxy *proxy = source;
+
+    (void) with_secrets;
+    return dump_mac(proxy->has_mac, proxy->mac);
 }
 
 static void read_proxy_key(const struct value *v, void *target)
@@ -48,16 +69,59 @@ static void read_proxy_key(const struct value *v, void *target)
     value_free_secret(text);
 }
 
-static void read_mac(const struct value *v, void *target)
+static json_t *dump_proxy_key(const void *source, bool with_secrets)
 {
-    (void) value_get_mac(v, target);
+    const struct config_proxy *proxy = source;
+    char text[KEY_BASE64_SIZE(sizeof(proxy->encryption_key))];
+    json_t *json;
+
+    key_to_base64(text, proxy->encryption_key, sizeof(proxy->encryption_key));
+    json = value_dump_secret(proxy->is_encrypted ? text : NULL, with_secrets);
+    explicit_bzero(text, sizeof(text));
+    return json;
 }
 
-static void read_optional_mac(const struct value *v, void *target)
+static void read_device_address(const struct value *v, void *target)
 {
-    if (!json_is_null(v->json))
-        read_mac(v, target);
+    (void) value_get_mac(v, &((struct config_device *) target)->address);
 }
+
+static json_t *dump_device_address(const void *source, bool with_secrets)
+{
+    (void) with_secrets;
+    return dump_mac(true, ((const struct config_device *) source)->address);
+}
+
+static void read_identity_address(const struct value *v, void *target)
+{
+    struct config_identity *identity = target;
+
+    if (!json_is_null(v->json))
+        identity->has_address = value_get_mac(v, &identity->address);
+}
+
+static json_t *dump_identity_address(const void *source, bool with_secrets)
+{
+    const struct config_identity *identity = source;
+
+    (void) with_secrets;
+    return dump_mac(identity->has_address, identity->address);
+}
+
+static json_t *dump_expected_interval(const void *source, bool with_secrets)
+{
+    double seconds = ((const struct config_device *) source)->expected_interval_s;
+
+    (void) with_secrets;
+    return seconds > 0 ? value_dump_number(seconds) : json_null();
+}
+
+static void read_expected_interval(const struct value *v, void *target)
+{
+    value_read_number(v, &((struct config_device *) target)->expected_interval_s);
+}
+
+/* ---- fields that have a form of their own ---- */
 
 /* true, false or null */
 static void read_choice(const struct value *v, void *target)
@@ -68,6 +132,14 @@ static void read_choice(const struct value *v, void *target)
         *(int *) target = json_is_true(v->json);
     else
         value_is_not(v, "true or false");
+}
+
+static json_t *dump_choice(const void *source, bool with_secrets)
+{
+    int choice = *(const int *) source;
+
+    (void) with_secrets;
+    return choice < 0 ? json_null() : json_boolean(choice);
 }
 
 /* null is the default */
@@ -111,99 +183,237 @@ static void read_irk(const struct value *v, void *target)
     explicit_bzero(key, sizeof(key));
 }
 
+static const struct field route_fields[] = {
+        {.key = "require",
+         .type = VALUE_TEXTS,
+         .rule = "name",
+         .standard = "[]",
+         .offset = offsetof(struct config_device, route_require)},
+        {.key = "prefer",
+         .type = VALUE_TEXTS,
+         .rule = "name",
+         .standard = "[]",
+         .offset = offsetof(struct config_device, route_prefer)},
+        {.key = "forbid",
+         .type = VALUE_TEXTS,
+         .rule = "name",
+         .standard = "[]",
+         .offset = offsetof(struct config_device, route_forbid)},
+};
+
 static void read_route(const struct value *v, void *target)
 {
-    static const struct field fields[] = {
-            {.key = "require",
-             .read = value_read_texts,
-             .rule = "name",
-             .offset = offsetof(struct config_device, route_require)},
-            {.key = "prefer",
-             .read = value_read_texts,
-             .rule = "name",
-             .offset = offsetof(struct config_device, route_prefer)},
-            {.key = "forbid",
-             .read = value_read_texts,
-             .rule = "name",
-             .offset = offsetof(struct config_device, route_forbid)},
-    };
-
     if (!json_is_null(v->json))
-        READ_FIELDS(fields, v, "devices.route", target);
+        fields_read(route_fields, ARRAY_SIZE(route_fields), v, "devices.route", target);
 }
+
+static json_t *dump_route(const void *source, bool with_secrets)
+{
+    return fields_dump(route_fields, ARRAY_SIZE(route_fields), source, with_secrets);
+}
+
+static const struct field active_scan_fields[] = {
+        {.key = "interval_s",
+         .type = VALUE_INT,
+         .low = 60,
+         .high = 86400,
+         .standard = "300",
+         .offset = offsetof(struct config_device, active_scan_interval_s)},
+        {.key = "duration_s",
+         .type = VALUE_INT,
+         .low = 5,
+         .high = 35,
+         .standard = "10",
+         .offset = offsetof(struct config_device, active_scan_duration_s)},
+};
 
 static void read_active_scan(const struct value *v, void *target)
 {
-    static const struct field fields[] = {
-            {.key = "interval_s",
-             .read = value_read_int,
-             .low = 60,
-             .high = 86400,
-             .offset = offsetof(struct config_device, active_scan_interval_s)},
-            {.key = "duration_s",
-             .read = value_read_int,
-             .low = 5,
-             .high = 35,
-             .offset = offsetof(struct config_device, active_scan_duration_s)},
-    };
     struct config_device *device = target;
 
     if (json_is_null(v->json))
         return;
     device->active_scan_interval_s = 300;
     device->active_scan_duration_s = 10;
-    READ_FIELDS(fields, v, "devices.active_scan", target);
+    fields_read(active_scan_fields, ARRAY_SIZE(active_scan_fields), v, "devices.active_scan",
+                target);
 }
 
-/* ---- entries ---- */
-
-static void read_proxy(struct lists *lists, const struct value *v, struct config *config)
+static json_t *dump_active_scan(const void *source, bool with_secrets)
 {
-    static const struct field fields[] = {
-            {.key = "name",
-             .read = value_read_text,
-             .rule = "name",
-             .is_required = true,
-             .offset = offsetof(struct config_proxy, name)},
-            {.key = "host",
-             .read = value_read_text,
-             .rule = "host",
-             .is_required = true,
-             .offset = offsetof(struct config_proxy, host)},
-            {.key = "port", .read = read_proxy_port, .low = 0, .high = 65535},
-            {.key = "mac", .read = read_proxy_mac, .is_nullable = true},
-            {.key = "encryption_key", .read = read_proxy_key, .is_nullable = true},
-            {.key = "password",
-             .read = value_read_secret,
-             .is_nullable = true,
-             .offset = offsetof(struct config_proxy, password)},
-            {.key = "area",
-             .read = value_read_text,
-             .is_nullable = true,
-             .offset = offsetof(struct config_proxy, area)},
-            {.key = "scan_mode",
-             .read = value_read_enum,
-             .rule = "passive|active|auto",
-             .is_nullable = true,
-             .part = "ears",
-             .offset = offsetof(struct config_proxy, scan_mode)},
-            {.key = "enabled",
-             .read = value_read_bool,
-             .offset = offsetof(struct config_proxy, is_enabled)},
-            {.key = "weight",
-             .read = value_read_number,
-             .low = -30,
-             .high = 30,
-             .part = "links",
-             .offset = offsetof(struct config_proxy, weight)},
-    };
-    struct config_proxy *proxy = &config->proxies[config->proxies_count++];
+    if (((const struct config_device *) source)->active_scan_interval_s == 0)
+        return json_null();
+    return fields_dump(active_scan_fields, ARRAY_SIZE(active_scan_fields), source, with_secrets);
+}
+
+/* ---- proxies ---- */
+
+static const struct field proxy_fields[] = {
+        {.key = "name",
+         .type = VALUE_TEXT,
+         .rule = "name",
+         .is_required = true,
+         .offset = offsetof(struct config_proxy, name)},
+        {.key = "host",
+         .type = VALUE_TEXT,
+         .rule = "host",
+         .is_required = true,
+         .offset = offsetof(struct config_proxy, host)},
+        {.key = "port",
+         .type = VALUE_INT,
+         .read = read_proxy_port,
+         .dump = dump_proxy_port,
+         .low = 0,
+         .high = 65535,
+         .standard = "6053"},
+        {.key = "mac",
+         .type = VALUE_MAC,
+         .read = read_proxy_mac,
+         .dump = dump_proxy_mac,
+         .is_nullable = true},
+        {.key = "encryption_key",
+         .type = VALUE_KEY,
+         .read = read_proxy_key,
+         .dump = dump_proxy_key,
+         .is_nullable = true},
+        {.key = "password",
+         .type = VALUE_SECRET,
+         .is_nullable = true,
+         .offset = offsetof(struct config_proxy, password)},
+        {.key = "area",
+         .type = VALUE_TEXT,
+         .is_nullable = true,
+         .offset = offsetof(struct config_proxy, area)},
+        {.key = "scan_mode",
+         .type = VALUE_ENUM,
+         .rule = "passive|active|auto",
+         .is_nullable = true,
+         .part = "ears",
+         .offset = offsetof(struct config_proxy, scan_mode)},
+        {.key = "enabled",
+         .type = VALUE_BOOL,
+         .standard = "true",
+         .offset = offsetof(struct config_proxy, is_enabled)},
+        {.key = "weight",
+         .type = VALUE_NUMBER,
+         .low = -30,
+         .high = 30,
+         .part = "links",
+         .standard = "0",
+         .offset = offsetof(struct config_proxy, weight)},
+};
+
+static void prepare_proxy(void *entry)
+{
+    struct config_proxy *proxy = entry;
 
     proxy->port = 6053;
     proxy->is_enabled = true;
-    READ_FIELDS(fields, v, "proxies", proxy);
+}
+
+static void check_proxy(struct lists *lists, const struct value *v, const void *entry)
+{
+    const struct config_proxy *proxy = entry;
+
     if (proxy->name)
         unique_add(&lists->proxy_names, proxy->name, "proxies", v->at.index, "name");
+}
+
+static void release_proxy(void *entry)
+{
+    struct config_proxy *proxy = entry;
+
+    free(proxy->name);
+    free(proxy->host);
+    explicit_bzero(proxy->encryption_key, sizeof(proxy->encryption_key));
+    value_free_secret(proxy->password);
+    free(proxy->area);
+    free(proxy->scan_mode);
+}
+
+/* ---- devices ---- */
+
+static const struct field device_fields[] = {
+        {.key = "address",
+         .type = VALUE_MAC,
+         .read = read_device_address,
+         .dump = dump_device_address,
+         .is_required = true},
+        {.key = "alias",
+         .type = VALUE_TEXT,
+         .rule = "alias",
+         .is_nullable = true,
+         .offset = offsetof(struct config_device, alias)},
+        {.key = "area",
+         .type = VALUE_TEXT,
+         .is_nullable = true,
+         .offset = offsetof(struct config_device, area)},
+        {.key = "route",
+         .type = VALUE_OBJECT,
+         .read = read_route,
+         .dump = dump_route,
+         .is_nullable = true,
+         .part = "links",
+         .fields = route_fields,
+         .fields_count = ARRAY_SIZE(route_fields)},
+        {.key = "keep_connected",
+         .type = VALUE_BOOL,
+         .read = read_optional_bool,
+         .is_nullable = true,
+         .part = "links",
+         .standard = "false",
+         .offset = offsetof(struct config_device, keep_connected)},
+        {.key = "active_scan",
+         .type = VALUE_OBJECT,
+         .read = read_active_scan,
+         .dump = dump_active_scan,
+         .is_nullable = true,
+         .part = "ears",
+         .fields = active_scan_fields,
+         .fields_count = ARRAY_SIZE(active_scan_fields)},
+        {.key = "expected_interval_s",
+         .type = VALUE_NUMBER,
+         .read = read_expected_interval,
+         .dump = dump_expected_interval,
+         .low = 0.1,
+         .high = 86400,
+         .is_nullable = true,
+         .part = "ears"},
+        {.key = "bindkey",
+         .type = VALUE_SECRET,
+         .read = read_bindkey,
+         .is_nullable = true,
+         .part = "home",
+         .offset = offsetof(struct config_device, bindkey)},
+        {.key = "irk",
+         .type = VALUE_SECRET,
+         .read = read_irk,
+         .is_nullable = true,
+         .part = "home",
+         .offset = offsetof(struct config_device, irk)},
+        {.key = "publish",
+         .type = VALUE_BOOL,
+         .read = read_choice,
+         .dump = dump_choice,
+         .is_nullable = true,
+         .part = "voices",
+         .offset = offsetof(struct config_device, publish)},
+        {.key = "clear_cccd_on_stop",
+         .type = VALUE_BOOL,
+         .read = read_optional_bool,
+         .is_nullable = true,
+         .part = "gatt",
+         .standard = "true",
+         .offset = offsetof(struct config_device, clear_cccd_on_stop)},
+};
+
+static void prepare_device(void *entry)
+{
+    struct config_device *device = entry;
+
+    device->address = UINT64_MAX; /* none yet */
+    device->publish = -1;
+    device->clear_cccd_on_stop = true;
 }
 
 static bool is_listed(const struct config_texts *list, const char *text)
@@ -230,64 +440,11 @@ static void check_route(const struct value *v, const struct config_device *devic
     }
 }
 
-static void read_device(struct lists *lists, const struct value *v, struct config *config)
+static void check_device(struct lists *lists, const struct value *v, const void *entry)
 {
-    static const struct field fields[] = {
-            {.key = "address",
-             .read = read_mac,
-             .is_required = true,
-             .offset = offsetof(struct config_device, address)},
-            {.key = "alias",
-             .read = value_read_text,
-             .rule = "alias",
-             .is_nullable = true,
-             .offset = offsetof(struct config_device, alias)},
-            {.key = "area",
-             .read = value_read_text,
-             .is_nullable = true,
-             .offset = offsetof(struct config_device, area)},
-            {.key = "route", .read = read_route, .is_nullable = true, .part = "links"},
-            {.key = "keep_connected",
-             .read = read_optional_bool,
-             .is_nullable = true,
-             .part = "links",
-             .offset = offsetof(struct config_device, keep_connected)},
-            {.key = "active_scan", .read = read_active_scan, .is_nullable = true, .part = "ears"},
-            {.key = "expected_interval_s",
-             .read = value_read_number,
-             .low = 0.1,
-             .high = 86400,
-             .is_nullable = true,
-             .part = "ears",
-             .offset = offsetof(struct config_device, expected_interval_s)},
-            {.key = "bindkey",
-             .read = read_bindkey,
-             .is_nullable = true,
-             .part = "home",
-             .offset = offsetof(struct config_device, bindkey)},
-            {.key = "irk",
-             .read = read_irk,
-             .is_nullable = true,
-             .part = "home",
-             .offset = offsetof(struct config_device, irk)},
-            {.key = "publish",
-             .read = read_choice,
-             .is_nullable = true,
-             .part = "voices",
-             .offset = offsetof(struct config_device, publish)},
-            {.key = "clear_cccd_on_stop",
-             .read = read_optional_bool,
-             .is_nullable = true,
-             .part = "gatt",
-             .offset = offsetof(struct config_device, clear_cccd_on_stop)},
-    };
-    struct config_device *device = &config->devices[config->devices_count++];
+    const struct config_device *device = entry;
     char address[BLE_ADDRESS_TEXT_SIZE];
 
-    device->address = UINT64_MAX; /* none yet */
-    device->publish = -1;
-    device->clear_cccd_on_stop = true;
-    READ_FIELDS(fields, v, "devices", device);
     check_route(v, device);
     if (device->alias)
         unique_add(&lists->aliases, device->alias, "devices", v->at.index, "alias");
@@ -297,183 +454,255 @@ static void read_device(struct lists *lists, const struct value *v, struct confi
     unique_add(&lists->device_addresses, address, "devices", v->at.index, "address");
 }
 
-static void read_identity(struct lists *lists, const struct value *v, struct config *config)
+static void release_device(void *entry)
 {
-    struct identity {
-        char *name, *irk, *area;
-        uint64_t address;
-    } identity = {0};
-    static const struct field fields[] = {
-            {.key = "name",
-             .read = value_read_text,
-             .rule = "alias",
-             .is_required = true,
-             .offset = offsetof(struct identity, name)},
-            {.key = "irk",
-             .read = read_irk,
-             .is_required = true,
-             .offset = offsetof(struct identity, irk)},
-            {.key = "address",
-             .read = read_optional_mac,
-             .is_nullable = true,
-             .offset = offsetof(struct identity, address)},
-            {.key = "area",
-             .read = value_read_text,
-             .is_nullable = true,
-             .offset = offsetof(struct identity, area)},
-    };
+    struct config_device *device = entry;
 
-    (void) config;
-    READ_FIELDS(fields, v, "identities", &identity);
-    if (identity.name)
-        unique_add(&lists->aliases, identity.name, "identities", v->at.index, "name");
-    free(identity.name);
-    free(identity.area);
-    value_free_secret(identity.irk);
+    free(device->alias);
+    free(device->area);
+    value_free_texts(&device->route_require);
+    value_free_texts(&device->route_prefer);
+    value_free_texts(&device->route_forbid);
+    value_free_secret(device->bindkey);
+    value_free_secret(device->irk);
 }
 
-static void read_area(struct lists *lists, const struct value *v, struct config *config)
-{
-    struct area {
-        char *name;
-        int64_t min_rssi;
-        struct config_texts neighbours;
-    } area = {0};
-    static const struct field fields[] = {
-            {.key = "name",
-             .read = value_read_text,
-             .is_required = true,
-             .offset = offsetof(struct area, name)},
-            {.key = "min_rssi",
-             .read = value_read_int,
-             .low = -127,
-             .high = 0,
-             .is_nullable = true,
-             .offset = offsetof(struct area, min_rssi)},
-            {.key = "neighbours",
-             .read = value_read_texts,
-             .offset = offsetof(struct area, neighbours)},
-    };
+/* ---- identities ---- */
 
-    (void) config;
-    READ_FIELDS(fields, v, "areas", &area);
-    if (area.name)
-        unique_add(&lists->area_names, area.name, "areas", v->at.index, "name");
-    free(area.name);
-    value_free_texts(&area.neighbours);
+static const struct field identity_fields[] = {
+        {.key = "name",
+         .type = VALUE_TEXT,
+         .rule = "alias",
+         .is_required = true,
+         .offset = offsetof(struct config_identity, name)},
+        {.key = "irk",
+         .type = VALUE_SECRET,
+         .read = read_irk,
+         .is_required = true,
+         .offset = offsetof(struct config_identity, irk)},
+        {.key = "address",
+         .type = VALUE_MAC,
+         .read = read_identity_address,
+         .dump = dump_identity_address,
+         .is_nullable = true},
+        {.key = "area",
+         .type = VALUE_TEXT,
+         .is_nullable = true,
+         .offset = offsetof(struct config_identity, area)},
+};
+
+static void check_identity(struct lists *lists, const struct value *v, const void *entry)
+{
+    const struct config_identity *identity = entry;
+
+    if (identity->name)
+        unique_add(&lists->aliases, identity->name, "identities", v->at.index, "name");
 }
 
-static void read_matter_server(struct lists *lists, const struct value *v, struct config *config)
+static void release_identity(void *entry)
 {
-    struct server {
-        char *url, *ca, *authorization;
-        int64_t max_links;
-        bool reserve_slot;
-    } server = {0};
-    static const struct field fields[] = {
-            {.key = "url",
-             .read = value_read_text,
-             .rule = "url",
-             .is_required = true,
-             .offset = offsetof(struct server, url)},
-            {.key = "ca",
-             .read = value_read_text,
-             .rule = "path",
-             .is_nullable = true,
-             .offset = offsetof(struct server, ca)},
-            {.key = "authorization",
-             .read = value_read_secret,
-             .is_nullable = true,
-             .offset = offsetof(struct server, authorization)},
-            {.key = "max_links",
-             .read = value_read_int,
-             .low = 1,
-             .high = 16,
-             .offset = offsetof(struct server, max_links)},
-            {.key = "reserve_slot",
-             .read = value_read_bool,
-             .offset = offsetof(struct server, reserve_slot)},
-    };
+    struct config_identity *identity = entry;
 
-    (void) lists;
-    (void) config;
-    READ_FIELDS(fields, v, "matter.servers", &server);
-    free(server.url);
-    free(server.ca);
-    value_free_secret(server.authorization);
+    free(identity->name);
+    free(identity->area);
+    value_free_secret(identity->irk);
+}
+
+/* ---- areas ---- */
+
+static const struct field area_fields[] = {
+        {.key = "name",
+         .type = VALUE_TEXT,
+         .is_required = true,
+         .offset = offsetof(struct config_area, name)},
+        {.key = "min_rssi",
+         .type = VALUE_INT,
+         .low = -127,
+         .high = 0,
+         .is_nullable = true,
+         .offset = offsetof(struct config_area, min_rssi)},
+        {.key = "neighbours",
+         .type = VALUE_TEXTS,
+         .standard = "[]",
+         .offset = offsetof(struct config_area, neighbours)},
+};
+
+static void prepare_area(void *entry)
+{
+    ((struct config_area *) entry)->min_rssi = INT64_MIN;
+}
+
+static void check_area(struct lists *lists, const struct value *v, const void *entry)
+{
+    const struct config_area *area = entry;
+
+    if (area->name)
+        unique_add(&lists->area_names, area->name, "areas", v->at.index, "name");
+}
+
+static void release_area(void *entry)
+{
+    struct config_area *area = entry;
+
+    free(area->name);
+    value_free_texts(&area->neighbours);
+}
+
+/* ---- Matter servers ---- */
+
+static const struct field matter_server_fields[] = {
+        {.key = "url",
+         .type = VALUE_TEXT,
+         .rule = "url",
+         .is_required = true,
+         .offset = offsetof(struct config_matter_server, url)},
+        {.key = "ca",
+         .type = VALUE_TEXT,
+         .rule = "path",
+         .is_nullable = true,
+         .offset = offsetof(struct config_matter_server, ca)},
+        {.key = "authorization",
+         .type = VALUE_SECRET,
+         .is_nullable = true,
+         .offset = offsetof(struct config_matter_server, authorization)},
+        {.key = "max_links",
+         .type = VALUE_INT,
+         .low = 1,
+         .high = 16,
+         .standard = "2",
+         .offset = offsetof(struct config_matter_server, max_links)},
+        {.key = "reserve_slot",
+         .type = VALUE_BOOL,
+         .standard = "false",
+         .offset = offsetof(struct config_matter_server, reserve_slot)},
+};
+
+static void prepare_matter_server(void *entry)
+{
+    ((struct config_matter_server *) entry)->max_links = 2;
+}
+
+static void release_matter_server(void *entry)
+{
+    struct config_matter_server *server = entry;
+
+    free(server->url);
+    free(server->ca);
+    value_free_secret(server->authorization);
 }
 
 /* ---- lists ---- */
 
-static void read_entries(struct lists *lists, const struct value *v, struct config *config,
-                         lists_reader *read_entry)
-{
-    for (size_t i = 0; i < json_array_size(v->json); i++) {
-        const struct value entry = {.reading = v->reading,
-                                    .at = {.parent = &v->at, .index = i},
-                                    .json = json_array_get(v->json, i)};
+#define ENTRIES(type, name)                                                                        \
+    .fields = type##_fields, .fields_count = ARRAY_SIZE(type##_fields),                            \
+    .entry_size = sizeof(struct config_##type), .entries_offset = offsetof(struct config, name),   \
+    .count_offset = offsetof(struct config, name##_count), .release = release_##type
 
-        read_entry(lists, &entry, config);
-    }
-}
-
-static void read_proxies(struct lists *lists, const struct value *v, struct config *config)
-{
-    if (json_array_size(v->json) > PROXIES_MAX) {
-        VALUE_FAULT(v, "lists more than %d proxies", PROXIES_MAX);
-        return;
-    }
-    config->proxies = xnew(struct config_proxy, json_array_size(v->json) + 1);
-    read_entries(lists, v, config, read_proxy);
-}
-
-static void read_devices(struct lists *lists, const struct value *v, struct config *config)
-{
-    config->devices = xnew(struct config_device, json_array_size(v->json) + 1);
-    read_entries(lists, v, config, read_device);
-}
-
-static void read_identities(struct lists *lists, const struct value *v, struct config *config)
-{
-    read_entries(lists, v, config, read_identity);
-}
-
-static void read_areas(struct lists *lists, const struct value *v, struct config *config)
-{
-    read_entries(lists, v, config, read_area);
-}
-
-static void read_matter_servers(struct lists *lists, const struct value *v, struct config *config)
-{
-    read_entries(lists, v, config, read_matter_server);
-}
-
-static const struct list {
-    const char *key;
-    lists_reader *read;
-    const char *part;
-} all_lists[] = {
-        {"proxies", read_proxies, "core"},
-        {"devices", read_devices, "core"},
-        {"identities", read_identities, "home"},
-        {"areas", read_areas, "home"},
-        {"matter.servers", read_matter_servers, "matter"},
+static const struct list all_lists[] = {
+        {.key = "proxies",
+         .part = "core",
+         .help = "the proxies of the fleet",
+         .most = PROXIES_MAX,
+         .prepare = prepare_proxy,
+         .check = check_proxy,
+         ENTRIES(proxy, proxies)},
+        {.key = "devices",
+         .part = "core",
+         .help = "devices that have settings of their own",
+         .most = DEVICES_MAX,
+         .prepare = prepare_device,
+         .check = check_device,
+         ENTRIES(device, devices)},
+        {.key = "identities",
+         .part = "home",
+         .help = "keys that resolve private addresses",
+         .most = OTHERS_MAX,
+         .check = check_identity,
+         ENTRIES(identity, identities)},
+        {.key = "areas",
+         .part = "home",
+         .help = "the places that devices are found in",
+         .most = OTHERS_MAX,
+         .prepare = prepare_area,
+         .check = check_area,
+         ENTRIES(area, areas)},
+        {.key = "matter.servers",
+         .part = "matter",
+         .help = "Matter servers to serve; the gateway dials out",
+         .most = OTHERS_MAX,
+         .prepare = prepare_matter_server,
+         ENTRIES(matter_server, matter_servers)},
 };
 
-lists_reader *lists_find(const char *key, const char **ret_part)
+/* The pointer is copied: it has another type in struct config. */
+static char *get_entries(const struct list *list, const struct config *config)
+{
+    char *entries;
+
+    memcpy(&entries, (const char *) config + list->entries_offset, sizeof(entries));
+    return entries;
+}
+
+static size_t *get_count(const struct list *list, struct config *config)
+{
+    return (size_t *) (void *) ((char *) config + list->count_offset);
+}
+
+const struct list *lists_find(const char *key)
 {
     for (size_t i = 0; i < ARRAY_SIZE(all_lists); i++) {
-        if (strcmp(all_lists[i].key, key) != 0)
-            continue;
-        *ret_part = all_lists[i].part;
-        return all_lists[i].read;
+        if (strcmp(all_lists[i].key, key) == 0)
+            return &all_lists[i];
     }
     return NULL;
 }
 
-const char *lists_key(size_t index)
+const struct list *lists_at(size_t index)
 {
-    return index < ARRAY_SIZE(all_lists) ? all_lists[index].key : NULL;
+    return index < ARRAY_SIZE(all_lists) ? &all_lists[index] : NULL;
+}
+
+void lists_read(const struct list *list, struct lists *lists, const struct value *v,
+                struct config *config)
+{
+    size_t count = json_array_size(v->json);
+    char *entries;
+
+    if (count > list->most) {
+        VALUE_FAULT(v, "has more than %zu entries", list->most);
+        return;
+    }
+    entries = memory_zalloc(count + 1, list->entry_size);
+    memcpy((char *) config + list->entries_offset, &entries, sizeof(entries));
+    *get_count(list, config) = count;
+    for (size_t i = 0; i < count; i++) {
+        const struct value entry = {.reading = v->reading,
+                                    .at = {.parent = &v->at, .index = i},
+                                    .json = json_array_get(v->json, i)};
+        char *target = entries + i * list->entry_size;
+
+        if (list->prepare)
+            list->prepare(target);
+        fields_read(list->fields, list->fields_count, &entry, list->key, target);
+        if (list->check)
+            list->check(lists, &entry, target);
+    }
+}
+
+json_t *lists_dump(const struct list *list, const struct config *config, bool with_secrets)
+{
+    const char *entries = get_entries(list, config);
+    const size_t *count =
+            (const size_t *) (const void *) ((const char *) config + list->count_offset);
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < *count; i++) {
+        const void *entry = entries + i * list->entry_size;
+
+        (void) json_array_append_new(
+                array, fields_dump(list->fields, list->fields_count, entry, with_secrets));
+    }
+    return array;
 }
 
 void lists_check(struct lists *lists, struct config_faults *faults)
@@ -484,33 +713,14 @@ void lists_check(struct lists *lists, struct config_faults *faults)
     unique_check(&lists->area_names, faults);
 }
 
-static void free_proxy(struct config_proxy *proxy)
-{
-    free(proxy->name);
-    free(proxy->host);
-    explicit_bzero(proxy->encryption_key, sizeof(proxy->encryption_key));
-    value_free_secret(proxy->password);
-    free(proxy->area);
-    free(proxy->scan_mode);
-}
-
-static void free_device(struct config_device *device)
-{
-    free(device->alias);
-    free(device->area);
-    value_free_texts(&device->route_require);
-    value_free_texts(&device->route_prefer);
-    value_free_texts(&device->route_forbid);
-    value_free_secret(device->bindkey);
-    value_free_secret(device->irk);
-}
-
 void lists_free(struct config *config)
 {
-    for (size_t i = 0; i < config->proxies_count; i++)
-        free_proxy(&config->proxies[i]);
-    for (size_t i = 0; i < config->devices_count; i++)
-        free_device(&config->devices[i]);
-    free(config->proxies);
-    free(config->devices);
+    for (size_t i = 0; i < ARRAY_SIZE(all_lists); i++) {
+        const struct list *list = &all_lists[i];
+        char *entries = get_entries(list, config);
+
+        for (size_t k = 0; k < *get_count(list, config); k++)
+            list->release(entries + k * list->entry_size);
+        free(entries);
+    }
 }

@@ -1,8 +1,9 @@
 /* The readers. The happy path of each: the JSON type fits, the limits hold, the target is set.
  * Everything else is one sentence for the one who wrote the file. A secret is never quoted in it.
- */
+ * The way back cannot fail: what is stored was checked. */
 #include "values.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -412,6 +413,99 @@ bool value_get_mac(const struct value *v, uint64_t *ret_address)
     else
         return true;
     return false;
+}
+
+void value_read(enum value_type type, const struct value *v, void *target)
+{
+    static value_reader *const readers[] = {
+            [VALUE_BOOL] = value_read_bool,       [VALUE_INT] = value_read_int,
+            [VALUE_NUMBER] = value_read_number,   [VALUE_TEXT] = value_read_text,
+            [VALUE_ENUM] = value_read_enum,       [VALUE_SECRET] = value_read_secret,
+            [VALUE_KEY] = value_read_key,         [VALUE_TEXTS] = value_read_texts,
+            [VALUE_ADDRESS] = value_read_address, [VALUE_ADDRESSES] = value_read_addresses,
+    };
+
+    assert(type < ARRAY_SIZE(readers));
+    readers[type](v, target);
+}
+
+/* ---- the way back ---- */
+
+json_t *value_dump_text(const char *text)
+{
+    return text ? json_string(text) : json_null();
+}
+
+json_t *value_dump_secret(const char *secret, bool with_secrets)
+{
+    return value_dump_text(secret && !with_secrets ? "***" : secret);
+}
+
+json_t *value_dump_number(double number)
+{
+    if (number == (double) (json_int_t) number) /* all numbers here are small */
+        return json_integer((json_int_t) number);
+    return json_real(number);
+}
+
+static json_t *dump_int(int64_t number)
+{
+    return number == INT64_MIN ? json_null() : json_integer(number);
+}
+
+static json_t *dump_texts(const struct config_texts *texts)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < texts->count; i++)
+        (void) json_array_append_new(list, json_string(texts->items[i]));
+    return list;
+}
+
+static json_t *dump_address(const struct config_address *address)
+{
+    const char *format = strchr(address->host, ':') ? "[%s]:%d" : "%s:%d";
+
+    return json_sprintf(format, address->host, address->port);
+}
+
+static json_t *dump_addresses(const struct config_addresses *addresses)
+{
+    json_t *list;
+
+    if (addresses->count == 1)
+        return dump_address(&addresses->items[0]);
+    list = json_array();
+    for (size_t i = 0; i < addresses->count; i++)
+        (void) json_array_append_new(list, dump_address(&addresses->items[i]));
+    return list;
+}
+
+json_t *value_dump(enum value_type type, const void *source, bool with_secrets)
+{
+    switch (type) {
+    case VALUE_BOOL:
+        return json_boolean(*(const bool *) source);
+    case VALUE_INT:
+        return dump_int(*(const int64_t *) source);
+    case VALUE_NUMBER:
+        return value_dump_number(*(const double *) source);
+    case VALUE_TEXT:
+    case VALUE_ENUM:
+        return value_dump_text(*(char *const *) source);
+    case VALUE_SECRET:
+    case VALUE_KEY:
+        return value_dump_secret(*(char *const *) source, with_secrets);
+    case VALUE_TEXTS:
+        return dump_texts(source);
+    case VALUE_ADDRESS:
+    case VALUE_ADDRESSES:
+        return dump_addresses(source);
+    case VALUE_MAC:
+    case VALUE_OBJECT:
+        break;
+    }
+    abort(); /* these have writers of their own: see struct field */
 }
 
 /* ---- storage ---- */

@@ -33,18 +33,37 @@ struct value {
 /* A fault "must be WANTED, found TYPE". */
 void value_is_not(const struct value *v, const char *wanted);
 
+enum value_type { /* with what it becomes in C */
+                  VALUE_BOOL,
+                  VALUE_INT,     /* int64_t; null is INT64_MIN */
+                  VALUE_NUMBER,  /* double; null is 0 */
+                  VALUE_TEXT,    /* char *; null is NULL, like for all that are char * */
+                  VALUE_ENUM,    /* char * */
+                  VALUE_SECRET,  /* char * */
+                  VALUE_KEY,     /* char *, 32 octets in base64 */
+                  VALUE_TEXTS,   /* struct config_texts */
+                  VALUE_ADDRESS, /* struct config_addresses, exactly one */
+                  VALUE_ADDRESSES,
+                  VALUE_MAC,    /* a Bluetooth address: see value_get_mac() */
+                  VALUE_OBJECT, /* has fields of its own: see fields.h */
+};
+
 typedef void value_reader(const struct value *v, void *target);
 
-value_reader value_read_bool;    /* bool */
-value_reader value_read_int;     /* int64_t; null is INT64_MIN */
-value_reader value_read_number;  /* double; null is 0 */
-value_reader value_read_text;    /* char *; null is NULL */
-value_reader value_read_secret;  /* char *; null is NULL */
-value_reader value_read_key;     /* char *, 32 octets in base64; null is NULL */
-value_reader value_read_enum;    /* char *; null is NULL */
-value_reader value_read_address; /* struct config_addresses, exactly one */
-value_reader value_read_addresses;
-value_reader value_read_texts; /* struct config_texts */
+/* The readers of all types but the last two. */
+value_reader value_read_bool, value_read_int, value_read_number;
+value_reader value_read_text, value_read_enum, value_read_secret, value_read_key, value_read_texts;
+value_reader value_read_address, value_read_addresses;
+
+/* Reads by the type; VALUE_MAC and VALUE_OBJECT have no reader here. */
+void value_read(enum value_type type, const struct value *v, void *target);
+
+/* The way back: the JSON of what a reader stored (a new reference). Without secrets, those that are
+ * set become "***". VALUE_MAC and VALUE_OBJECT have no writer here. */
+json_t *value_dump(enum value_type type, const void *source, bool with_secrets);
+json_t *value_dump_text(const char *text); /* NULL is null */
+json_t *value_dump_secret(const char *secret, bool with_secrets);
+json_t *value_dump_number(double number); /* whole ones without a fraction */
 
 /* The text of a value that must be one, or NULL after a fault. Borrowed. */
 const char *value_text(const struct value *v);

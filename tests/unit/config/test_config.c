@@ -15,6 +15,7 @@
 #define SECRET "correct-horse-battery"
 
 static const char *const core[] = {"core", NULL};
+static char *const none[] = {NULL}; /* an empty environment */
 
 static struct config *parse(const char *text, struct config_faults *ret_faults)
 {
@@ -647,7 +648,7 @@ static void a_file_is_read(void **state)
     assert_true(fd >= 0);
     assert_int_equal(write(fd, "{\"log\":{\"level\":\"error\"}}\n", 26), 26);
     assert_int_equal(close(fd), 0);
-    config = config_load(path, core, &faults);
+    config = config_load(path, core, none, &faults);
     assert_int_equal(unlink(path), 0);
     assert_non_null(config);
     assert_string_equal(config->log_level, "error");
@@ -659,10 +660,10 @@ static void an_unreadable_file_is_a_fault_with_the_reason(void **state)
     struct config_faults faults;
 
     (void) state;
-    assert_null(config_load("/nonexistent/blefleet.json", core, &faults));
+    assert_null(config_load("/nonexistent/blefleet.json", core, none, &faults));
     assert_true(has_fault(&faults, "", "ENOENT"));
     config_faults_done(&faults);
-    assert_null(config_load("/", core, &faults));
+    assert_null(config_load("/", core, none, &faults));
     assert_true(has_fault(&faults, "", "EISDIR"));
     config_faults_done(&faults);
 }
@@ -671,7 +672,7 @@ static void the_example_is_valid(void **state)
 {
     struct config_faults faults;
     struct config *config =
-            config_load(TEST_DATA "/../../config/blefleet.example.json", core, &faults);
+            config_load(TEST_DATA "/../../config/blefleet.example.json", core, none, &faults);
 
     (void) state;
     for (size_t i = 0; i < faults.count; i++)

@@ -1,0 +1,51 @@
+/* config_dump(): the table of settings and the lists, walked the other way. Nothing can fail: what
+ * stands in a configuration was checked when it was read. */
+#include <assert.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "lists.h"
+#include "setting.h"
+
+#define KEY_SIZE 128 /* room for any dotted key */
+
+/* Puts the value at "mqtt.tls.ca": objects on the way are made. Takes the reference. */
+static void put(json_t *object, const char *key, json_t *value)
+{
+    char names[KEY_SIZE];
+    char *name = names, *dot;
+
+    assert(strlen(key) < sizeof(names));
+    memcpy(names, key, strlen(key) + 1);
+    for (; (dot = strchr(name, '.')); name = dot + 1) {
+        json_t *inner;
+
+        *dot = '\0';
+        inner = json_object_get(object, name);
+        if (!inner) {
+            inner = json_object();
+            (void) json_object_set_new(object, name, inner);
+        }
+        object = inner;
+    }
+    (void) json_object_set_new(object, name, value);
+}
+
+char *config_dump(const struct config *config, bool with_secrets)
+{
+    json_t *document = json_object();
+    const struct list *list;
+    size_t count;
+    const struct config_setting *settings = config_settings(&count);
+    char *text;
+
+    for (size_t i = 0; i < count; i++)
+        put(document, settings[i].key, setting_dump(&settings[i], config, with_secrets));
+    for (size_t i = 0; (list = lists_at(i)); i++)
+        put(document, list->key, lists_dump(list, config, with_secrets));
+    /* 15 digits: 0.3 stays 0.3 */
+    text = json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    assert(text);
+    json_decref(document);
+    return text;
+}
