@@ -11,8 +11,14 @@
 #include <uv.h>
 
 #include "base/memory.h"
+#include "keeping.h"
+#include "loop_lag.h"
+#include "process.h"
+#include "proxy/failures.h"
 #include "proxy/fleet.h"
 #include "scan/device_table.h"
+
+static_assert(OWNER_WHY_COUNT <= GATEWAY_OWNER_WHYS_MAX, "every why has its counter");
 
 #define HEARD_COUNTS_AGE USEC_PER_SEC /* how long a count of devices per proxy may be shown */
 
@@ -33,6 +39,7 @@ struct gateway_timer {
 /* How many devices each proxy hears: a cache, since counting walks the table. */
 struct heard_counts {
     usec_t counted; /* 0: never */
+    size_t available;
     size_t by_proxy[];
 };
 
@@ -48,6 +55,8 @@ struct gateway {
     struct gateway_subscription *subscriptions;
     bool is_telling;
     struct heard_counts *heard;
+    struct loop_lag *loop_lag;
+    struct keeping *keeping; /* NULL: nothing is kept */
     void (*on_closed)(void *user);
     void *closed_user;
 };
@@ -146,6 +155,17 @@ static void view_row(const struct gateway *g, const struct device *row,
 
 /* ---- from the table to the subscribers ---- */
 
+static void on_device_heard(void *user, const struct device_hearing *heard);
+
+static void listen_if_wanted(struct gateway *g)
+{
+    bool is_wanted = false;
+
+    for (const struct gateway_subscription *s = g->subscriptions; s; s = s->next)
+        is_wanted |= s->subscriber.on_hearing != NULL;
+    device_table_listen(g->table, is_wanted ? on_device_heard : NULL);
+}
+
 static void sweep_subscriptions(struct gateway *g)
 {
     struct gateway_subscription **link = &g->subscriptions;
@@ -160,20 +180,97 @@ static void sweep_subscriptions(struct gateway *g)
         *link = s->next;
         free(s);
     }
+    listen_if_wanted(g);
+}
+
+static void tell_device(struct gateway *g, const struct gateway_device_change *change)
+{
+    g->is_telling = true;
+    for (struct gateway_subscription *s = g->subscriptions; s; s = s->next) {
+        if (!s->is_ended && s->subscriber.on_device)
+            s->subscriber.on_device(s->subscriber.user, change);
+    }
+    g->is_telling = false;
+    sweep_subscriptions(g);
 }
 
 static void on_device_change(void *user, const struct device_change *change)
 {
     struct gateway *g = user;
+    struct gateway_owner_change owner;
     struct gateway_device device;
+    struct gateway_device_change told = {
+            .reasons = change->kinds, .time = clock_now(), .device = &device};
 
+    keeping_changed(g->keeping, change);
     if (!g->subscriptions)
         return;
     view_row(g, change->device, &device);
+    if (change->kinds & DEVICE_OWNER) {
+        owner = (struct gateway_owner_change){
+                .from = source_name(g, change->owner_from),
+                .to = device.proxy,
+                .why = owner_why_name(change->why),
+                .rssi_from = change->rssi_from,
+                .rssi_to = change->rssi_to,
+        };
+        told.owner = &owner;
+    }
+    tell_device(g, &told);
+}
+
+/* What an event of an advertisement is told for; flags, loudness and the like are not. */
+#define TOLD_KINDS                                                                                 \
+    (1u << AD_KIND_NAME | 1u << AD_KIND_UUID | 1u << AD_KIND_SERVICE_DATA |                        \
+     1u << AD_KIND_MANUFACTURER)
+
+static double smoothed_by(const struct gateway *g, const struct device *row, uint16_t source)
+{
+    struct device_source s;
+
+    for (size_t i = 0; device_get_source(g->table, row, i, &s); i++) {
+        if (s.source == source)
+            return s.rssi_smoothed;
+    }
+    return (double) NAN;
+}
+
+static void on_device_heard(void *user, const struct device_hearing *heard)
+{
+    struct gateway *g = user;
+    struct gateway_device device;
+    struct gateway_hearing told = {
+            .time = clock_now(),
+            .device = &device,
+            .proxy_index = heard->source,
+            .proxy = source_name(g, heard->source),
+            .is_owner = heard->is_owner,
+            .rssi = heard->report->rssi,
+            .rssi_smoothed = smoothed_by(g, heard->device, heard->source),
+            .is_change = heard->payload_kinds & TOLD_KINDS || heard->silent_since == 0,
+            .heard_before = heard->heard_before,
+            .silent_since = heard->silent_since,
+            .is_parsed = heard->report->is_parsed,
+            .data = heard->report->data,
+            .size = heard->report->size,
+    };
+
+    view_row(g, heard->device, &device);
     g->is_telling = true;
     for (struct gateway_subscription *s = g->subscriptions; s; s = s->next) {
-        if (!s->is_ended)
-            s->subscriber.on_device(s->subscriber.user, change->kinds, &device);
+        if (!s->is_ended && s->subscriber.on_hearing)
+            s->subscriber.on_hearing(s->subscriber.user, &told);
+    }
+    g->is_telling = false;
+    sweep_subscriptions(g);
+}
+
+static void tell_proxy(struct gateway *g, enum gateway_proxy_reason reason, size_t index)
+{
+    g->is_telling = true;
+    for (struct gateway_subscription *s = g->subscriptions; s; s = s->next) {
+        if (!s->is_ended && s->subscriber.on_proxy)
+            s->subscriber.on_proxy(s->subscriber.user, reason, index);
     }
     g->is_telling = false;
     sweep_subscriptions(g);
@@ -219,17 +316,25 @@ static void on_reports(void *user, uint16_t source, const struct ble_report *rep
 static void on_proxy_change(void *user, struct proxy *proxy, unsigned changes, usec_t now)
 {
     struct gateway *g = user;
+    uint16_t source = proxy_get_settings(proxy)->source;
     struct proxy_status status;
 
-    if (!(changes & PROXY_CHANGE_STATE))
-        return;
-    proxy_get_status(proxy, &status);
-    device_table_source_online(g->table, proxy_get_settings(proxy)->source,
-                               status.state == PROXY_ONLINE, now);
+    if (changes & PROXY_CHANGE_STATE) {
+        proxy_get_status(proxy, &status);
+        device_table_source_online(g->table, source, status.state == PROXY_ONLINE, now);
+        if (status.state == PROXY_ONLINE && status.has_mac)
+            keeping_note_mac(g->keeping, source, status.mac);
+        tell_proxy(g, GATEWAY_PROXY_STATE, source);
+    }
+    if (changes & PROXY_CHANGE_SCANNER)
+        tell_proxy(g, GATEWAY_PROXY_SCANNER, source);
+    if (changes & PROXY_CHANGE_SLOTS)
+        tell_proxy(g, GATEWAY_PROXY_SLOTS, source);
 }
 
-static struct proxy_settings proxy_settings_of(const struct config_proxy *c, size_t index)
+static struct proxy_settings proxy_settings_of(const struct gateway *g, size_t index)
 {
+    const struct config_proxy *c = &g->config->proxies[index];
     struct proxy_settings s = {
             .source = (uint16_t) index,
             .name = c->name,
@@ -242,6 +347,8 @@ static struct proxy_settings proxy_settings_of(const struct config_proxy *c, siz
             .is_enabled = c->is_enabled,
     };
 
+    if (!s.has_mac)
+        s.has_mac = keeping_get_mac(g->keeping, index, &s.mac);
     for (size_t i = 0; i < sizeof s.key; i++)
         s.key[i] = c->encryption_key[i];
     return s;
@@ -255,7 +362,7 @@ static struct fleet *make_fleet(struct gateway *g)
     struct fleet *fleet;
 
     for (size_t i = 0; i < count; i++)
-        settings[i] = proxy_settings_of(&g->config->proxies[i], i);
+        settings[i] = proxy_settings_of(g, i);
     fleet = fleet_new(g->loop, settings, count, &callbacks);
     explicit_bzero(settings, count * sizeof *settings);
     free(settings);
@@ -277,7 +384,8 @@ static struct device_table_settings table_settings_of(const struct config *c)
     };
 }
 
-struct gateway *gateway_new(struct uv_loop_s *loop, const struct config *config)
+struct gateway *gateway_new(struct uv_loop_s *loop, const struct config *config,
+                            struct store *store)
 {
     struct gateway *g = xnew(struct gateway, 1);
     struct device_table_settings settings = table_settings_of(config);
@@ -291,8 +399,11 @@ struct gateway *gateway_new(struct uv_loop_s *loop, const struct config *config)
     (void) uv_timer_init(loop, &g->table_timer); /* cannot fail */
     g->table_timer.data = g;
     take_configured_devices(g);
+    g->keeping = keeping_new(loop, store, config, g->table);
+    arm_table_timer(g, g->started);
     g->heard = memory_zalloc(1, sizeof *g->heard +
                                         config->proxies_count * sizeof g->heard->by_proxy[0]);
+    g->loop_lag = loop_lag_start(loop);
     g->fleet = make_fleet(g);
     return g;
 }
@@ -305,12 +416,24 @@ static void on_timer_closed(uv_handle_t *handle)
         g->on_closed(g->closed_user);
 }
 
+static void on_keeping_closed(void *user)
+{
+    struct gateway *g = user;
+
+    g->keeping = NULL;
+    uv_close((uv_handle_t *) &g->table_timer, on_timer_closed);
+}
+
 static void on_fleet_closed(void *user)
 {
     struct gateway *g = user;
 
     g->fleet = NULL;
-    uv_close((uv_handle_t *) &g->table_timer, on_timer_closed);
+    loop_lag_stop(TAKE(g->loop_lag));
+    if (g->keeping)
+        keeping_close(g->keeping, on_keeping_closed, g);
+    else
+        on_keeping_closed(g);
 }
 
 void gateway_close(struct gateway *g, void (*on_closed)(void *user), void *user)
@@ -400,9 +523,78 @@ void gateway_get_info(const struct gateway *g, struct gateway_info *ret_info)
     }
 }
 
+void gateway_get_keeping(const struct gateway *g, struct gateway_keeping *ret_keeping)
+{
+    keeping_get_status(g->keeping, ret_keeping);
+}
+
 const struct config *gateway_config(const struct gateway *g)
 {
     return g->config;
+}
+
+/* One walk over the table serves all that is asked within a second. */
+static const struct heard_counts *count_heard(const struct gateway *g)
+{
+    struct heard_counts *heard = g->heard;
+    usec_t now = clock_now();
+
+    if (heard->counted == 0 || now - heard->counted >= HEARD_COUNTS_AGE) {
+        device_table_count_heard_all(g->table, heard->by_proxy, g->config->proxies_count, now);
+        heard->available = device_table_count_available(g->table);
+        heard->counted = now;
+    }
+    return heard;
+}
+
+const char *gateway_owner_why_name(unsigned why)
+{
+    return why < OWNER_WHY_COUNT ? owner_why_name((enum owner_why) why) : NULL;
+}
+
+static void add_process_figures(struct gateway_statistics *s)
+{
+    struct process_figures process;
+
+    process_get_figures(&process);
+    s->memory_bytes = process.memory_bytes;
+    s->cpu = process.cpu;
+    s->descriptors = process.descriptors;
+    s->descriptors_max = process.descriptors_max;
+}
+
+static void add_look_ups(struct gateway_statistics *s, const struct fleet *fleet)
+{
+    struct resolver_statistics names;
+
+    fleet_get_resolver_statistics(fleet, &names);
+    s->look_ups = names.look_ups;
+    s->look_ups_failed = names.failed;
+    s->look_ups_running = names.running;
+    s->look_ups_waiting = names.waiting;
+}
+
+void gateway_get_statistics(const struct gateway *g, struct gateway_statistics *ret_statistics)
+{
+    struct device_table_statistics table;
+
+    device_table_get_statistics(g->table, &table);
+    *ret_statistics = (struct gateway_statistics){
+            .uptime = clock_now() - g->started,
+            .loop_lag = loop_lag_histogram(g->loop_lag),
+            .devices = device_table_count(g->table),
+            .devices_available = count_heard(g)->available,
+            .devices_evicted = table.evicted,
+            .devices_forgotten = table.forgotten,
+            .reports = table.reports,
+            .reports_refused = table.refused,
+            .reports_parsed = table.parses,
+            .elements_dropped = table.elements_dropped,
+            .table_bytes = table.memory_bytes,
+    };
+    memcpy(ret_statistics->owner_changes, table.owner_changes, sizeof table.owner_changes);
+    add_process_figures(ret_statistics);
+    add_look_ups(ret_statistics, g->fleet);
 }
 
 /* ---- proxies ---- */
@@ -410,19 +602,6 @@ const struct config *gateway_config(const struct gateway *g)
 size_t gateway_proxies_count(const struct gateway *g)
 {
     return g->config->proxies_count;
-}
-
-/* One walk over the table serves all proxies that are shown within a second. */
-static size_t devices_heard(const struct gateway *g, size_t index)
-{
-    struct heard_counts *heard = g->heard;
-    usec_t now = clock_now();
-
-    if (heard->counted == 0 || now - heard->counted >= HEARD_COUNTS_AGE) {
-        device_table_count_heard_all(g->table, heard->by_proxy, g->config->proxies_count, now);
-        heard->counted = now;
-    }
-    return heard->by_proxy[index];
 }
 
 static const char *scanner_state_name(const struct proxy_status *s)
@@ -472,12 +651,50 @@ void gateway_get_proxy(const struct gateway *g, size_t index, struct gateway_pro
             .slots_allocated = s.slots_allocated,
             .slots_since = s.slots_since,
             .slots_allocated_count = s.slots_allocated_count,
-            .devices = devices_heard(g, index),
+            .devices = count_heard(g)->by_proxy[index],
             .advertisements_per_s = fleet_rate(g->fleet, index),
             .advertisements_total = s.advertisements,
             .last_advertisement = s.last_advertisement,
             .round_trip = s.round_trip,
     };
+}
+
+void gateway_get_proxy_statistics(const struct gateway *g, size_t index,
+                                  struct gateway_proxy_statistics *ret_statistics)
+{
+    struct device_source_statistics source;
+    struct proxy_status s;
+
+    assert(index < g->config->proxies_count);
+    proxy_get_status(fleet_get(g->fleet, index), &s);
+    device_table_get_source_statistics(g->table, (uint16_t) index, &source);
+    *ret_statistics = (struct gateway_proxy_statistics){
+            .advertisements_skipped = s.advertisements_skipped,
+            .reports = source.reports,
+            .reports_refused = source.refused,
+            .reports_parsed = source.parses,
+            .devices_lost = source.devices_lost,
+            .dials = s.dials,
+            .reconnects = s.greetings > 0 ? s.greetings - 1 : 0,
+    };
+    memcpy(ret_statistics->devices_gained, source.devices_gained, sizeof source.devices_gained);
+}
+
+const char *gateway_next_proxy_failure(const struct gateway *g, size_t index, size_t *position,
+                                       uint64_t *ret_count)
+{
+    struct proxy_status s;
+    int cause;
+
+    assert(index < g->config->proxies_count);
+    proxy_get_status(fleet_get(g->fleet, index), &s);
+    cause = failures_next(s.failures, position, ret_count);
+    return cause ? error_token(cause) : NULL;
+}
+
+const char *gateway_proxy_state_name(unsigned state)
+{
+    return state <= PROXY_FAILED ? proxy_state_name((enum proxy_state) state) : NULL;
 }
 
 int gateway_find_proxy(const struct gateway *g, const char *name, size_t *ret_index)
@@ -633,6 +850,7 @@ struct gateway_subscription *gateway_subscribe(struct gateway *g,
     s->subscriber = *subscriber;
     s->next = g->subscriptions;
     g->subscriptions = s;
+    listen_if_wanted(g);
     return s;
 }
 

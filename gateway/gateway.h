@@ -11,18 +11,23 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/histogram.h"
 #include "ble/address.h"
 #include "ble/advertising_data.h"
 #include "ble/uuid.h"
 #include "config/config.h"
 
 struct uv_loop_s;
+struct store;
 struct gateway;
 
 /* ---- life ---- */
 
-/* Starts conversations with all enabled proxies of the configuration, which must outlive it. */
-struct gateway *gateway_new(struct uv_loop_s *loop, const struct config *config);
+/* Brings back what the store kept (NULL: nothing is kept) and starts conversations with all enabled
+ * proxies of the configuration, which must outlive it. The store is the gateway's from now on, and
+ * is closed with it. */
+struct gateway *gateway_new(struct uv_loop_s *loop, const struct config *config,
+                            struct store *store);
 
 /* Says goodbye to all proxies and closes everything, in under 3 s; then on_closed, then free it. */
 void gateway_close(struct gateway *g, void (*on_closed)(void *user), void *user);
@@ -51,6 +56,45 @@ struct gateway_info {
 };
 void gateway_get_info(const struct gateway *g, struct gateway_info *ret_info);
 const struct config *gateway_config(const struct gateway *g);
+
+/* How the store does. */
+struct gateway_keeping {
+    bool is_kept;      /* there is a store */
+    bool is_failing;   /* the last writing failed; it is tried again */
+    const char *error; /* the last sentence of failure; NULL: none */
+    size_t devices;    /* in the file */
+    uint64_t bytes;
+    size_t waiting; /* devices that the file is behind with */
+};
+void gateway_get_keeping(const struct gateway *g, struct gateway_keeping *ret_keeping);
+
+#define GATEWAY_OWNER_WHYS_MAX 8
+
+/* How it goes. Counters count since the start. */
+struct gateway_statistics {
+    usec_t uptime;
+    size_t memory_bytes; /* resident memory of the process; 0: not told, as all of the process */
+    usec_t cpu;          /* of all its threads */
+    size_t descriptors, descriptors_max;
+    const struct histogram *loop_lag; /* how late the loop comes to what is due */
+    size_t devices;                   /* in the table */
+    size_t devices_available;
+    uint64_t devices_evicted;   /* because of limits.devices */
+    uint64_t devices_forgotten; /* by time, or because somebody asked for it */
+    uint64_t reports;           /* packets that the table took in */
+    uint64_t reports_refused;   /* it did not: every row is configured */
+    uint64_t reports_parsed;   /* those whose payload had to be read; the others were seen before */
+    uint64_t elements_dropped; /* of the merged views, because of a bound */
+    uint64_t owner_changes[GATEWAY_OWNER_WHYS_MAX]; /* by gateway_owner_why_name() */
+    size_t table_bytes;
+    uint64_t look_ups, look_ups_failed; /* of host names */
+    size_t look_ups_running, look_ups_waiting;
+};
+/* Not for every packet: it asks the system and walks the table. */
+void gateway_get_statistics(const struct gateway *g, struct gateway_statistics *ret_statistics);
+
+/* "first", "stronger" … from 0 on; NULL beyond. */
+const char *gateway_owner_why_name(unsigned why);
 
 /* ---- proxies ---- */
 
@@ -90,6 +134,23 @@ struct gateway_proxy {
 size_t gateway_proxies_count(const struct gateway *g);
 /* index below the count, in order of the configuration. */
 void gateway_get_proxy(const struct gateway *g, size_t index, struct gateway_proxy *ret_proxy);
+/* Counters of one proxy since the start, beside advertisements_total. */
+struct gateway_proxy_statistics {
+    uint64_t advertisements_skipped;                   /* they broke a rule: too long, no address */
+    uint64_t reports, reports_refused, reports_parsed; /* as in gateway_statistics */
+    uint64_t devices_gained[GATEWAY_OWNER_WHYS_MAX];   /* owner changes to it */
+    uint64_t devices_lost;                             /* owner changes from it to another */
+    uint64_t dials;                                    /* attempts at a conversation */
+    uint64_t reconnects; /* conversations in which it said who it is, after the first */
+};
+void gateway_get_proxy_statistics(const struct gateway *g, size_t index,
+                                  struct gateway_proxy_statistics *ret_statistics);
+/* The causes for which it failed: *position = 0 to begin. The token; NULL: no more. */
+const char *gateway_next_proxy_failure(const struct gateway *g, size_t index, size_t *position,
+                                       uint64_t *ret_count);
+/* Every state of a proxy, from 0 on; NULL beyond. */
+const char *gateway_proxy_state_name(unsigned state);
+
 /* 0 or E_PROXY_NOT_FOUND. */
 int gateway_find_proxy(const struct gateway *g, const char *name, size_t *ret_index);
 /* "passive_scan", … for bit 0..7; NULL beyond. */
@@ -171,13 +232,54 @@ enum gateway_device_reason { /* bits */
                              GATEWAY_DEVICE_PAYLOAD = 1 << 1,
                              GATEWAY_DEVICE_OWNER = 1 << 2,
                              GATEWAY_DEVICE_AVAILABILITY = 1 << 3,
-                             GATEWAY_DEVICE_FORGOTTEN = 1 << 4,
+                             GATEWAY_DEVICE_FORGOTTEN = 1 << 4, /* the last sight of it */
 };
 
+struct gateway_owner_change { /* with GATEWAY_DEVICE_OWNER */
+    const char *from;         /* NULL: nobody */
+    const char *to;
+    const char *why;           /* token of the contract: "first", "stronger" … */
+    double rssi_from, rssi_to; /* smoothed; NAN: unknown */
+};
+
+struct gateway_device_change {
+    unsigned reasons;
+    usec_t time;
+    const struct gateway_device *device;
+    const struct gateway_owner_change *owner; /* NULL without GATEWAY_DEVICE_OWNER */
+};
+
+/* One packet of one proxy. */
+struct gateway_hearing {
+    usec_t time;
+    const struct gateway_device *device; /* after this packet */
+    size_t proxy_index;
+    const char *proxy;
+    bool is_owner;        /* the proxy owns the device, after this packet */
+    int rssi;             /* 0: unknown */
+    double rssi_smoothed; /* of this proxy; NAN: unknown */
+    bool is_change; /* name, service UUIDs, service data or manufacturer data of the merged view
+                       changed with it, or the device is new */
+    usec_t heard_before; /* the same octets from any proxy; 0: not lately */
+    usec_t silent_since; /* the packet of this device before it; 0: the first one */
+    bool is_parsed;      /* raw is null in the contract */
+    const uint8_t *data; /* AD structures */
+    size_t size;
+};
+
+enum gateway_proxy_reason {
+    GATEWAY_PROXY_STATE,
+    GATEWAY_PROXY_SCANNER,
+    GATEWAY_PROXY_SLOTS,
+};
+
+/* Callbacks that are NULL are not called. What they get is valid for the call. A subscriber may end
+ * its own subscription from inside, and must not send commands. */
 struct gateway_subscriber {
-    /* A device changed; device is a view that is valid for the call. The subscriber may end its own
-     * subscription from inside, and must not send commands. */
-    void (*on_device)(void *user, unsigned reasons, const struct gateway_device *device);
+    void (*on_device)(void *user, const struct gateway_device_change *change);
+    /* Every packet of every proxy: asked for only while somebody has this. */
+    void (*on_hearing)(void *user, const struct gateway_hearing *hearing);
+    void (*on_proxy)(void *user, enum gateway_proxy_reason reason, size_t proxy_index);
     void *user;
 };
 

@@ -10,11 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -23,6 +25,8 @@
 #include "http/http.h"
 #include "rest/rest.h"
 #include "service.h"
+#include "store/store.h"
+#include "json/log_json.h"
 
 #define EXIT_CONFIGURATION 1
 #define EXIT_START         2
@@ -30,6 +34,7 @@
 
 /* The parts of the contract that are here, and single settings that already have their effect. */
 static const char *const parts[] = {"core",
+                                    "voices",
                                     "scan.quiet_s",
                                     "scan.ownership.margin_db",
                                     "scan.ownership.ewma_alpha",
@@ -38,6 +43,7 @@ static const char *const parts[] = {"core",
 
 struct options {
     const char *config;
+    const char *data_dir; /* NULL: the standard one */
     const char *ready_file;
     const char *log_level; /* overrides the configuration */
     bool only_checks;
@@ -52,7 +58,10 @@ struct program {
     struct http *http;
     uv_signal_t terminate, interrupt;
     uv_timer_t watchdog, stop_timer;
+    uv_async_t log_wake; /* a warning was logged, by whatever thread */
+    uint64_t log_seen;   /* sequence of the last line that the faces were told */
     bool is_stopping;
+    unsigned open_faces; /* while stopping */
 };
 
 /* ---- options ---- */
@@ -67,8 +76,9 @@ static const char usage[] =
         "  --config FILE      the configuration, one JSON file; {} is valid\n"
         "  --check-config     print every fault of the file with its JSON Pointer, and exit\n"
         "  --data-dir DIR     where state is kept; default: $STATE_DIRECTORY, else blefleet.data\n"
-        "                     beside the configuration file (nothing is kept there yet)\n"
-        "  --log-level LEVEL  error, warning, info or debug; overrides the file\n"
+        "                     beside the configuration file\n"
+        "  --log-level LEVEL  error, warning, info or debug, and for single rooms beside it:\n"
+        "                     info,proxy=debug,http=warning; overrides the file\n"
         "  --ready-file FILE  written once all listeners are bound\n"
         "  --version          print the version, and exit\n";
 
@@ -83,7 +93,7 @@ static int parse_options(int argc, char **argv, struct options *ret_options)
                                           {"version", no_argument, NULL, 'v'},
                                           {"help", no_argument, NULL, 'h'},
                                           {0}};
-    enum log_level level;
+    struct log_levels levels;
 
     for (int c; (c = getopt_long(argc, argv, "c:h", known, NULL)) != -1;) {
         switch (c) {
@@ -93,7 +103,8 @@ static int parse_options(int argc, char **argv, struct options *ret_options)
         case 'k':
             ret_options->only_checks = true;
             break;
-        case 'd': /* accepted from the start, so that unit files need not change when it matters */
+        case 'd':
+            ret_options->data_dir = optarg;
             break;
         case 'l':
             ret_options->log_level = optarg;
@@ -117,8 +128,11 @@ static int parse_options(int argc, char **argv, struct options *ret_options)
                        optind < argc ? "takes no arguments" : "--config is missing", usage);
         return EXIT_CONFIGURATION;
     }
-    if (ret_options->log_level && !log_level_parse(ret_options->log_level, &level)) {
-        (void) fprintf(stderr, "blefleet: --log-level %s: not error, warning, info or debug\n",
+    if (ret_options->log_level &&
+        !log_levels_parse(ret_options->log_level, LOG_LEVEL_INFO, &levels)) {
+        (void) fprintf(stderr,
+                       "blefleet: --log-level %s: not error, warning, info or debug, nor a list "
+                       "like info,proxy=debug\n",
                        ret_options->log_level);
         return EXIT_CONFIGURATION;
     }
@@ -161,25 +175,38 @@ static struct config *load_config(const struct options *o)
 static void configure_log(const struct options *o, const struct config *c)
 {
     enum log_level level = LOG_LEVEL_INFO;
+    struct log_levels levels;
 
-    (void) log_level_parse(o->log_level ? o->log_level : c->log_level, &level);
-    log_configure(level, strcmp(c->log_format, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+    (void) log_level_parse(c->log_level, &level); /* one of them: the parser has seen to it */
+    levels = (struct log_levels){.level = level};
+    if (o->log_level)
+        (void) log_levels_parse(o->log_level, level, &levels);
+    log_configure_levels(&levels,
+                         strcmp(c->log_format, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+    log_ring_configure((size_t) c->log_ring);
+}
+
+/* "a,b,c"; free() it. */
+static char *join(const struct config_texts *texts)
+{
+    struct buffer joined = {0};
+
+    for (size_t i = 0; i < texts->count; i++)
+        buffer_append_format(&joined, "%s%s", i ? "," : "", texts->items[i]);
+    return buffer_take_text(&joined);
 }
 
 static void tell_what_has_no_effect(const struct config *c)
 {
-    struct buffer keys = {0};
-    char *text AUTO_FREE = NULL;
+    char *keys AUTO_FREE = join(&c->without_effect);
+    char *variables AUTO_FREE = join(&c->unknown_variables);
 
-    if (c->without_effect.count == 0)
-        return;
-    for (size_t i = 0; i < c->without_effect.count; i++)
-        buffer_append_format(&keys, "%s%s", i ? "," : "", c->without_effect.items[i]);
-    text = buffer_take_text(&keys);
-    log_warning("config.without_effect",
-                "keys=%s belong to parts that this version does not have, "
-                "ignoring",
-                text);
+    if (c->without_effect.count > 0)
+        log_warning("config.without_effect",
+                    "keys=%s belong to parts that this version does not have, ignoring", keys);
+    if (c->unknown_variables.count > 0)
+        log_warning("config.unknown_variables", "variables=%s name no setting, ignoring",
+                    variables);
 }
 
 /* ---- the end ---- */
@@ -194,17 +221,20 @@ static void on_gateway_closed(void *user)
 {
     struct program *p = user;
 
+    log_on_warning(NULL, NULL);
+    close_if_open((uv_handle_t *) &p->log_wake);
     close_if_open((uv_handle_t *) &p->terminate);
     close_if_open((uv_handle_t *) &p->interrupt);
     close_if_open((uv_handle_t *) &p->watchdog);
     close_if_open((uv_handle_t *) &p->stop_timer);
 }
 
-static void on_http_closed(void *user)
+static void on_face_closed(void *user)
 {
     struct program *p = user;
 
-    gateway_close(p->gateway, on_gateway_closed, p);
+    if (--p->open_faces == 0)
+        gateway_close(p->gateway, on_gateway_closed, p);
 }
 
 static void on_stop_timeout(uv_timer_t *timer)
@@ -222,7 +252,8 @@ static void stop(struct program *p)
     service_notify("STOPPING=1");
     (void) uv_timer_start(&p->stop_timer, on_stop_timeout, STOP_TIMEOUT_MS, 0);
     rest_stop(p->rest);
-    http_close(p->http, on_http_closed, p);
+    p->open_faces = 1;
+    http_close(p->http, on_face_closed, p);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -265,6 +296,26 @@ static int tell_ready(struct program *p)
     return 0;
 }
 
+/* ---- the log, for those who follow it ---- */
+
+static void wake_for_log(void *user)
+{
+    (void) uv_async_send(user);
+}
+
+static void on_log_wake(uv_async_t *handle)
+{
+    struct program *p = handle->data;
+    struct log_json_view view;
+    struct log_line line;
+
+    while (log_ring_next(p->log_seen, &line)) {
+        p->log_seen = line.sequence;
+        log_json_view(&line, &view);
+        rest_log(p->rest, &view.line);
+    }
+}
+
 static void init_handles(struct program *p)
 {
     /* None of these can fail on a fresh loop. */
@@ -272,7 +323,8 @@ static void init_handles(struct program *p)
     (void) uv_signal_init(&p->loop, &p->interrupt);
     (void) uv_timer_init(&p->loop, &p->watchdog);
     (void) uv_timer_init(&p->loop, &p->stop_timer);
-    p->terminate.data = p->interrupt.data = p;
+    (void) uv_async_init(&p->loop, &p->log_wake, on_log_wake);
+    p->terminate.data = p->interrupt.data = p->log_wake.data = p;
     (void) uv_signal_start(&p->terminate, on_signal, SIGTERM);
     (void) uv_signal_start(&p->interrupt, on_signal, SIGINT);
 }
@@ -288,19 +340,64 @@ static void raise_descriptor_limit(void)
     (void) setrlimit(RLIMIT_NOFILE, &limit); /* best effort */
 }
 
-/* Builds everything that can refuse to start. */
-static int start(struct program *p)
+/* Where the store is when --data-dir does not say. free() it. */
+static char *data_folder(const struct options *o)
 {
+    const char *state = getenv("STATE_DIRECTORY"), *slash = strrchr(o->config, '/');
+    char *folder;
+
+    if (o->data_dir || (state && state[0]))
+        return memory_copy_text(o->data_dir ? o->data_dir : state);
+    if (asprintf(&folder, "%.*sblefleet.data", slash ? (int) (slash - o->config) + 1 : 0,
+                 o->config) < 0)
+        abort(); /* no memory at the start */
+    return folder;
+}
+
+static int open_store(struct program *p, struct store **ret_store)
+{
+    char *folder AUTO_FREE = data_folder(&p->options);
+    struct store_settings settings = {.folder = folder,
+                                      .devices_max = (size_t) p->config->limits_devices};
     char error[256] = "";
     int rc;
 
-    p->gateway = gateway_new(&p->loop, p->config);
+    if (getrandom(&settings.hash_seed, sizeof settings.hash_seed, GRND_NONBLOCK) < 0)
+        settings.hash_seed = 0; /* so early at boot it has to do */
+    rc = store_open(&p->loop, &settings, ret_store, error, sizeof error);
+    if (rc < 0)
+        log_error("start.failed", "%s", error);
+    return rc;
+}
+
+/* The number of this run in the ids of events; without chance the time will do. */
+static uint32_t draw_boot(void)
+{
+    uint32_t boot;
+
+    if (getrandom(&boot, sizeof boot, GRND_NONBLOCK) != sizeof boot)
+        boot = (uint32_t) clock_wall();
+    return boot;
+}
+
+/* Builds everything that can refuse to start. */
+static int start(struct program *p)
+{
+    struct store *store;
+    char error[256] = "";
+    int rc = open_store(p, &store);
+
+    if (rc < 0)
+        return rc;
+    p->gateway = gateway_new(&p->loop, p->config, store);
     p->rest = rest_new(p->gateway);
+    rest_set_boot(p->rest, draw_boot());
     rc = http_new(&p->loop, p->rest, p->config, &p->http, error, sizeof error);
     if (rc < 0) {
         log_error("start.failed", "%s", error);
         return rc;
     }
+    log_on_warning(wake_for_log, &p->log_wake);
     return tell_ready(p);
 }
 
@@ -316,8 +413,10 @@ static int run(struct program *p)
         exit_code = EXIT_START;
         if (p->http)
             stop(p);
-        else
+        else if (p->gateway)
             gateway_close(p->gateway, on_gateway_closed, p);
+        else
+            on_gateway_closed(p);
     }
     (void) uv_run(&p->loop, UV_RUN_DEFAULT);
     http_free(p->http);

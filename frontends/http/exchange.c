@@ -4,10 +4,14 @@
  * is queued; if not, the connection is suspended and resumed when rest is done, and the library
  * calls once more.
  *
+ * An answer may be a stream: then the library asks for text whenever the socket takes some. With
+ * nothing to give the connection is suspended, until the stream wakes us.
+ *
  * Failure modes: a body that turns out too long is dropped as it comes and refused at its end; one
  * that does not end then loses its connection. A client that goes away while its request waits is
  * not noticed by the library: the request ends at its own deadline, and only then the connection.
- */
+ * One that leaves a stream is noticed at the next text, a sign of life at the latest; one that does
+ * not read has a small buffer in the kernel, and is cut when the stream says so. */
 #include "exchange.h"
 
 #include <assert.h>
@@ -18,60 +22,137 @@
 #include <sys/socket.h>
 
 #include "base/buffer.h"
+#include "base/log.h"
 #include "base/memory.h"
+#include "http/listen.h"
 #include "http/origin.h"
 
 #define BODIES_MAX  ((size_t) 128 << 20) /* octets of all bodies that are being read */
 #define DISCARD_MAX ((size_t) 4 << 20)   /* octets of a too long body that we let pass */
+
+#define STREAM_BLOCK       ((size_t) 16 << 10) /* the library's room for text of a stream */
+#define STREAM_SEND_BUFFER (64 << 10) /* in the kernel, which would let it grow to megabytes */
 
 static const char welcome[] = "This is blefleet: Bluetooth LE devices over ESPHome proxies.\n"
                               "The API is at /api/v1, its contract at /api/v1/openapi.json.\n"
                               "Begin with /api/v1/info, /api/v1/proxies and /api/v1/devices.\n";
 
 enum exchange_state {
-    EXCHANGE_NEW,     /* the target is known, the headers are not */
-    EXCHANGE_READING, /* the body comes */
-    EXCHANGE_WAITING, /* rest has it, the connection is suspended */
-    EXCHANGE_DONE,    /* the answer is there, or already queued */
+    EXCHANGE_NEW,       /* the target is known, the headers are not */
+    EXCHANGE_READING,   /* the body comes */
+    EXCHANGE_WAITING,   /* rest has it, the connection is suspended */
+    EXCHANGE_DONE,      /* the answer is there, or already queued */
+    EXCHANGE_STREAMING, /* the library reads the stream, to its end */
 };
 
 struct exchange {
-    struct exchange *next, *previous; /* among the waiting ones */
+    struct exchange *next, *previous; /* among the waiting, or the streaming ones */
     struct exchanges *all;            /* borrowed */
     struct MHD_Connection *connection;
     enum exchange_state state;
     char *target;
     struct buffer body;
     size_t discarded;
-    int refusal; /* of the body: E_BODY_TOO_LARGE, E_OVERLOADED; 0: none */
+    bool is_suspended; /* a stream that has nothing to give */
+    bool is_cut;       /* a stream that ends at once */
+    int refusal;       /* of the body: E_BODY_TOO_LARGE, E_OVERLOADED; 0: none */
+    char remote[LISTEN_TEXT_SIZE];
     struct rest_request request;
 };
 
-/* ---- the waiting ones ---- */
+/* ---- the waiting and the streaming ones ---- */
 
-static void push_waiting(struct exchange *x)
+static void push(struct exchange **first, struct exchange *x)
 {
     x->previous = NULL;
-    x->next = x->all->first_waiting;
+    x->next = *first;
     if (x->next)
         x->next->previous = x;
-    x->all->first_waiting = x;
+    *first = x;
 }
 
-static void remove_waiting(struct exchange *x)
+static void remove_from(struct exchange **first, struct exchange *x)
 {
     if (x->previous)
         x->previous->next = x->next;
     else
-        x->all->first_waiting = x->next;
+        *first = x->next;
     if (x->next)
         x->next->previous = x->previous;
+}
+
+static int socket_of(const struct exchange *x)
+{
+    const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    return info ? info->connect_fd : -1;
+}
+
+/* ---- streaming ---- */
+
+static void resume_stream(struct exchange *x)
+{
+    if (!x->is_suspended)
+        return;
+    x->is_suspended = false;
+    MHD_resume_connection(x->connection);
+    x->all->on_resumed(x->all->user);
+}
+
+static void on_wake(void *user)
+{
+    resume_stream(user);
+}
+
+/* The library finds the socket closed and ends the exchange. */
+static void on_stalled(void *user)
+{
+    struct exchange *x = user;
+
+    log_info("http.stalled", "remote=%s does not read its stream, closing it", x->remote);
+    (void) shutdown(socket_of(x), SHUT_RDWR);
+}
+
+static ssize_t on_read_stream(void *cls, uint64_t position, char *room, size_t room_size)
+{
+    struct exchange *x = cls;
+    struct answer_stream *stream = x->request.answer.stream;
+    ptrdiff_t size;
+
+    (void) position;
+    size = x->is_cut ? ANSWER_STREAM_END : stream->read(stream, room, room_size);
+    if (size == ANSWER_STREAM_END)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    if (size == 0) {
+        x->is_suspended = true;
+        MHD_suspend_connection(x->connection);
+    }
+    return size;
+}
+
+static struct MHD_Response *make_stream(struct exchange *x)
+{
+    struct answer_stream *stream = x->request.answer.stream;
+    struct MHD_Response *response = MHD_create_response_from_callback(
+            MHD_SIZE_UNKNOWN, STREAM_BLOCK, on_read_stream, x, /* free= */ NULL);
+    int size = STREAM_SEND_BUFFER;
+
+    if (!response)
+        return NULL;
+    stream->on_wake = on_wake;
+    stream->on_stalled = on_stalled;
+    stream->user = x;
+    (void) setsockopt(socket_of(x), SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    x->state = EXCHANGE_STREAMING;
+    push(&x->all->first_streaming, x);
+    return response;
 }
 
 /* ---- answering ---- */
 
 /* The body goes over to the response. */
-static struct MHD_Response *make_response(struct answer *answer)
+static struct MHD_Response *make_whole(struct answer *answer)
 {
     enum MHD_ResponseMemoryMode mode = MHD_RESPMEM_PERSISTENT;
     void *body = (void *) (uintptr_t) answer->body;
@@ -107,13 +188,15 @@ static void add_headers(struct MHD_Response *response, const struct answer *answ
 
 static enum MHD_Result queue_answer(struct exchange *x)
 {
-    struct MHD_Response *response = make_response(&x->request.answer);
+    struct MHD_Response *response;
     enum MHD_Result result;
 
     x->state = EXCHANGE_DONE;
+    response = x->request.answer.stream ? make_stream(x) : make_whole(&x->request.answer);
     if (!response)
         return MHD_NO;
     add_headers(response, &x->request.answer);
+    x->all->answers[x->request.answer.status / 100]++;
     result = MHD_queue_response(x->connection, (unsigned) x->request.answer.status, response);
     MHD_destroy_response(response);
     return result;
@@ -173,11 +256,9 @@ static bool accepts_gzip(const char *value)
 
 static bool get_local(const struct exchange *x, struct sockaddr_storage *ret_local)
 {
-    const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     socklen_t size = sizeof *ret_local;
 
-    return info && getsockname(info->connect_fd, (struct sockaddr *) ret_local, &size) == 0;
+    return getsockname(socket_of(x), (struct sockaddr *) ret_local, &size) == 0;
 }
 
 /* While no token exists, everybody on loopback is admin, and nobody else is anything. */
@@ -263,19 +344,33 @@ static void on_done(struct rest_request *request)
 {
     struct exchange *x = request->user;
 
-    remove_waiting(x);
+    remove_from(&x->all->first_waiting, x);
     x->state = EXCHANGE_DONE;
     MHD_resume_connection(x->connection);
     x->all->on_resumed(x->all->user);
 }
 
+static void note_remote(struct exchange *x)
+{
+    const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+    if (info)
+        listen_format_address(info->client_addr, x->remote);
+}
+
 static enum MHD_Result submit(struct exchange *x, const char *method)
 {
+    note_remote(x);
     x->request = (struct rest_request){
             .method = method,
             .target = x->target,
             .content_type = header(x, MHD_HTTP_HEADER_CONTENT_TYPE),
             .if_none_match = header(x, MHD_HTTP_HEADER_IF_NONE_MATCH),
+            .last_event_id = header(x, "Last-Event-ID"),
+            .user_agent = header(x, MHD_HTTP_HEADER_USER_AGENT),
+            .remote = x->remote,
+            .takes_streams = true,
             .accepts_gzip = accepts_gzip(header(x, MHD_HTTP_HEADER_ACCEPT_ENCODING)),
             .body = buffer_size(&x->body) > 0 ? buffer_front(&x->body) : NULL,
             .body_size = buffer_size(&x->body),
@@ -286,7 +381,7 @@ static enum MHD_Result submit(struct exchange *x, const char *method)
     if (rest_submit(x->all->rest, &x->request) == REST_ANSWERED)
         return queue_answer(x);
     x->state = EXCHANGE_WAITING;
-    push_waiting(x);
+    push(&x->all->first_waiting, x);
     MHD_suspend_connection(x->connection);
     return MHD_YES;
 }
@@ -328,8 +423,9 @@ enum MHD_Result exchange_on_request(void *cls, struct MHD_Connection *connection
         return size > 0 ? on_body(x, data, size) : on_end(x, method);
     case EXCHANGE_DONE:
         return queue_answer(x);
-    case EXCHANGE_WAITING:
-        break; /* a suspended connection is not called */
+    case EXCHANGE_WAITING:   /* a suspended connection is not called, */
+    case EXCHANGE_STREAMING: /* nor is one that was answered */
+        break;
     }
     return MHD_NO;
 }
@@ -343,6 +439,8 @@ void exchange_on_completed(void *cls, struct MHD_Connection *connection, void **
     if (!x)
         return;
     assert(x->state != EXCHANGE_WAITING);
+    if (x->state == EXCHANGE_STREAMING)
+        remove_from(&x->all->first_streaming, x);
     release_body(x);
     answer_done(&x->request.answer);
     free(x->target);
@@ -355,4 +453,8 @@ void exchanges_close(struct exchanges *all)
     all->is_closing = true;
     while (all->first_waiting)
         rest_cancel(all->rest, &all->first_waiting->request, E_SHUTTING_DOWN);
+    for (struct exchange *x = all->first_streaming; x; x = x->next) {
+        x->is_cut = true;
+        resume_stream(x);
+    }
 }

@@ -9,17 +9,19 @@
 #include "config/config.h"
 #include "rest/rest.h"
 
+#define EXCHANGE_CLASSES 6 /* of status codes: 1xx to 5xx, and [0] for none */
+
 struct exchange;
 
 /* What the exchanges of one listener share. */
 struct exchanges {
     struct rest *rest;           /* borrowed */
     const struct config *config; /* borrowed */
-    struct exchange *first_waiting;
-    size_t body_bytes; /* held for requests that are still being read */
-    bool is_closing;   /* every request is answered with 503 */
-    /* A suspended connection was resumed: the library has to run soon. Not called from inside it.
-     */
+    struct exchange *first_waiting, *first_streaming;
+    size_t body_bytes;                  /* held for requests that are still being read */
+    bool is_closing;                    /* every request is answered with 503 */
+    uint64_t answers[EXCHANGE_CLASSES]; /* by the first digit of their status */
+    /* A suspended connection was resumed: the library has to run soon. */
     void (*on_resumed)(void *user);
     void *user;
 };
@@ -32,5 +34,5 @@ enum MHD_Result exchange_on_request(void *cls, struct MHD_Connection *connection
 void exchange_on_completed(void *cls, struct MHD_Connection *connection, void **context,
                            enum MHD_RequestTerminationCode code);
 
-/* Ends all waiting ones with 503 shutting_down, and refuses all to come. */
+/* Ends all waiting ones with 503 shutting_down, and all streams; refuses all to come. */
 void exchanges_close(struct exchanges *all);

@@ -23,6 +23,7 @@
 #include "base/memory.h"
 #include "http/exchange.h"
 #include "http/listen.h"
+#include "rest/metrics.h"
 
 #define IDLE_TIMEOUT_S 45U
 #define LAST_RUNS      8 /* of a daemon before it stops, to get the last answers out */
@@ -36,6 +37,7 @@ struct listener {
     unsigned open_handles; /* of the two */
     unsigned limit;        /* of connections */
     bool was_full;         /* after it ran last */
+    bool has_resumed;      /* a connection, since it began to run last */
     char bound[LISTEN_TEXT_SIZE];
 };
 
@@ -64,12 +66,14 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     run(poll->data);
 }
 
+static unsigned count_connections(const struct listener *l)
+{
+    return MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+}
+
 static bool is_full(const struct listener *l)
 {
-    const union MHD_DaemonInfo *info =
-            MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-
-    return info->num_connections >= l->limit;
+    return count_connections(l) >= l->limit;
 }
 
 /* A daemon that was full looks at its listening socket again only at the beginning of a run, and
@@ -86,8 +90,9 @@ static void run(struct listener *l)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms;
 
+    l->has_resumed = false;
     (void) MHD_run(l->daemon);
-    if (wants_to_accept(l))
+    if (wants_to_accept(l) || l->has_resumed)
         (void) uv_timer_start(&l->timer, on_timer, /* timeout= */ 0, /* repeat= */ 0);
     else if (MHD_get_timeout(l->daemon, &wait_ms) == MHD_YES)
         (void) uv_timer_start(&l->timer, on_timer, wait_ms, /* repeat= */ 0);
@@ -99,6 +104,7 @@ static void on_resumed(void *user)
 {
     struct listener *l = user;
 
+    l->has_resumed = true;
     (void) uv_timer_start(&l->timer, on_timer, /* timeout= */ 0, /* repeat= */ 0);
 }
 
@@ -232,6 +238,39 @@ static int open_listener(struct http *h, const struct config_address *address, c
     return 0;
 }
 
+/* ---- figures ---- */
+
+static void write_requests(struct metrics_text *text, const struct http *h)
+{
+    char code[] = "0xx";
+    const struct metric_label label = {"code", code};
+
+    metrics_text_family(text, "blefleet_http_requests_total", METRIC_COUNTER,
+                        "Requests over HTTP, by the class of the answer's status code.");
+    for (size_t class = 1; class < EXCHANGE_CLASSES; class ++) {
+        uint64_t count = 0;
+
+        for (size_t i = 0; i < h->count; i++)
+            count += h->listeners[i] ? h->listeners[i]->exchanges.answers[class] : 0;
+        code[0] = (char) ('0' + class);
+        metrics_text_sample(text, &label, 1, (double) count);
+    }
+}
+
+static void write_metrics(void *user, struct metrics_text *text)
+{
+    const struct http *h = user;
+    unsigned connections = 0;
+
+    write_requests(text, h);
+    for (size_t i = 0; i < h->count; i++)
+        connections += h->listeners[i] ? count_connections(h->listeners[i]) : 0;
+    metrics_text_figure(text, "blefleet_http_connections", METRIC_GAUGE,
+                        "Open connections of clients over HTTP.", connections);
+}
+
+/* ---- the door ---- */
+
 /* Nobody is told of the end of what is open already. */
 static void abandon(struct http *h)
 {
@@ -258,6 +297,7 @@ int http_new(struct uv_loop_s *loop, struct rest *rest, const struct config *con
             return result;
         }
     }
+    metrics_register_collector(rest_metrics(rest), write_metrics, h);
     *ret_http = h;
     return 0;
 }
@@ -279,6 +319,9 @@ void http_close(struct http *h, void (*on_closed)(void *user), void *user)
 
 void http_free(struct http *h)
 {
-    assert(!h || h->open == 0);
+    if (!h)
+        return;
+    assert(h->open == 0);
+    metrics_unregister(rest_metrics(h->rest), h);
     free(h);
 }

@@ -80,18 +80,27 @@ int listen_open(const struct config_address *address, int *ret_fd, char *ret_err
     return result;
 }
 
+void listen_format_address(const struct sockaddr *address, char ret_text[LISTEN_TEXT_SIZE])
+{
+    const union any_address *a = (const union any_address *) address;
+    char host[INET6_ADDRSTRLEN] = "?";
+
+    if (address->sa_family == AF_INET6) {
+        (void) inet_ntop(AF_INET6, &a->six.sin6_addr, host, sizeof host);
+        snprintf(ret_text, LISTEN_TEXT_SIZE, "[%s]:%u", host, ntohs(a->six.sin6_port));
+    } else if (address->sa_family == AF_INET) {
+        (void) inet_ntop(AF_INET, &a->four.sin_addr, host, sizeof host);
+        snprintf(ret_text, LISTEN_TEXT_SIZE, "%s:%u", host, ntohs(a->four.sin_port));
+    } else {
+        snprintf(ret_text, LISTEN_TEXT_SIZE, "?:0");
+    }
+}
+
 void listen_format(int fd, char ret_text[LISTEN_TEXT_SIZE])
 {
     union any_address a = {0};
     socklen_t size = sizeof a;
-    char host[INET6_ADDRSTRLEN] = "?";
 
     (void) getsockname(fd, &a.any, &size);
-    if (a.any.sa_family == AF_INET6) {
-        (void) inet_ntop(AF_INET6, &a.six.sin6_addr, host, sizeof host);
-        snprintf(ret_text, LISTEN_TEXT_SIZE, "[%s]:%u", host, ntohs(a.six.sin6_port));
-    } else {
-        (void) inet_ntop(AF_INET, &a.four.sin_addr, host, sizeof host);
-        snprintf(ret_text, LISTEN_TEXT_SIZE, "%s:%u", host, ntohs(a.four.sin_port));
-    }
+    listen_format_address(&a.any, ret_text);
 }

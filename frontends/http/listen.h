@@ -12,5 +12,10 @@
 int listen_open(const struct config_address *address, int *ret_fd, char *ret_error,
                 size_t error_size);
 
-/* "127.0.0.1:8080", "[::1]:8080": where it is bound. */
+struct sockaddr;
+
+/* "127.0.0.1:8080", "[::1]:8080"; "?:0" of any other family. */
+void listen_format_address(const struct sockaddr *address, char ret_text[LISTEN_TEXT_SIZE]);
+
+/* The same of where a socket is bound. */
 void listen_format(int fd, char ret_text[LISTEN_TEXT_SIZE]);

@@ -4,55 +4,9 @@
 #include <stdio.h>
 
 #include "json/element_name.h"
+#include "json/packet_json.h"
 
-#define RSSI_MIN          (-127)
-#define RSSI_MAX          20
 #define COMPANY_TEXT_SIZE 6 /* "65535" and NUL */
-
-/* ---- pieces of both forms ---- */
-
-/* What a radio cannot have measured (0 is "not told", 127 "not available") is null. */
-static void write_rssi(struct writer *w, int rssi)
-{
-    if (rssi == 0 || rssi > RSSI_MAX)
-        writer_null(w, "rssi");
-    else
-        writer_integer(w, "rssi", rssi < RSSI_MIN ? RSSI_MIN : rssi);
-}
-
-static void write_name(struct writer *w, const char *name, size_t size)
-{
-    if (name && size > 0)
-        writer_text_sized(w, "name", name, size);
-    else
-        writer_null(w, "name");
-}
-
-static void write_uuid(struct writer *w, const char *key, const struct ble_uuid *uuid)
-{
-    char text[BLE_UUID_TEXT_SIZE];
-
-    ble_uuid_format(text, uuid);
-    writer_text(w, key, text);
-}
-
-static void write_keyed_by_uuid(struct writer *w, const struct ble_uuid *uuid, const uint8_t *data,
-                                size_t size)
-{
-    char key[BLE_UUID_TEXT_SIZE];
-
-    ble_uuid_format(key, uuid);
-    writer_hex(w, key, data, size);
-}
-
-static void write_keyed_by_company(struct writer *w, uint16_t company, const uint8_t *data,
-                                   size_t size)
-{
-    char key[COMPANY_TEXT_SIZE];
-
-    snprintf(key, sizeof key, "%u", company);
-    writer_hex(w, key, data, size);
-}
 
 /* ---- the merged view ---- */
 
@@ -85,7 +39,7 @@ static void write_merged_uuids(struct writer *w, const struct gateway *g,
     for (size_t i = 0; gateway_get_element(g, d, i, &element); i++) {
         if (element.has_uuid && advertising_data_kind(element.type) == AD_KIND_UUID &&
             !is_outdone(g, d, i, &element))
-            write_uuid(w, NULL, &element.uuid);
+            packet_json_write_uuid(w, NULL, &element.uuid);
     }
     writer_end_array(w);
 }
@@ -98,7 +52,7 @@ static void write_merged_manufacturer_data(struct writer *w, const struct gatewa
     writer_begin_object(w, "manufacturer_data");
     for (size_t i = 0; gateway_get_element(g, d, i, &element); i++) {
         if (element.has_company)
-            write_keyed_by_company(w, element.company, element.data, element.size);
+            packet_json_write_by_company(w, element.company, element.data, element.size);
     }
     writer_end_object(w);
 }
@@ -112,15 +66,15 @@ static void write_merged_service_data(struct writer *w, const struct gateway *g,
     for (size_t i = 0; gateway_get_element(g, d, i, &element); i++) {
         if (element.has_uuid && advertising_data_kind(element.type) == AD_KIND_SERVICE_DATA &&
             !is_outdone(g, d, i, &element))
-            write_keyed_by_uuid(w, &element.uuid, element.data, element.size);
+            packet_json_write_by_uuid(w, &element.uuid, element.data, element.size);
     }
     writer_end_object(w);
 }
 
 static void write_raw(struct writer *w, const struct gateway_packet *packet)
 {
-    if (packet && !packet->is_parsed)
-        writer_hex(w, "raw", packet->data, packet->size);
+    if (packet)
+        packet_json_write_raw(w, packet->is_parsed, packet->data, packet->size);
     else
         writer_null(w, "raw");
 }
@@ -141,22 +95,19 @@ static void write_identity(struct writer *w, const struct gateway_device *d)
     writer_address(w, "address", d->address);
     writer_text(w, "address_type", address_type(d));
     writer_null(w, "identity");
-    write_name(w, d->name, d->name_size);
+    packet_json_write_name(w, d->name, d->name_size);
     writer_text(w, "alias", d->config ? d->config->alias : NULL);
     writer_null(w, "kind");
 }
 
 static void write_signal(struct writer *w, const struct gateway_device *d)
 {
-    write_rssi(w, d->rssi);
+    packet_json_write_rssi(w, d->rssi);
     writer_number(w, "rssi_smoothed", d->rssi_smoothed, 1);
     writer_text(w, "proxy", d->proxy);
     writer_text(w, "area", d->area);
     writer_null(w, "connectable");
-    if (d->has_tx_power)
-        writer_integer(w, "tx_power", d->tx_power);
-    else
-        writer_null(w, "tx_power");
+    packet_json_write_optional(w, "tx_power", d->has_tx_power, d->tx_power);
 }
 
 /* The contract has no null for these: never is the epoch. */
@@ -202,7 +153,7 @@ static void write_element_key(struct writer *w, const struct gateway_element *el
     char company[COMPANY_TEXT_SIZE];
 
     if (element->has_uuid) {
-        write_uuid(w, "key", &element->uuid);
+        packet_json_write_uuid(w, "key", &element->uuid);
     } else if (element->has_company) {
         snprintf(company, sizeof company, "%u", element->company);
         writer_text(w, "key", company);
@@ -233,54 +184,11 @@ static void write_elements(struct writer *w, const struct gateway *g,
     writer_end_array(w);
 }
 
-static bool has_uuid_before(const struct advertising_data *ad, size_t index)
-{
-    for (size_t i = 0; i < index; i++) {
-        if (ble_uuid_equal(&ad->uuids[i], &ad->uuids[index]))
-            return true;
-    }
-    return false;
-}
-
-static void write_parsed_lists(struct writer *w, const struct advertising_data *ad)
-{
-    writer_begin_array(w, "service_uuids");
-    for (size_t i = 0; i < ad->uuids_count; i++) {
-        if (!has_uuid_before(ad, i))
-            write_uuid(w, NULL, &ad->uuids[i]);
-    }
-    writer_end_array(w);
-    writer_begin_object(w, "manufacturer_data");
-    for (size_t i = 0; i < ad->manufacturer_data_count; i++) {
-        const struct ad_manufacturer_data *item = &ad->manufacturer_data[i];
-
-        write_keyed_by_company(w, item->company, item->value.data, item->value.size);
-    }
-    writer_end_object(w);
-    writer_begin_object(w, "service_data");
-    for (size_t i = 0; i < ad->service_data_count; i++) {
-        const struct ad_service_data *item = &ad->service_data[i];
-
-        write_keyed_by_uuid(w, &item->uuid, item->value.data, item->value.size);
-    }
-    writer_end_object(w);
-}
-
-static void write_optional(struct writer *w, const char *key, bool is_there, int value)
-{
-    if (is_there)
-        writer_integer(w, key, value);
-    else
-        writer_null(w, key);
-}
-
 static void write_parsed(struct writer *w, const struct advertising_data *ad)
 {
-    write_name(w, (const char *) ad->name.data, ad->name.size);
-    write_parsed_lists(w, ad);
-    write_optional(w, "tx_power", ad->has_tx_power, ad->tx_power);
-    write_optional(w, "flags", ad->has_flags, ad->flags);
-    write_optional(w, "appearance", ad->has_appearance, ad->appearance);
+    packet_json_write_content(w, ad);
+    packet_json_write_optional(w, "flags", ad->has_flags, ad->flags);
+    packet_json_write_optional(w, "appearance", ad->has_appearance, ad->appearance);
     writer_begin_array(w, "unknown");
     for (size_t i = 0; i < ad->others_count; i++) {
         writer_begin_object(w, NULL);
@@ -304,7 +212,7 @@ static void write_latest(struct writer *w, const struct gateway *g, const struct
     writer_begin_object(w, "latest");
     writer_time(w, "time", gateway_wall(g, packet.time));
     writer_text(w, "proxy", packet.proxy);
-    write_rssi(w, packet.rssi);
+    packet_json_write_rssi(w, packet.rssi);
     write_raw(w, &packet);
     write_parsed(w, &ad);
     writer_end_object(w);
@@ -320,7 +228,7 @@ static void write_sources(struct writer *w, const struct gateway *g, const struc
             continue;
         writer_begin_object(w, NULL);
         writer_text(w, "proxy", source.proxy);
-        write_rssi(w, source.rssi);
+        packet_json_write_rssi(w, source.rssi);
         writer_number(w, "rssi_smoothed", source.rssi_smoothed, 1);
         writer_time(w, "last_seen", gateway_wall(g, source.last_seen));
         writer_unsigned(w, "advertisements", source.advertisements);

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-const char *const info_json_parts[] = {"core", NULL};
+const char *const info_json_parts[] = {"core", "voices", NULL};
 
 static void write_counts(struct writer *w, const struct gateway_info *info)
 {
@@ -14,15 +14,19 @@ static void write_counts(struct writer *w, const struct gateway_info *info)
     writer_end_object(w);
 }
 
-/* The parts behind these two are not there; their fields are, always. */
-static void write_absent(struct writer *w)
+static void write_mqtt(struct writer *w, const struct info_json_mqtt *mqtt)
 {
     writer_begin_object(w, "mqtt");
-    writer_text(w, "state", "disabled");
-    writer_null(w, "broker");
-    writer_null(w, "protocol");
-    writer_null(w, "last_error");
+    writer_text(w, "state", mqtt ? mqtt->state : "disabled");
+    writer_text(w, "broker", mqtt ? mqtt->broker : NULL);
+    writer_text(w, "protocol", mqtt ? mqtt->protocol : NULL);
+    writer_text(w, "last_error", mqtt ? mqtt->last_error : NULL);
     writer_end_object(w);
+}
+
+/* The part behind this is not there; its fields are, always. */
+static void write_absent(struct writer *w)
+{
     writer_begin_object(w, "recorder");
     writer_bool(w, "enabled", false);
     writer_unsigned(w, "bytes", 0);
@@ -36,6 +40,14 @@ static void write_check(struct writer *w, const char *name, const char *status, 
     writer_text(w, "status", status);
     writer_text(w, "detail", detail);
     writer_end_object(w);
+}
+
+static void write_mqtt_check(struct writer *w, const struct info_json_mqtt *mqtt)
+{
+    if (mqtt->is_connected)
+        write_check(w, "mqtt", "pass", NULL);
+    else
+        write_check(w, "mqtt", "warn", mqtt->last_error ? mqtt->last_error : mqtt->state);
 }
 
 static void count_proxies(const struct gateway *g, size_t *ret_enabled, size_t *ret_online)
@@ -53,7 +65,8 @@ static void count_proxies(const struct gateway *g, size_t *ret_enabled, size_t *
     *ret_online = online;
 }
 
-void info_json_write(struct writer *w, const char *key, const struct gateway *g)
+void info_json_write(struct writer *w, const char *key, const struct gateway *g,
+                     const struct info_json_mqtt *mqtt)
 {
     struct gateway_info info;
 
@@ -69,6 +82,7 @@ void info_json_write(struct writer *w, const char *key, const struct gateway *g)
     writer_end_array(w);
     write_counts(w, &info);
     writer_number(w, "adverts_per_s", info.advertisements_per_s, 1);
+    write_mqtt(w, mqtt);
     write_absent(w);
     writer_begin_array(w, "restart_required");
     writer_end_array(w);
@@ -82,22 +96,36 @@ void info_json_write_liveness(struct writer *w, const char *key)
     writer_end_object(w);
 }
 
-void info_json_write_readiness(struct writer *w, const char *key, const struct gateway *g)
+static void write_store_check(struct writer *w, const struct gateway_keeping *keeping)
 {
+    write_check(w, "store", keeping->is_failing ? "fail" : "pass",
+                keeping->is_failing ? keeping->error : NULL);
+}
+
+bool info_json_write_readiness(struct writer *w, const char *key, const struct gateway *g,
+                               const struct info_json_mqtt *mqtt)
+{
+    struct gateway_keeping keeping;
     size_t enabled, online;
+    bool is_well;
     char detail[64];
 
+    gateway_get_keeping(g, &keeping);
     count_proxies(g, &enabled, &online);
     snprintf(detail, sizeof detail, "%zu of %zu online", online, enabled);
+    is_well = online == enabled && (!mqtt || mqtt->is_connected);
     writer_begin_object(w, key);
-    writer_text(w, "status", online == enabled ? "pass" : "warn");
+    writer_text(w, "status", keeping.is_failing ? "fail" : is_well ? "pass" : "warn");
     writer_begin_object(w, "checks");
-    write_check(w, "store", "pass", NULL);
+    write_store_check(w, &keeping);
     write_check(w, "http", "pass", NULL);
     if (online == enabled)
         write_check(w, "proxies", "pass", NULL);
     else
         write_check(w, "proxies", "warn", detail);
+    if (mqtt)
+        write_mqtt_check(w, mqtt);
     writer_end_object(w);
     writer_end_object(w);
+    return !keeping.is_failing;
 }

@@ -7,11 +7,23 @@
 /* Names of the parts that are there ("core"), ending with NULL. */
 extern const char *const info_json_parts[];
 
-/* Schema Info. */
-void info_json_write(struct writer *w, const char *key, const struct gateway *g);
+/* How the MQTT frontend is. */
+struct info_json_mqtt {
+    const char *state;      /* "connecting", "connected", "waiting_retry", "failed" */
+    const char *broker;     /* "mqtt://127.0.0.1:1883" */
+    const char *protocol;   /* "5", "3.1.1"; NULL: not connected */
+    const char *last_error; /* NULL: none */
+    bool is_connected;
+};
+
+/* Schema Info. mqtt NULL: it is disabled. */
+void info_json_write(struct writer *w, const char *key, const struct gateway *g,
+                     const struct info_json_mqtt *mqtt);
 
 /* Schema Health of liveness: if this runs, we live. */
 void info_json_write_liveness(struct writer *w, const char *key);
 
-/* Schema Health of readiness. What decides (store, HTTP) passes, or nobody could ask. */
-void info_json_write_readiness(struct writer *w, const char *key, const struct gateway *g);
+/* Schema Health of readiness. Returns whether it is ready: the store decides (and HTTP, but if that
+ * did not work nobody could ask). */
+bool info_json_write_readiness(struct writer *w, const char *key, const struct gateway *g,
+                               const struct info_json_mqtt *mqtt);

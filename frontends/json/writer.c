@@ -172,6 +172,12 @@ void writer_text(struct writer *w, const char *key, const char *text)
         writer_null(w, key);
 }
 
+void writer_json(struct writer *w, const char *key, const char *json, size_t size)
+{
+    begin_value(w, key);
+    buffer_append(&w->text, json, size);
+}
+
 void writer_hex(struct writer *w, const char *key, const uint8_t *data, size_t size)
 {
     begin_value(w, key);

@@ -38,6 +38,9 @@ void writer_number(struct writer *w, const char *key, double value, int decimals
 void writer_text(struct writer *w, const char *key, const char *text);
 void writer_text_sized(struct writer *w, const char *key, const void *text, size_t size);
 
+/* What is JSON text already, as it is. */
+void writer_json(struct writer *w, const char *key, const char *json, size_t size);
+
 /* Lower-case hex. */
 void writer_hex(struct writer *w, const char *key, const uint8_t *data, size_t size);
 

@@ -5,18 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void take_text(struct answer *a, int status, const char *content_type, struct writer *w)
-{
-    a->status = status;
-    a->content_type = content_type;
-    a->body_size = buffer_size(&w->text);
-    a->body = buffer_take_text(&w->text);
-    a->body_is_static = false;
-}
-
 void answer_done(struct answer *a)
 {
     free(answer_take_body(a));
+    if (a->stream)
+        a->stream->free(a->stream);
     *a = (struct answer){0};
 }
 
@@ -44,9 +37,18 @@ void answer_add_header(struct answer *a, const char *name, const char *format, .
     a->headers_count++;
 }
 
+void answer_set_text(struct answer *a, int status, const char *content_type, struct buffer *text)
+{
+    a->status = status;
+    a->content_type = content_type;
+    a->body_size = buffer_size(text);
+    a->body = buffer_take_text(text);
+    a->body_is_static = false;
+}
+
 void answer_set_json(struct answer *a, int status, struct writer *w)
 {
-    take_text(a, status, "application/json", w);
+    answer_set_text(a, status, "application/json", &w->text);
 }
 
 void answer_set_problem(struct answer *a, const struct problem *problem)
@@ -56,5 +58,5 @@ void answer_set_problem(struct answer *a, const struct problem *problem)
     if (problem->retry_after_s > 0)
         answer_add_header(a, "Retry-After", "%u", problem->retry_after_s);
     problem_json_write(&w, problem);
-    take_text(a, problem->status, "application/problem+json", &w);
+    answer_set_text(a, problem->status, "application/problem+json", &w.text);
 }

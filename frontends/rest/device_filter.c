@@ -67,12 +67,33 @@ static bool contains(const char *text, size_t size, const char *part)
     return false;
 }
 
+bool device_filter_accepts_name(const struct device_filter *f, const char *name, size_t size)
+{
+    return contains(name, size, f->name);
+}
+
+bool device_filter_accepts_uuid(const struct device_filter *f, const struct ble_uuid *uuid)
+{
+    for (size_t i = 0; i < f->uuids_count; i++) {
+        if (ble_uuid_equal(&f->uuids[i], uuid))
+            return true;
+    }
+    return false;
+}
+
+bool device_filter_accepts_company(const struct device_filter *f, uint16_t company,
+                                   const uint8_t *data, size_t size)
+{
+    return company == f->company && size >= f->prefix_size &&
+           (f->prefix_size == 0 || memcmp(data, f->prefix, f->prefix_size) == 0);
+}
+
 static bool name_matches(const struct device_filter *f, const struct gateway_device *d)
 {
     const char *alias = d->config ? d->config->alias : NULL;
 
-    return (d->name && contains(d->name, d->name_size, f->name)) ||
-           (alias && contains(alias, strlen(alias), f->name));
+    return (d->name && device_filter_accepts_name(f, d->name, d->name_size)) ||
+           (alias && device_filter_accepts_name(f, alias, strlen(alias)));
 }
 
 static bool is_equal(const char *a, const char *b)
@@ -92,15 +113,6 @@ static bool proxy_matches(const struct device_filter *f, const struct gateway *g
     return false;
 }
 
-static bool has_one_of(const struct device_filter *f, const struct ble_uuid *uuid)
-{
-    for (size_t i = 0; i < f->uuids_count; i++) {
-        if (ble_uuid_equal(&f->uuids[i], uuid))
-            return true;
-    }
-    return false;
-}
-
 static bool uuids_match(const struct device_filter *f, const struct gateway *g,
                         const struct gateway_device *d)
 {
@@ -110,7 +122,7 @@ static bool uuids_match(const struct device_filter *f, const struct gateway *g,
         enum ad_kind kind = advertising_data_kind(element.type);
 
         if (element.has_uuid && (kind == AD_KIND_UUID || kind == AD_KIND_SERVICE_DATA) &&
-            has_one_of(f, &element.uuid))
+            device_filter_accepts_uuid(f, &element.uuid))
             return true;
     }
     return false;
@@ -122,9 +134,8 @@ static bool company_matches(const struct device_filter *f, const struct gateway 
     struct gateway_element element;
 
     for (size_t i = 0; gateway_get_element(g, d, i, &element); i++) {
-        if (element.has_company && element.company == f->company &&
-            element.size >= f->prefix_size &&
-            (f->prefix_size == 0 || memcmp(element.data, f->prefix, f->prefix_size) == 0))
+        if (element.has_company &&
+            device_filter_accepts_company(f, element.company, element.data, element.size))
             return true;
     }
     return false;
@@ -197,6 +208,13 @@ bool device_filter_matches(const struct device_filter *f, const struct gateway *
     if (f->uuids_count > 0 && !uuids_match(f, g, device))
         return false;
     return !f->has_company || company_matches(f, g, device);
+}
+
+bool device_filter_is_open(const struct device_filter *f)
+{
+    return !f->name && !f->proxy && !f->area && !f->kind && !f->has_rssi_min &&
+           f->uuids_count == 0 && !f->has_company && !f->has_seen_within &&
+           f->available == DEVICE_FILTER_ANY && f->connectable == DEVICE_FILTER_ANY;
 }
 
 bool device_filter_is_restless(const struct device_filter *f)

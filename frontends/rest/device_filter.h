@@ -58,6 +58,14 @@ void device_filter_done(struct device_filter *f);
 bool device_filter_matches(const struct device_filter *f, const struct gateway *g,
                            const struct gateway_device *device);
 
+/* Single conditions, for who keeps the facts of a device in another form: true when the value meets
+ * the condition that is set. device_filter_is_open: no condition is set. */
+bool device_filter_accepts_name(const struct device_filter *f, const char *name, size_t size);
+bool device_filter_accepts_uuid(const struct device_filter *f, const struct ble_uuid *uuid);
+bool device_filter_accepts_company(const struct device_filter *f, uint16_t company,
+                                   const uint8_t *data, size_t size);
+bool device_filter_is_open(const struct device_filter *f);
+
 /* True when a device can begin to match without a change being published: by mere loudness, by
  * being heard again, or by one more proxy. */
 bool device_filter_is_restless(const struct device_filter *f);

@@ -154,14 +154,14 @@ static void mark(struct device_waits *s, struct device_wait *wait)
         s->wake = gateway_timer_start(s->gateway, 0, on_wake, s);
 }
 
-static void on_device(void *user, unsigned reasons, const struct gateway_device *device)
+static void on_device(void *user, const struct gateway_device_change *change)
 {
     struct device_waits *s = user;
 
-    if (reasons & GATEWAY_DEVICE_FORGOTTEN)
+    if (change->reasons & GATEWAY_DEVICE_FORGOTTEN)
         return;
     for (struct device_wait *wait = s->first; wait; wait = wait->next) {
-        if (!wait->is_hit && device_list_includes(&wait->list, s->gateway, device))
+        if (!wait->is_hit && device_list_includes(&wait->list, s->gateway, change->device))
             mark(s, wait);
     }
 }

@@ -57,7 +57,7 @@ int handlers_info(struct call *call)
 {
     struct writer w = {0};
 
-    info_json_write(&w, NULL, call->gateway);
+    info_json_write(&w, NULL, call->gateway, call->mqtt);
     return answer_json(call, 200, &w);
 }
 
@@ -73,8 +73,9 @@ int handlers_readiness(struct call *call)
 {
     struct writer w = {0};
 
-    info_json_write_readiness(&w, NULL, call->gateway);
-    return answer_json(call, 200, &w);
+    bool is_ready = info_json_write_readiness(&w, NULL, call->gateway, call->mqtt);
+
+    return answer_json(call, is_ready ? 200 : 503, &w);
 }
 
 int handlers_contract(struct call *call)

@@ -4,6 +4,7 @@
 
 #include "rest/device_wait.h"
 #include "rest/faults.h"
+#include "rest/metrics.h"
 #include "rest/query.h"
 #include "rest/rest.h"
 #include "rest/routes.h"
@@ -11,6 +12,10 @@
 struct call {
     struct gateway *gateway;
     struct device_waits *waits;
+    struct clients *clients;
+    struct event_publisher *events;
+    struct metrics *metrics;
+    const struct info_json_mqtt *mqtt; /* NULL: disabled */
     struct rest_request *request;
     const struct query *query;
     char *const *parameters; /* of the path */

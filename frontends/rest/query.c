@@ -64,7 +64,7 @@ static void check_number(const struct query_rule *rule, const char *value, struc
     if (isinf(rule->high))
         faults_add_query(faults, rule->name, "must be at least %g", rule->low);
     else
-        faults_add_query(faults, rule->name, "must be %.0f to %.0f", rule->low, rule->high);
+        faults_add_query(faults, rule->name, "must be %g to %g", rule->low, rule->high);
 }
 
 static void check_enum(const struct query_rule *rule, const char *value, struct faults *faults)

@@ -13,8 +13,14 @@
 #include <strings.h>
 
 #include "base/memory.h"
+#include "rest/clients.h"
+#include "rest/event_metrics.h"
+#include "rest/event_publisher.h"
+#include "rest/gateway_metrics.h"
 #include "rest/handlers.h"
+#include "rest/metrics.h"
 #include "json/body.h"
+#include "json/info_json.h"
 
 #define WAITING_MAX   1024
 #define RETRY_AFTER_S 1 /* with every 503 of ours */
@@ -22,6 +28,11 @@
 struct rest {
     struct gateway *gateway; /* borrowed */
     struct device_waits *waits;
+    struct clients *clients;
+    struct event_publisher *events;
+    struct metrics *metrics;
+    rest_mqtt_fn *get_mqtt; /* NULL: disabled */
+    void *mqtt_user;
     bool is_stopped;
 };
 
@@ -113,14 +124,21 @@ static bool check_body(struct rest_request *request, const struct route *route)
 static int handle(struct rest *rest, struct rest_request *request, const struct route_match *match,
                   const struct query *query)
 {
+    struct info_json_mqtt mqtt = {0};
     struct call call = {
             .gateway = rest->gateway,
             .waits = rest->waits,
+            .clients = rest->clients,
+            .events = rest->events,
+            .metrics = rest->metrics,
+            .mqtt = rest->get_mqtt ? &mqtt : NULL,
             .request = request,
             .query = query,
             .parameters = match->parameters,
     };
 
+    if (rest->get_mqtt)
+        rest->get_mqtt(rest->mqtt_user, &mqtt);
     return match->route->handle(&call);
 }
 
@@ -161,13 +179,29 @@ struct rest *rest_new(struct gateway *g)
 
     rest->gateway = g;
     rest->waits = device_waits_new(g, waiting_capacity(gateway_config(g)));
+    rest->clients = clients_new();
+    rest->events = event_publisher_new(g, rest->clients);
+    rest->metrics = metrics_new();
+    metrics_register_collector(rest->metrics, gateway_metrics_collect, g);
+    metrics_register_collector(rest->metrics, event_metrics_collect, rest->events);
     return rest;
+}
+
+void rest_set_boot(struct rest *rest, uint32_t boot)
+{
+    event_publisher_set_boot(rest->events, boot);
+}
+
+void rest_log(struct rest *rest, const struct event_log_line *line)
+{
+    event_publisher_log(rest->events, line);
 }
 
 void rest_stop(struct rest *rest)
 {
     rest->is_stopped = true;
     device_waits_cancel_all(rest->waits, E_SHUTTING_DOWN);
+    event_publisher_stop(rest->events);
 }
 
 void rest_free(struct rest *rest)
@@ -176,6 +210,9 @@ void rest_free(struct rest *rest)
         return;
     rest_stop(rest);
     device_waits_free(rest->waits);
+    event_publisher_free(rest->events);
+    clients_free(rest->clients);
+    metrics_free(rest->metrics);
     free(rest);
 }
 
@@ -204,6 +241,22 @@ int rest_submit(struct rest *rest, struct rest_request *request)
 void rest_cancel(struct rest *rest, struct rest_request *request, int cause)
 {
     device_waits_cancel(rest->waits, request, cause);
+}
+
+struct clients *rest_clients(struct rest *rest)
+{
+    return rest->clients;
+}
+
+void rest_set_mqtt(struct rest *rest, rest_mqtt_fn *get, void *user)
+{
+    rest->get_mqtt = get;
+    rest->mqtt_user = user;
+}
+
+struct metrics *rest_metrics(struct rest *rest)
+{
+    return rest->metrics;
 }
 
 void rest_refuse(struct answer *ret_answer, int status, int cause, const char *detail)

@@ -18,6 +18,9 @@ enum rest_role { REST_ROLE_NONE, REST_ROLE_READ, REST_ROLE_CONTROL, REST_ROLE_AD
 /* "none", "read", "control", "admin". */
 const char *rest_role_name(enum rest_role role);
 
+struct clients;
+struct event_log_line;
+struct metrics;
 struct rest;
 struct device_wait;
 
@@ -29,6 +32,10 @@ struct rest_request {
     const char *target;        /* path and query as sent, percent-encoded: "/api/v1/info?a=b" */
     const char *content_type;  /* of the body; NULL: not told */
     const char *if_none_match; /* NULL: none */
+    const char *last_event_id; /* NULL: none */
+    const char *user_agent;    /* what the caller calls itself; NULL: not told */
+    const char *remote;        /* where it is, "192.0.2.7:51234"; NULL: not known */
+    bool takes_streams;        /* answers may be streams */
     bool accepts_gzip;
     const void *body;
     size_t body_size;
@@ -46,9 +53,17 @@ struct rest_request {
 /* The gateway must outlive it. */
 struct rest *rest_new(struct gateway *g);
 
-/* Answers all waiting requests (503 shutting_down), and every later one at once in the same way. */
+/* The first half of the ids of events: a number of this run, drawn at random. Before the first
+ * request. */
+void rest_set_boot(struct rest *rest, uint32_t boot);
+
+/* A line of the log, for the readers of events; those less than a warning are passed over. */
+void rest_log(struct rest *rest, const struct event_log_line *line);
+
+/* Answers all waiting requests (503 shutting_down), and every later one at once in the same way;
+ * ends all streams. */
 void rest_stop(struct rest *rest);
-void rest_free(struct rest *rest); /* stops first; accepts NULL */
+void rest_free(struct rest *rest); /* stops first; no stream may be left; accepts NULL */
 
 /* REST_ANSWERED: the answer is there, done is not called. 0: done will be called, exactly once and
  * never from inside submit; in any case by the deadline that the request itself names. Every fault
@@ -58,6 +73,17 @@ int rest_submit(struct rest *rest, struct rest_request *request);
 /* Ends the waiting of a request for which submit gave 0 and done was not called yet: done is called
  * from inside, with 503 and this cause (E_CANCELLED, E_SHUTTING_DOWN). */
 void rest_cancel(struct rest *rest, struct rest_request *request, int cause);
+
+/* The readers of ours, for whoever serves some (clients.h). */
+struct clients *rest_clients(struct rest *rest);
+
+/* The figures of GET /metrics, for whoever counts something (metrics.h). */
+struct metrics *rest_metrics(struct rest *rest);
+
+/* Who tells of the MQTT frontend, for /info and /readyz; NULL: it is disabled. */
+struct info_json_mqtt;
+typedef void rest_mqtt_fn(void *user, struct info_json_mqtt *ret_mqtt);
+void rest_set_mqtt(struct rest *rest, rest_mqtt_fn *get, void *user);
 
 /* For transports: the answer to a request that they refuse themselves (cause as in problem_json.h).
  * detail NULL: the sentence of the cause. */

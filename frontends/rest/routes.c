@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "rest/event_wish.h"
 #include "rest/handlers.h"
+#include "rest/handlers_events.h"
+#include "rest/handlers_voices.h"
 #include "rest/percent.h"
 
 #define API "/api/v1"
@@ -20,7 +23,7 @@ static const struct route table[] = {
         {"GET", API "/openapi.json", REST_ROLE_NONE, "core", handlers_contract, NULL, ROUTE_BODY_NONE},
         {"GET", "/healthz", REST_ROLE_NONE, "core", handlers_liveness, NULL, ROUTE_BODY_NONE},
         {"GET", "/readyz", REST_ROLE_NONE, "core", handlers_readiness, NULL, ROUTE_BODY_NONE},
-        ABSENT("GET", "/metrics", REST_ROLE_READ, "voices"),
+        {"GET", "/metrics", REST_ROLE_READ, "voices", handlers_metrics, NULL, ROUTE_BODY_NONE},
         {"GET", API "/proxies", REST_ROLE_READ, "core", handlers_proxies, handlers_proxies_query, ROUTE_BODY_NONE},
         ABSENT("POST", API "/proxies", REST_ROLE_ADMIN, "config"),
         {"GET", API "/proxies/{name}", REST_ROLE_READ, "core", handlers_proxy, NULL, ROUTE_BODY_NONE},
@@ -44,9 +47,9 @@ static const struct route table[] = {
         ABSENT("GET", API "/scan/needs", REST_ROLE_READ, "ears"),
         ABSENT("PUT", API "/scan/needs/{address}", REST_ROLE_CONTROL, "ears"),
         ABSENT("DELETE", API "/scan/needs/{address}", REST_ROLE_CONTROL, "ears"),
-        ABSENT("GET", API "/events", REST_ROLE_READ, "voices"),
-        ABSENT("GET", API "/clients", REST_ROLE_READ, "voices"),
-        ABSENT("GET", API "/logs", REST_ROLE_READ, "voices"),
+        {"GET", API "/events", REST_ROLE_READ, "voices", handlers_events, event_wish_rules, ROUTE_BODY_NONE},
+        {"GET", API "/clients", REST_ROLE_READ, "voices", handlers_clients, handlers_clients_query, ROUTE_BODY_NONE},
+        {"GET", API "/logs", REST_ROLE_READ, "voices", handlers_logs, handlers_logs_query, ROUTE_BODY_NONE},
         ABSENT("GET", API "/recorder", REST_ROLE_READ, "recorder"),
         ABSENT("POST", API "/recorder/replay", REST_ROLE_CONTROL, "recorder"),
         ABSENT("GET", API "/connections", REST_ROLE_READ, "links"),

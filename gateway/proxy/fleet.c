@@ -4,7 +4,6 @@
 #include <uv.h>
 
 #include "base/memory.h"
-#include "proxy/resolver.h"
 
 #define RATE_SECONDS 10
 
@@ -108,4 +107,10 @@ double fleet_rate(const struct fleet *f, size_t index)
     for (unsigned i = 0; i < filled; i++)
         sum += f->members[index].seconds[i];
     return filled ? sum / filled : 0;
+}
+
+void fleet_get_resolver_statistics(const struct fleet *f,
+                                   struct resolver_statistics *ret_statistics)
+{
+    resolver_get_statistics(f->resolver, ret_statistics);
 }

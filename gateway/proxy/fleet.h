@@ -3,6 +3,7 @@
 #pragma once
 
 #include "proxy/proxy.h"
+#include "proxy/resolver.h"
 
 struct fleet;
 
@@ -18,3 +19,6 @@ struct proxy *fleet_get(const struct fleet *f, size_t index);
 
 /* Advertisements per second over the last ten full seconds (fewer after the start). */
 double fleet_rate(const struct fleet *f, size_t index);
+
+void fleet_get_resolver_statistics(const struct fleet *f,
+                                   struct resolver_statistics *ret_statistics);

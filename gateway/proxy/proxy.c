@@ -23,11 +23,16 @@
 #include "ble/address.h"
 #include "esphome/client_session.h"
 #include "proxy/connection.h"
+#include "proxy/failures.h"
 #include "proxy/reconnect.h"
 #include "proxy/resolver.h"
 #include "proxy/subscription.h"
 
 #define TEXT_MAX 64 /* of what a device says of itself */
+
+/* Lines that one proxy may cause: one that comes and goes all day must not fill the log. */
+#define LOG_BURST  10
+#define LOG_WINDOW (600 * USEC_PER_SEC)
 
 struct slot_table {
     bool is_known;
@@ -50,6 +55,7 @@ struct proxy {
     struct reconnect reconnect;
     struct subscription subscription;
     int error_code, logged_error;
+    struct log_limit log_limit;
     char error_detail[200];
     usec_t error_time;
 
@@ -73,8 +79,11 @@ struct proxy {
     bool has_scanner;
     struct message_scanner_state scanner;
     struct slot_table slots;
-    uint64_t advertisements;
+    /* since the start */
+    uint64_t advertisements, skipped; /* skipped: by former sessions */
     usec_t last_advertisement;
+    uint64_t dials, greetings;
+    struct failures failures;
 };
 
 static void begin(struct proxy *p);
@@ -132,15 +141,28 @@ static double random_share(void)
 
 static void keep_error(struct proxy *p, int cause, const char *detail, usec_t now)
 {
+    failures_add(&p->failures, cause);
     p->error_code = cause;
     p->error_time = now;
     (void) snprintf(p->error_detail, sizeof p->error_detail, "%s", detail);
 }
 
-/* A new cause is told at once, the same one again at the 10th, 20th … try. */
-static void log_failure(struct proxy *p, usec_t delay)
+/* Whether one more line of what this proxy does may go into the log. */
+static bool may_log(struct proxy *p, usec_t now)
 {
-    if (p->logged_error == p->error_code && p->reconnect.tries % 10 != 0) {
+    unsigned held_back = 0;
+
+    if (!log_allowed(&p->log_limit, now, &held_back))
+        return false;
+    if (held_back > 0)
+        log_info("proxy.held_back", "name=%s lines=%u", p->settings.name, held_back);
+    return true;
+}
+
+/* A new cause is told at once, the same one again at the 10th, 20th … try. */
+static void log_failure(struct proxy *p, usec_t delay, usec_t now)
+{
+    if ((p->logged_error == p->error_code && p->reconnect.tries % 10 != 0) || !may_log(p, now)) {
         log_debug("proxy.failed", "name=%s cause=%s tries=%u retry_s=%.1f", p->settings.name,
                   error_token(p->error_code), p->reconnect.tries, (double) delay / USEC_PER_SEC);
         return;
@@ -161,12 +183,18 @@ static void on_connection_closed(void *user)
     maybe_finish_close(p);
 }
 
+static uint64_t skipped(const struct proxy *p)
+{
+    return p->skipped + (p->session ? client_session_reports_skipped(p->session) : 0);
+}
+
 /* Lets go of everything that belongs to one attempt. */
 static void release(struct proxy *p)
 {
     resolver_cancel(TAKE(p->look_up));
     if (connection_close(TAKE(p->connection), on_connection_closed, p))
         p->closing_connections++;
+    p->skipped = skipped(p);
     client_session_free(TAKE(p->session));
     p->subscription = (struct subscription){0};
     p->ready_since = 0;
@@ -211,7 +239,7 @@ static void finish(struct proxy *p, int cause, const char *detail)
     }
     keep_error(p, cause, detail, now);
     delay = reconnect_delay(&p->reconnect, cause, ready_for, p->has_deep_sleep, random_share());
-    log_failure(p, delay);
+    log_failure(p, delay, now);
     p->retry_at = now + delay;
     set_state(p, reconnect_is_hopeless(cause) ? PROXY_FAILED : PROXY_WAITING_RETRY, now);
     arm_timer(p);
@@ -277,7 +305,7 @@ static void send_message(struct proxy *p, const struct message *message)
 {
     int rc = client_session_send(p->session, message);
 
-    if (rc < 0)
+    if (rc < 0 && may_log(p, clock_now()))
         log_warning("proxy.send_failed", "name=%s message=%d cause=%s, ignoring", p->settings.name,
                     (int) message->type, error_token(rc));
 }
@@ -304,9 +332,10 @@ static void go_online(struct proxy *p, usec_t now)
 
     if (p->has_mac)
         ble_address_format(mac, p->mac);
-    log_info("proxy.online", "name=%s mac=%s esphome=%s api=%u.%u features=0x%02x encrypted=%d",
-             p->settings.name, mac, p->version, p->api_major, p->api_minor, p->features,
-             p->settings.is_encrypted);
+    if (may_log(p, now))
+        log_info("proxy.online", "name=%s mac=%s esphome=%s api=%u.%u features=0x%02x encrypted=%d",
+                 p->settings.name, mac, p->version, p->api_major, p->api_minor, p->features,
+                 p->settings.is_encrypted);
     p->logged_error = 0;
     p->error_code = 0;
     set_state(p, PROXY_ONLINE, now);
@@ -338,12 +367,14 @@ static void on_ready(void *user, const struct message_device_info *info, usec_t 
 
     learn(p, info);
     p->ready_since = now;
+    p->greetings++;
     reconnect_succeeded(&p->reconnect);
     if (p->features == 0) {
         keep_error(p, E_NOT_A_PROXY, "an ESPHome device without the bluetooth_proxy component",
                    now);
-        log_warning("proxy.no_bluetooth", "name=%s detail=\"%s\", staying connected",
-                    p->settings.name, p->error_detail);
+        if (may_log(p, now))
+            log_warning("proxy.no_bluetooth", "name=%s detail=\"%s\", staying connected",
+                        p->settings.name, p->error_detail);
         set_state(p, PROXY_ONLINE_NO_BLUETOOTH, now);
         return;
     }
@@ -533,6 +564,7 @@ static void on_resolved(void *user, int status, const struct sockaddr_storage *a
 static void begin(struct proxy *p)
 {
     p->retry_at = 0;
+    p->dials++;
     set_state(p, PROXY_RESOLVING, clock_now());
     p->look_up = resolver_start(p->resolver, p->settings.host, p->settings.port, on_resolved, p);
     arm_timer(p);
@@ -570,8 +602,9 @@ static void check_subscription(struct proxy *p, usec_t now)
             "connected, but another client holds its advertisements; end that client's Bluetooth "
             "proxy connection",
             now);
-    log_warning("proxy.subscription_refused", "name=%s detail=\"%s\", asking again",
-                p->settings.name, p->error_detail);
+    if (may_log(p, now))
+        log_warning("proxy.subscription_refused", "name=%s detail=\"%s\", asking again",
+                    p->settings.name, p->error_detail);
     set_state(p, PROXY_SUBSCRIPTION_REFUSED, now);
 }
 
@@ -628,6 +661,7 @@ struct proxy *proxy_new(struct uv_loop_s *loop, struct resolver *resolver,
     p->resolver = resolver;
     p->settings = *settings;
     p->callbacks = *callbacks;
+    p->log_limit = (struct log_limit){.burst = LOG_BURST, .window = LOG_WINDOW};
     p->since = clock_now();
     p->state = PROXY_DISABLED;
     (void) uv_timer_init(loop, &p->timer); /* cannot fail */
@@ -707,7 +741,11 @@ void proxy_get_status(const struct proxy *p, struct proxy_status *ret_status)
             .slots_since = p->slots.since,
             .slots_allocated_count = p->slots.count,
             .advertisements = p->advertisements,
+            .advertisements_skipped = skipped(p),
             .last_advertisement = p->last_advertisement,
             .round_trip = p->connection ? connection_round_trip(p->connection) : 0,
+            .dials = p->dials,
+            .greetings = p->greetings,
+            .failures = &p->failures,
     };
 }

@@ -14,6 +14,7 @@
 #include "esphome/message.h"
 
 struct uv_loop_s;
+struct failures;
 struct resolver;
 struct proxy;
 
@@ -85,8 +86,12 @@ struct proxy_status { /* texts and arrays are borrowed until the next turn of th
     const usec_t *slots_since;
     size_t slots_allocated_count;
     uint64_t advertisements;
+    uint64_t advertisements_skipped; /* left out by its sessions: too long, or without an address */
     usec_t last_advertisement;
-    usec_t round_trip; /* of TCP; 0: not connected */
+    usec_t round_trip;  /* of TCP; 0: not connected */
+    uint64_t dials;     /* attempts at a conversation */
+    uint64_t greetings; /* conversations in which it said who it is */
+    const struct failures *failures;
 };
 
 /* A disabled one does nothing. settings and callbacks are copied. */

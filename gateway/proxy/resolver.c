@@ -56,6 +56,7 @@ struct resolver {
     struct mailbox *mailbox;
     struct job *first, *last; /* waiting for a thread */
     unsigned running;
+    uint64_t look_ups, failed;
     void (*on_closed)(void *user);
     void *user;
 };
@@ -201,6 +202,13 @@ static void deliver(struct job *j)
     free(q);
 }
 
+static void count_look_up(struct resolver *r, const struct job *j)
+{
+    r->running--;
+    r->look_ups++;
+    r->failed += j->count == 0;
+}
+
 static void on_wake(uv_async_t *handle)
 {
     struct resolver *r = handle->data;
@@ -215,7 +223,7 @@ static void on_wake(uv_async_t *handle)
 
         done = j->next;
         if (j->mailbox) /* a literal took no thread */
-            r->running--;
+            count_look_up(r, j);
         deliver(j);
         job_free(j);
     }
@@ -307,4 +315,15 @@ void resolver_cancel(struct resolver_request *request)
         return;
     request->job->request = NULL;
     free(request);
+}
+
+void resolver_get_statistics(const struct resolver *r, struct resolver_statistics *ret_statistics)
+{
+    *ret_statistics = (struct resolver_statistics){
+            .look_ups = r->look_ups,
+            .failed = r->failed,
+            .running = r->running,
+    };
+    for (const struct job *j = r->first; j; j = j->next)
+        ret_statistics->waiting++;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/clock.h"
 
@@ -32,5 +33,12 @@ void resolver_close(struct resolver *r, void (*on_closed)(void *user), void *use
  * and is answered in the next turn of the loop. */
 struct resolver_request *resolver_start(struct resolver *r, const char *host, unsigned port,
                                         resolver_fn *on_done, void *user);
+struct resolver_statistics {
+    uint64_t look_ups; /* answered ones; literal addresses are none */
+    uint64_t failed;
+    size_t running, waiting; /* on a thread, in line; those that were cancelled too */
+};
+void resolver_get_statistics(const struct resolver *r, struct resolver_statistics *ret_statistics);
+
 /* The callback will not come. Accepts NULL. */
 void resolver_cancel(struct resolver_request *request);

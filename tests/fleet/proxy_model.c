@@ -163,10 +163,21 @@ static void on_set_mode(struct proxy_model *m, uint32_t mode, usec_t now)
 
 /* ---- advertisements ---- */
 
-static void flush(struct proxy_model *m)
+/* Writes the moment of sending into payloads that are made for it. */
+static void stamp(struct batch *b, usec_t now)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->reports[i].size >= PROXY_MODEL_STAMP_SIZE + sizeof now &&
+            memcmp(b->octets[i], PROXY_MODEL_STAMP, PROXY_MODEL_STAMP_SIZE) == 0)
+            memcpy(b->octets[i] + PROXY_MODEL_STAMP_SIZE, &now, sizeof now);
+    }
+}
+
+static void flush(struct proxy_model *m, usec_t now)
 {
     if (m->batch.count == 0)
         return;
+    stamp(&m->batch, now);
     const struct message message = {
             .type = MESSAGE_RAW_ADVERTISEMENTS_RESPONSE,
             .raw_advertisements = {.reports = m->batch.reports, .count = m->batch.count},
@@ -202,7 +213,7 @@ static void add_to_batch(struct proxy_model *m, const struct ble_report *report,
     memcpy(b->octets[b->count], report->data, report->size);
     b->count++;
     if (b->count == PROXY_MODEL_BATCH_MAX)
-        flush(m);
+        flush(m, now);
 }
 
 void proxy_model_heard(struct proxy_model *m, uint64_t address, uint8_t address_type, int8_t rssi,
@@ -410,7 +421,7 @@ void proxy_model_mute(struct proxy_model *m, bool is_mute)
 void proxy_model_tick(struct proxy_model *m, usec_t now)
 {
     if (now >= m->batch.flush_at)
-        flush(m);
+        flush(m, now);
     if (now >= m->scanner_next)
         step_scanner(m, now);
 }

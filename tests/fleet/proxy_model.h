@@ -16,9 +16,15 @@
 #include "payload.h"
 
 #define PROXY_MODEL_CLIENTS_MAX 16
-#define PROXY_MODEL_BATCH_MAX   16                   /* advertisements of one message 93 */
-#define PROXY_MODEL_SCAN_ROUND  (300 * USEC_PER_SEC) /* then the scanner restarts by itself */
-#define PROXY_MODEL_STEP        (20 * USEC_PER_MSEC) /* from one scanner state to the next */
+/* A payload that begins so (manufacturer data of company 0xffff, "now") gets the moment at which
+ * the proxy sends it into the 8 octets behind: monotonic microseconds in the order of this machine.
+ * For measuring how long an advertisement is on its way. */
+#define PROXY_MODEL_STAMP      "\x0e\xff\xff\xffnow"
+#define PROXY_MODEL_STAMP_SIZE 7
+
+#define PROXY_MODEL_BATCH_MAX  16                   /* advertisements of one message 93 */
+#define PROXY_MODEL_SCAN_ROUND (300 * USEC_PER_SEC) /* then the scanner restarts by itself */
+#define PROXY_MODEL_STEP       (20 * USEC_PER_MSEC) /* from one scanner state to the next */
 
 struct proxy_profile {
     const char *name;

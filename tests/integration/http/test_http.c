@@ -20,6 +20,7 @@
 #include "base/memory.h"
 #include "fake_gateway.h"
 #include "http/http.h"
+#include "rest/metrics.h"
 
 #define PATIENCE     (10 * USEC_PER_SEC) /* until a test gives up; nothing waits for it to pass */
 #define SETTLE_TURNS 50                  /* of the loop, after which nothing more is on its way */
@@ -291,6 +292,51 @@ static void pipelined_requests_are_answered_in_order(void **state)
     assert_int_equal(receive(f, &c).status, 202);
     assert_int_equal(receive(f, &c).status, 200);
     hang_up(&c);
+}
+
+/* What GET /metrics will say next. */
+static char *figures(const struct fixture *f)
+{
+    struct metrics_text text = {0};
+
+    metrics_write(rest_metrics(f->rest), &text);
+    return buffer_take_text(&text.text);
+}
+
+static void D03_answers_are_counted_by_the_class_of_their_status(void **state)
+{
+    struct fixture *f = *state;
+    struct client c;
+    char *text;
+
+    (void) ask_once(f, "GET /healthz HTTP/1.1\r\nHost: foreign.example\r\n\r\n");
+    settle(f);
+    c = dial(f);
+    (void) ask(f, &c, "GET /healthz HTTP/1.1\r\n" HOST "\r\n");
+    (void) ask(f, &c, "GET /metrics HTTP/1.1\r\n" HOST "\r\n");
+    (void) ask(f, &c, "GET /nothing HTTP/1.1\r\n" HOST "\r\n");
+    text = figures(f);
+    assert_non_null(strstr(text, "\nblefleet_http_requests_total{code=\"2xx\"} 2\n"));
+    assert_non_null(strstr(text, "\nblefleet_http_requests_total{code=\"4xx\"} 2\n"));
+    assert_non_null(strstr(text, "\nblefleet_http_requests_total{code=\"5xx\"} 0\n"));
+    assert_non_null(strstr(text, "\nblefleet_http_connections 1\n"));
+    free(text);
+    hang_up(&c);
+}
+
+static void D03_figures_of_http_go_with_it(void **state)
+{
+    struct fixture *f = *state;
+    char *text;
+
+    http_close(f->http, on_closed, f);
+    while (!f->is_closed)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    http_free(TAKE(f->http));
+    text = figures(f);
+    assert_null(strstr(text, "blefleet_http_"));
+    assert_non_null(strstr(text, "blefleet_build_info"));
+    free(text);
 }
 
 static void head_has_the_length_but_not_the_body(void **state)
@@ -626,6 +672,9 @@ int main(void)
                                             teardown),
             cmocka_unit_test_setup_teardown(pipelined_requests_are_answered_in_order, setup,
                                             teardown),
+            cmocka_unit_test_setup_teardown(D03_answers_are_counted_by_the_class_of_their_status,
+                                            setup, teardown),
+            cmocka_unit_test_setup_teardown(D03_figures_of_http_go_with_it, setup, teardown),
             cmocka_unit_test_setup_teardown(head_has_the_length_but_not_the_body, setup, teardown),
             cmocka_unit_test_setup_teardown(root_says_where_the_api_is, setup, teardown),
             cmocka_unit_test_setup_teardown(contract_comes_compressed_to_who_asks_for_it, setup,

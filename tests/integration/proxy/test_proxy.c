@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "esphome/server_session.h"
+#include "proxy/failures.h"
 #include "proxy/proxy.h"
 #include "proxy/resolver.h"
 
@@ -352,6 +353,37 @@ static void reports_carry_their_source_and_are_counted(void **state)
     assert_true(status_of(f).last_advertisement > 0);
 }
 
+static void send_empty_report(struct fixture *f)
+{
+    const struct ble_report report = {.rssi = -60}; /* without an address */
+
+    assert_int_equal(
+            server_session_send(f->session,
+                                &(struct message){.type = MESSAGE_RAW_ADVERTISEMENTS_RESPONSE,
+                                                  .raw_advertisements = {&report, 1}}),
+            0);
+    device_pump(f);
+}
+
+static void D03_skipped_advertisements_are_counted_over_all_conversations(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, (struct proxy_settings){0});
+    run_until(f, PROXY_ONLINE);
+    send_empty_report(f);
+    while (status_of(f).advertisements_skipped < 1)
+        (void) uv_run(&f->loop, UV_RUN_ONCE);
+    proxy_reconnect(f->proxy);
+    run_until(f, PROXY_RESOLVING);
+    run_until(f, PROXY_ONLINE);
+    assert_int_equal(status_of(f).advertisements_skipped, 1);
+    send_empty_report(f);
+    while (status_of(f).advertisements_skipped < 2)
+        (void) uv_run(&f->loop, UV_RUN_ONCE);
+    assert_int_equal(status_of(f).advertisements, 0);
+}
+
 static void a_node_without_bluetooth_stays_connected_and_says_so(void **state)
 {
     struct fixture *f = *state;
@@ -478,6 +510,41 @@ static void a_device_that_hangs_up_at_once_is_waited_for(void **state)
     assert_int_equal(status_of(f).mac, WIFI_MAC); /* what it is, it stays */
 }
 
+static uint64_t failures_of(const struct fixture *f, int cause)
+{
+    const struct failures *failures = status_of(f).failures;
+    size_t position = 0;
+    uint64_t count;
+    int found;
+
+    while ((found = failures_next(failures, &position, &count))) {
+        if (found == cause)
+            return count;
+    }
+    return 0;
+}
+
+static void D03_attempts_conversations_and_failures_are_counted(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, (struct proxy_settings){0});
+    assert_int_equal(status_of(f).dials, 1);
+    assert_int_equal(status_of(f).greetings, 0);
+    run_until(f, PROXY_ONLINE);
+    assert_int_equal(status_of(f).greetings, 1);
+    assert_int_equal(failures_of(f, E_CLOSED), 0);
+    device_hang_up(f);
+    run_until(f, PROXY_WAITING_RETRY);
+    assert_int_equal(failures_of(f, E_CLOSED), 1);
+    proxy_reconnect(f->proxy); /* asked for: another attempt, but no failure */
+    run_until(f, PROXY_ONLINE);
+    assert_int_equal(status_of(f).dials, 2);
+    assert_int_equal(status_of(f).greetings, 2);
+    assert_int_equal(failures_of(f, E_CLOSED), 1);
+    assert_int_equal(failures_of(f, E_UNREACHABLE), 0);
+}
+
 static void reconnect_says_goodbye_and_comes_back_at_once(void **state)
 {
     struct fixture *f = *state;
@@ -551,6 +618,8 @@ int main(void)
             TEST(a_mac_once_learned_is_expected_again),
             TEST(a_web_server_is_not_a_proxy),
             TEST(a_device_that_hangs_up_at_once_is_waited_for),
+            TEST(D03_skipped_advertisements_are_counted_over_all_conversations),
+            TEST(D03_attempts_conversations_and_failures_are_counted),
             TEST(reconnect_says_goodbye_and_comes_back_at_once),
             TEST(closing_says_goodbye),
             TEST(it_can_be_closed_at_every_step),

@@ -132,6 +132,32 @@ static void a_literal_address_is_answered_without_a_thread(void **state)
     assert_int_equal(f->answer.family, AF_INET6);
 }
 
+static struct resolver_statistics statistics_of(const struct fixture *f)
+{
+    struct resolver_statistics s;
+
+    resolver_get_statistics(f->resolver, &s);
+    return s;
+}
+
+static void D03_look_ups_are_counted_but_not_literals(void **state)
+{
+    struct fixture *f = *state;
+
+    (void) resolver_start(f->resolver, "127.0.0.1", 6053, on_answer, &f->answer);
+    (void) uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(statistics_of(f).look_ups, 0);
+    (void) resolver_start(f->resolver, "kitchen.example", 6053, on_answer, &f->answer);
+    assert_int_equal(statistics_of(f).running, 1);
+    (void) uv_run(&f->loop, UV_RUN_DEFAULT);
+    (void) resolver_start(f->resolver, "none.example", 6053, on_answer, &f->answer);
+    (void) uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(statistics_of(f).look_ups, 2);
+    assert_int_equal(statistics_of(f).failed, 1);
+    assert_int_equal(statistics_of(f).running, 0);
+    assert_int_equal(statistics_of(f).waiting, 0);
+}
+
 static void a_name_is_looked_up_and_keeps_its_port(void **state)
 {
     struct fixture *f = *state;
@@ -200,6 +226,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test_setup_teardown(a_literal_address_is_answered_without_a_thread, set_up,
+                                            tear_down),
+            cmocka_unit_test_setup_teardown(D03_look_ups_are_counted_but_not_literals, set_up,
                                             tear_down),
             cmocka_unit_test_setup_teardown(a_name_is_looked_up_and_keeps_its_port, set_up,
                                             tear_down),

@@ -176,13 +176,13 @@ static void readiness_warns_of_enabled_proxies_that_are_away(void **state)
     struct writer w = {0};
     json_t *health;
 
-    info_json_write_readiness(&w, NULL, f->gateway);
+    info_json_write_readiness(&w, NULL, f->gateway, NULL);
     health = parse(&w);
     assert_string_equal(text(health, "status"), "pass");
     json_decref(health);
 
     f->proxy->is_online = false;
-    info_json_write_readiness(&w, NULL, f->gateway);
+    info_json_write_readiness(&w, NULL, f->gateway, NULL);
     health = parse(&w);
     assert_string_equal(text(health, "status"), "warn");
     assert_string_equal(
@@ -191,9 +191,28 @@ static void readiness_warns_of_enabled_proxies_that_are_away(void **state)
     json_decref(health);
 }
 
+static void readiness_fails_while_the_store_cannot_be_written(void **state)
+{
+    const struct gateway_keeping failing = {
+            .is_kept = true, .is_failing = true, .error = "the disk is full"};
+    struct fixture *f = *state;
+    struct writer w = {0};
+    json_t *health;
+
+    fake_gateway_keep(f->gateway, &failing);
+    assert_false(info_json_write_readiness(&w, NULL, f->gateway, NULL));
+    health = parse(&w);
+    assert_string_equal(text(health, "status"), "fail");
+    assert_string_equal(text(json_object_get(json_object_get(health, "checks"), "store"), "detail"),
+                        "the disk is full");
+    json_decref(health);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+            cmocka_unit_test_setup_teardown(readiness_fails_while_the_store_cannot_be_written,
+                                            setup, teardown),
             cmocka_unit_test_setup_teardown(proxy_that_has_told_nothing_has_nulls, setup, teardown),
             cmocka_unit_test_setup_teardown(proxy_shows_its_features_by_name, setup, teardown),
             cmocka_unit_test_setup_teardown(an_occupied_slot_is_held_by_somebody_else, setup,

@@ -26,13 +26,23 @@ struct gateway_subscription {
     struct gateway_subscriber subscriber;
 };
 
+struct failure {
+    const char *token; /* NULL: none */
+    uint64_t count;
+};
+
 struct gateway {
+    struct gateway_keeping keeping;
     const struct config *config;
     usec_t now;
     struct fake_device *devices[DEVICES_MAX];
     size_t devices_count;
     struct gateway_proxy proxies[PROXIES_MAX];
     size_t reconnects[PROXIES_MAX];
+    struct gateway_statistics statistics;
+    struct histogram loop_lag;
+    struct gateway_proxy_statistics proxy_statistics[PROXIES_MAX];
+    struct failure failures[PROXIES_MAX];
     struct gateway_timer *timers;
     struct gateway_subscription *subscriptions;
 };
@@ -88,9 +98,56 @@ void gateway_get_info(const struct gateway *g, struct gateway_info *ret_info)
     };
 }
 
+void gateway_get_keeping(const struct gateway *g, struct gateway_keeping *ret_keeping)
+{
+    *ret_keeping = g->keeping;
+}
+
+void fake_gateway_keep(struct gateway *g, const struct gateway_keeping *keeping)
+{
+    g->keeping = *keeping;
+}
+
 const struct config *gateway_config(const struct gateway *g)
 {
     return g->config;
+}
+
+void gateway_get_statistics(const struct gateway *g, struct gateway_statistics *ret_statistics)
+{
+    *ret_statistics = g->statistics;
+    ret_statistics->uptime = g->now - FAKE_START;
+    ret_statistics->loop_lag = &g->loop_lag;
+}
+
+const char *gateway_owner_why_name(unsigned why)
+{
+    static const char *const names[] = {"first", "stronger", "gone", "proxy_offline",
+                                        "proxy_quiet"};
+
+    return why < ARRAY_SIZE(names) ? names[why] : NULL;
+}
+
+void gateway_get_proxy_statistics(const struct gateway *g, size_t index,
+                                  struct gateway_proxy_statistics *ret_statistics)
+{
+    *ret_statistics = g->proxy_statistics[index];
+}
+
+const char *gateway_next_proxy_failure(const struct gateway *g, size_t index, size_t *position,
+                                       uint64_t *ret_count)
+{
+    if ((*position)++ > 0)
+        return NULL;
+    *ret_count = g->failures[index].count;
+    return g->failures[index].token;
+}
+
+const char *gateway_proxy_state_name(unsigned state)
+{
+    static const char *const names[] = {"disabled", "connecting", "online"};
+
+    return state < ARRAY_SIZE(names) ? names[state] : NULL;
 }
 
 size_t gateway_proxies_count(const struct gateway *g)
@@ -239,6 +296,8 @@ struct config *fake_config(const char *text)
     return config;
 }
 
+static const usec_t lag_bounds[] = {1 * USEC_PER_MSEC, 50 * USEC_PER_MSEC, 1 * USEC_PER_SEC};
+
 struct gateway *fake_gateway_new(const struct config *config)
 {
     struct gateway *g = xnew(struct gateway, 1);
@@ -246,6 +305,7 @@ struct gateway *fake_gateway_new(const struct config *config)
     assert(config->proxies_count <= PROXIES_MAX);
     g->config = config;
     g->now = FAKE_START;
+    histogram_init(&g->loop_lag, lag_bounds, ARRAY_SIZE(lag_bounds));
     for (size_t i = 0; i < config->proxies_count; i++)
         g->proxies[i] = (struct gateway_proxy){
                 .index = i,
@@ -280,6 +340,26 @@ struct gateway_proxy *fake_gateway_proxy(struct gateway *g, size_t index)
 size_t fake_gateway_reconnects(const struct gateway *g, size_t index)
 {
     return g->reconnects[index];
+}
+
+struct gateway_statistics *fake_gateway_statistics(struct gateway *g)
+{
+    return &g->statistics;
+}
+
+struct histogram *fake_gateway_loop_lag(struct gateway *g)
+{
+    return &g->loop_lag;
+}
+
+struct gateway_proxy_statistics *fake_gateway_proxy_statistics(struct gateway *g, size_t index)
+{
+    return &g->proxy_statistics[index];
+}
+
+void fake_gateway_set_failure(struct gateway *g, size_t index, const char *token, uint64_t count)
+{
+    g->failures[index] = (struct failure){token, count};
 }
 
 static const struct config_device *find_config(const struct gateway *g, uint64_t address)
@@ -394,14 +474,60 @@ void fake_gateway_hear(struct gateway *g, struct fake_device *d, const char *pro
     d->sources[0] = (struct gateway_source){proxy, d->facts.rssi, -60.5, g->now, 1, true};
 }
 
-void fake_gateway_change(struct gateway *g, unsigned reasons, const struct fake_device *d)
+void fake_gateway_change_owner(struct gateway *g, unsigned reasons, const struct fake_device *d,
+                               const struct gateway_owner_change *owner)
+{
+    const struct gateway_device_change change = {
+            .reasons = reasons, .time = g->now, .device = &d->facts, .owner = owner};
+    struct gateway_subscription *subscription = g->subscriptions, *next;
+
+    for (; subscription; subscription = next) {
+        next = subscription->next;
+        if (subscription->subscriber.on_device)
+            subscription->subscriber.on_device(subscription->subscriber.user, &change);
+    }
+}
+
+bool fake_gateway_is_heard(const struct gateway *g)
+{
+    const struct gateway_subscription *subscription = g->subscriptions;
+
+    while (subscription && !subscription->subscriber.on_hearing)
+        subscription = subscription->next;
+    return subscription != NULL;
+}
+
+void fake_gateway_packet(struct gateway *g, const struct fake_device *d,
+                         const struct gateway_hearing *hearing)
+{
+    struct gateway_subscription *subscription = g->subscriptions, *next;
+    struct gateway_hearing told = *hearing;
+
+    told.time = g->now;
+    told.device = &d->facts;
+    if (!told.proxy)
+        told.proxy = g->proxies[told.proxy_index].config->name;
+    for (; subscription; subscription = next) {
+        next = subscription->next;
+        if (subscription->subscriber.on_hearing)
+            subscription->subscriber.on_hearing(subscription->subscriber.user, &told);
+    }
+}
+
+void fake_gateway_change_proxy(struct gateway *g, enum gateway_proxy_reason reason, size_t index)
 {
     struct gateway_subscription *subscription = g->subscriptions, *next;
 
     for (; subscription; subscription = next) {
         next = subscription->next;
-        subscription->subscriber.on_device(subscription->subscriber.user, reasons, &d->facts);
+        if (subscription->subscriber.on_proxy)
+            subscription->subscriber.on_proxy(subscription->subscriber.user, reason, index);
     }
+}
+
+void fake_gateway_change(struct gateway *g, unsigned reasons, const struct fake_device *d)
+{
+    fake_gateway_change_owner(g, reasons, d, /* owner= */ NULL);
 }
 
 static struct gateway_timer *earliest_due(const struct gateway *g, usec_t until,

@@ -23,11 +23,21 @@ struct fake_device {
 struct config *fake_config(const char *text);
 
 struct gateway *fake_gateway_new(const struct config *config);
+
+/* What gateway_get_keeping() says. */
+void fake_gateway_keep(struct gateway *g, const struct gateway_keeping *keeping);
 void fake_gateway_free(struct gateway *g); /* fails when a timer or a subscription is left */
 
 /* The proxies of the configuration, to be changed at will; they begin online. */
 struct gateway_proxy *fake_gateway_proxy(struct gateway *g, size_t index);
 size_t fake_gateway_reconnects(const struct gateway *g, size_t index);
+
+/* Its figures, and those of a proxy, to be changed at will; zeros at the beginning. */
+struct gateway_statistics *fake_gateway_statistics(struct gateway *g);
+struct histogram *fake_gateway_loop_lag(struct gateway *g);
+struct gateway_proxy_statistics *fake_gateway_proxy_statistics(struct gateway *g, size_t index);
+/* The only cause for which the proxy failed, and how often. The token is borrowed. */
+void fake_gateway_set_failure(struct gateway *g, size_t index, const char *token, uint64_t count);
 
 /* A device that was heard just now and is available. */
 struct fake_device *fake_gateway_add(struct gateway *g, uint64_t address);
@@ -37,8 +47,19 @@ void fake_gateway_remove(struct gateway *g, uint64_t address);
 void fake_gateway_hear(struct gateway *g, struct fake_device *d, const char *proxy,
                        const uint8_t *data, size_t size);
 
-/* Publishes a change of the device. */
+/* Publishes a change of the device, at the present time; of its owner too (NULL: not). */
 void fake_gateway_change(struct gateway *g, unsigned reasons, const struct fake_device *d);
+void fake_gateway_change_owner(struct gateway *g, unsigned reasons, const struct fake_device *d,
+                               const struct gateway_owner_change *owner);
+
+/* Publishes a packet of the device; time and device are filled in, and the proxy's name if it is
+ * NULL. is_heard: somebody listens to packets. */
+void fake_gateway_packet(struct gateway *g, const struct fake_device *d,
+                         const struct gateway_hearing *hearing);
+bool fake_gateway_is_heard(const struct gateway *g);
+
+/* Publishes a change of the proxy. */
+void fake_gateway_change_proxy(struct gateway *g, enum gateway_proxy_reason reason, size_t index);
 
 /* One turn of the loop: what is due now is called; what that starts waits for the next turn. */
 void fake_gateway_turn(struct gateway *g);

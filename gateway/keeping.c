@@ -1,0 +1,178 @@
+#include "keeping.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "config/config.h"
+#include "gateway/gateway.h"
+#include "keeper/keeper.h"
+#include "scan/device_table.h"
+#include "store/store.h"
+
+#define KEY_SIZE 128
+
+struct keeping {
+    struct store *store;
+    struct keeper *keeper;
+    const struct config *config;
+    uv_timer_t sweep;
+    uint64_t *macs; /* by place in the configuration; 0: not known */
+    void (*on_closed)(void *user);
+    void *user;
+};
+
+/* Where a proxy was when its MAC was learned. */
+static void host_key(const struct config_proxy *c, char ret_key[KEY_SIZE])
+{
+    (void) snprintf(ret_key, KEY_SIZE, "proxy.%s.host", c->name);
+}
+
+static uint64_t known_mac(const struct keeping *k, const struct config_proxy *c)
+{
+    const char *host;
+    char key[KEY_SIZE];
+    uint64_t mac;
+
+    if (c->has_mac)
+        return c->mac;
+    host_key(c, key);
+    host = store_get_text(k->store, key);
+    if (!host || strcmp(host, c->host) != 0 || !store_get_proxy(k->store, c->name, &mac))
+        return 0;
+    return mac;
+}
+
+static uint64_t mac_of(void *user, uint16_t source)
+{
+    const struct keeping *k = user;
+
+    return source < k->config->proxies_count ? k->macs[source] : 0;
+}
+
+static uint16_t source_of(void *user, uint64_t mac)
+{
+    const struct keeping *k = user;
+
+    for (size_t i = 0; i < k->config->proxies_count; i++) {
+        if (k->macs[i] == mac && mac != 0)
+            return (uint16_t) i;
+    }
+    return SOURCE_NONE;
+}
+
+/* A file that cannot be read to its end costs what stands behind. */
+static void restore(struct keeping *k, const struct device_table *table)
+{
+    int rc = keeper_restore(k->keeper);
+
+    if (rc < 0)
+        log_warning("store.restore_failed", "cause=%s, going on with %zu devices", error_token(rc),
+                    device_table_count(table));
+    else
+        log_info("store.restored", "devices=%zu", device_table_count(table));
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+    const struct keeping *k = timer->data;
+
+    keeper_sweep(k->keeper);
+}
+
+struct keeping *keeping_new(struct uv_loop_s *loop, struct store *store,
+                            const struct config *config, struct device_table *table)
+{
+    struct keeping *k;
+
+    if (!store)
+        return NULL;
+    k = xnew(struct keeping, 1);
+    k->store = store;
+    k->config = config;
+    k->macs = xnew(uint64_t, config->proxies_count);
+    for (size_t i = 0; i < config->proxies_count; i++)
+        k->macs[i] = known_mac(k, &config->proxies[i]);
+    k->keeper = keeper_new(table, store, &(struct keeper_proxies){mac_of, source_of, k});
+    restore(k, table);
+    (void) uv_timer_init(loop, &k->sweep); /* cannot fail, nor can the start */
+    k->sweep.data = k;
+    (void) uv_timer_start(&k->sweep, on_sweep, KEEPER_SWEEP_MS, KEEPER_SWEEP_MS);
+    return k;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct keeping *k = handle->data;
+
+    k->on_closed(k->user);
+    free(k->macs);
+    free(k);
+}
+
+static void on_store_closed(void *user)
+{
+    struct keeping *k = user;
+
+    keeper_free(k->keeper);
+    uv_close((uv_handle_t *) &k->sweep, on_timer_closed);
+}
+
+void keeping_close(struct keeping *k, void (*on_closed)(void *user), void *user)
+{
+    k->on_closed = on_closed;
+    k->user = user;
+    (void) uv_timer_stop(&k->sweep);
+    keeper_sweep(k->keeper);
+    store_close(k->store, on_store_closed, k);
+}
+
+void keeping_changed(struct keeping *k, const struct device_change *change)
+{
+    if (k)
+        keeper_changed(k->keeper, change);
+}
+
+bool keeping_get_mac(const struct keeping *k, size_t proxy, uint64_t *ret_mac)
+{
+    if (!k || k->macs[proxy] == 0)
+        return false;
+    *ret_mac = k->macs[proxy];
+    return true;
+}
+
+void keeping_note_mac(struct keeping *k, size_t proxy, uint64_t mac)
+{
+    const struct config_proxy *c;
+    char key[KEY_SIZE];
+
+    if (!k)
+        return;
+    c = &k->config->proxies[proxy];
+    k->macs[proxy] = mac;
+    host_key(c, key);
+    store_put_text(k->store, key, c->host);
+    store_put_proxy(k->store, c->name, mac);
+}
+
+void keeping_get_status(const struct keeping *k, struct gateway_keeping *ret_status)
+{
+    struct store_status status;
+
+    *ret_status = (struct gateway_keeping){0};
+    if (!k)
+        return;
+    store_get_status(k->store, &status);
+    *ret_status = (struct gateway_keeping){
+            .is_kept = true,
+            .is_failing = status.is_failing,
+            .error = status.error,
+            .devices = status.devices,
+            .bytes = status.bytes,
+            .waiting = status.waiting,
+    };
+}

@@ -1,0 +1,35 @@
+/* What outlives a run: joins the device table and the proxies' MACs with the store. For gateway.c
+ * alone. A NULL keeping keeps nothing and may be asked everything. Thread: the loop's. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct uv_loop_s;
+struct config;
+struct device_change;
+struct device_table;
+struct gateway_keeping;
+struct keeping;
+struct store;
+
+/* Fills the table with what the store kept, blocking: before the loop runs. The store is ours from
+ * now on; NULL: returns NULL. config and table are borrowed and outlive it. */
+struct keeping *keeping_new(struct uv_loop_s *loop, struct store *store,
+                            const struct config *config, struct device_table *table);
+
+/* Writes what there is to write and closes the store; then on_closed, and it is freed. */
+void keeping_close(struct keeping *k, void (*on_closed)(void *user), void *user);
+
+/* The table told this. */
+void keeping_changed(struct keeping *k, const struct device_change *change);
+
+/* The MAC that the proxy at this place of the configuration is known by: the configured one, else
+ * the one learned under its name at its host. A proxy that moved to another host is another one. */
+bool keeping_get_mac(const struct keeping *k, size_t proxy, uint64_t *ret_mac);
+
+/* It is online and has this MAC. */
+void keeping_note_mac(struct keeping *k, size_t proxy, uint64_t mac);
+
+void keeping_get_status(const struct keeping *k, struct gateway_keeping *ret_status);
