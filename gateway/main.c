@@ -23,6 +23,7 @@
 #include "config/config.h"
 #include "gateway/gateway.h"
 #include "http/http.h"
+#include "mqtt/mqtt.h"
 #include "rest/rest.h"
 #include "service.h"
 #include "store/store.h"
@@ -56,6 +57,8 @@ struct program {
     struct gateway *gateway;
     struct rest *rest;
     struct http *http;
+    struct mqtt *mqtt;  /* NULL: disabled */
+    char client_id[32]; /* MQTT's, when the configuration names none */
     uv_signal_t terminate, interrupt;
     uv_timer_t watchdog, stop_timer;
     uv_async_t log_wake; /* a warning was logged, by whatever thread */
@@ -252,7 +255,9 @@ static void stop(struct program *p)
     service_notify("STOPPING=1");
     (void) uv_timer_start(&p->stop_timer, on_stop_timeout, STOP_TIMEOUT_MS, 0);
     rest_stop(p->rest);
-    p->open_faces = 1;
+    p->open_faces = 1 + (p->mqtt != NULL);
+    if (p->mqtt)
+        mqtt_close(p->mqtt, on_face_closed, p);
     http_close(p->http, on_face_closed, p);
 }
 
@@ -313,7 +318,56 @@ static void on_log_wake(uv_async_t *handle)
         p->log_seen = line.sequence;
         log_json_view(&line, &view);
         rest_log(p->rest, &view.line);
+        if (p->mqtt &&
+            strcmp(view.module, "mqtt") != 0) /* its own troubles would feed themselves */
+            mqtt_log(p->mqtt, &view.line);
     }
+}
+
+/* ---- MQTT ---- */
+
+static char *dump_config(void *user)
+{
+    const struct program *p = user;
+
+    return config_dump(p->config, /* with_secrets= */ false);
+}
+
+static char *schema_text(void *user)
+{
+    (void) user;
+    return config_schema_text();
+}
+
+/* One id per installation: two sessions of one id would throw each other out. */
+static void choose_client_id(struct program *p, struct store *store)
+{
+    const char *kept = store_get_text(store, "mqtt.client_id");
+    uint32_t number;
+
+    if (!kept) {
+        if (getrandom(&number, sizeof number, 0) != sizeof number)
+            number = (uint32_t) clock_wall();
+        (void) snprintf(p->client_id, sizeof p->client_id, "blefleet-%08x", number);
+        store_put_text(store, "mqtt.client_id", p->client_id);
+        return;
+    }
+    (void) snprintf(p->client_id, sizeof p->client_id, "%s", kept);
+}
+
+static int start_mqtt(struct program *p)
+{
+    static struct mqtt_texts texts = {dump_config, schema_text, NULL};
+    const char *id = p->config->mqtt_client_id ? p->config->mqtt_client_id : p->client_id;
+    int rc;
+
+    if (!p->config->mqtt_enabled)
+        return 0;
+    texts.user = p;
+    rc = mqtt_new(&p->loop, p->gateway, p->rest, id, &texts, &p->mqtt);
+    if (rc < 0)
+        log_error("start.failed", "mqtt: %s", error_sentence(rc));
+    return rc;
 }
 
 static void init_handles(struct program *p)
@@ -390,6 +444,7 @@ static int start(struct program *p)
     if (rc < 0)
         return rc;
     p->gateway = gateway_new(&p->loop, p->config, store);
+    choose_client_id(p, store);
     p->rest = rest_new(p->gateway);
     rest_set_boot(p->rest, draw_boot());
     rc = http_new(&p->loop, p->rest, p->config, &p->http, error, sizeof error);
@@ -397,6 +452,9 @@ static int start(struct program *p)
         log_error("start.failed", "%s", error);
         return rc;
     }
+    rc = start_mqtt(p);
+    if (rc < 0)
+        return rc;
     log_on_warning(wake_for_log, &p->log_wake);
     return tell_ready(p);
 }
@@ -419,6 +477,7 @@ static int run(struct program *p)
             on_gateway_closed(p);
     }
     (void) uv_run(&p->loop, UV_RUN_DEFAULT);
+    mqtt_free(p->mqtt);
     http_free(p->http);
     rest_free(p->rest);
     gateway_free(p->gateway);

@@ -3,18 +3,19 @@
 
 demo.py --bin FOLDER --scenario FILE --folder FOLDER [--listen ADDR:PORT] [--check]
 
-Starts blefleet-sim and blefleet, says what to try, and shows one line of figures until Ctrl-C.
+Starts blefleet-sim, a broker and blefleet, says what to try, and shows one line of figures until Ctrl-C.
 --check looks at everything for 20 s instead and exits 0 only if it was right."""
 import argparse
 import json
 import pathlib
 import shutil
 import socket
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from programs import STOP_LIMIT_S, Gateway, ProgramFailed, Simulator  # noqa: E402
+from programs import STOP_LIMIT_S, Broker, Gateway, ProgramFailed, Simulator  # noqa: E402
 
 CHECK_S = 20.0
 MEMORY_MAX = 64 << 20
@@ -35,13 +36,22 @@ def is_free(address):
     return True
 
 
+def with_mqtt(config, broker):
+    """The configuration that the simulator wrote, and the broker in it."""
+    document = json.loads(config.read_text(encoding="utf-8"))
+    document["mqtt"] = {"enabled": True, "port": broker.port}
+    config.write_text(json.dumps(document, indent=2), encoding="utf-8")
+    return config
+
+
 # ---- what one sees ----
 
-def welcome(gateway, sim, folder):
+def welcome(gateway, sim, broker, folder):
     base = f"http://{gateway.address}"
     api = f"{base}/api/v1"
     device = gateway.wait_for(lambda: gateway.items("/api/v1/devices"), what="the first device")[0]
     proxy = next(iter(sim.proxies))
+    mqtt = f"-h 127.0.0.1 -p {broker.port}"
     print(f"""
 blefleet hears a simulated house: {len(sim.proxies)} ESPHome proxies, {len(sim.status()["devices"])} Bluetooth devices.
 
@@ -53,6 +63,11 @@ blefleet hears a simulated house: {len(sim.proxies)} ESPHome proxies, {len(sim.s
   wait for a name to appear       curl -s '{api}/devices?name=atc&wait_ms=10000'
   the contract                    curl -s {api}/openapi.json
   is it alive                     curl -s {base}/readyz
+
+  all topics of MQTT              mosquitto_sub {mqtt} -v -t 'blefleet/#'
+  one state of each device        mosquitto_sub {mqtt} -v -t 'blefleet/+' --retained-only -W 3
+  what happens                    mosquitto_sub {mqtt} -t blefleet/bridge/event
+  a question over MQTT            mosquitto_rr {mqtt} -t blefleet/bridge/request/http -e blefleet/bridge/response/http -m '{{"path":"/info"}}'
 
   break something                 echo '{{"do":"fault","proxy":"{proxy}","fault":"reboot","seconds":10}}' | curl -sm1 telnet://{sim.ready["control"]}
   the log of the gateway          tail -f {folder}/blefleet.log
@@ -178,13 +193,41 @@ def check_rate(check, gateway, before, seconds, sim):
     return rate
 
 
+def retained(broker):
+    """Every retained topic of ours with its content."""
+    done = subprocess.run(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(broker.port), "-t", "blefleet/#",
+                           "--retained-only", "-W", "2", "-F", "%t %p"], capture_output=True, text=True, check=False)
+    return {topic: json.loads(payload) for topic, payload in
+            (line.split(" ", 1) for line in done.stdout.splitlines())}
+
+
+def check_mqtt(check, gateway, sim, broker):
+    topics = retained(broker)
+    check.that(topics.get("blefleet/bridge/state") == {"state": "online"}, "MQTT: the state of the bridge is not online")
+    check.that(len(topics.get("blefleet/bridge/proxies", [])) == len(sim.proxies), "MQTT: not all proxies are told")
+    check.that("version" in topics.get("blefleet/bridge/info", {}), "MQTT: there is no info")
+    devices = {topic.split("/")[1]: content for topic, content in topics.items()
+               if topic.count("/") == 1 and not topic.startswith("blefleet/bridge")}
+    listed = {device["address"] for device in gateway.items("/api/v1/devices")}
+    check.that(len(devices) > 0, "MQTT: no device is published")
+    for name, content in devices.items():
+        check.that(content["address"].replace(":", "") == name, f"MQTT: {name} is {content['address']}")
+        check.that(content["address"] in listed, f"MQTT: {name} is published and not listed")
+        check.that(f"blefleet/{name}/availability" in topics, f"MQTT: {name} has no availability")
+
+
+def check_mqtt_end(check, broker):
+    check.that(retained(broker).get("blefleet/bridge/state") == {"state": "offline"},
+               "MQTT: the bridge did not say goodbye")
+
+
 def check_end(check, program):
     code, seconds = program.stop()
     check.that(code == 0, f"{program.name} ended with code {code}")
     check.that(seconds < STOP_LIMIT_S, f"{program.name} took {seconds:.1f} s to end")
 
 
-def run_check(gateway, sim, scenario):
+def run_check(gateway, sim, broker, scenario):
     check = Check()
     payloads = payloads_of(scenario)
     gateway.wait_online(max(1, len(sim.proxies) - 2), limit_s=CHECK_S)
@@ -193,10 +236,12 @@ def run_check(gateway, sim, scenario):
     rate = check_rate(check, gateway, before, time.monotonic() - began, sim)
     check_proxies(check, gateway, sim)
     check_devices(check, gateway, sim, payloads)
+    check_mqtt(check, gateway, sim, broker)
     memory = gateway.memory_bytes()
     check.that(memory < MEMORY_MAX, f"the gateway holds {memory >> 20} MiB")
     summary = figures(gateway)
     check_end(check, gateway)
+    check_mqtt_end(check, broker)
     check_end(check, sim)
     for line in gateway.faults_in_log():
         check.that(False, f"the log says: {line}")
@@ -218,13 +263,14 @@ def main():
     shutil.rmtree(options.folder, ignore_errors=True)
     options.folder.mkdir(parents=True)
     listen = options.listen if not options.check and is_free(options.listen) else "127.0.0.1:0"
-    sim = gateway = None
+    sim = gateway = broker = None
     try:
         sim = Simulator(options.bin, options.folder, options.scenario, listen)
-        gateway = Gateway(options.bin, options.folder, sim.gateway_config)
+        broker = Broker(options.folder)
+        gateway = Gateway(options.bin, options.folder, with_mqtt(sim.gateway_config, broker))
         if options.check:
-            return run_check(gateway, sim, options.scenario)
-        welcome(gateway, sim, options.folder)
+            return run_check(gateway, sim, broker, options.scenario)
+        welcome(gateway, sim, broker, options.folder)
         show(gateway, sim)
     except KeyboardInterrupt:
         print()
@@ -232,7 +278,7 @@ def main():
         print(error, file=sys.stderr)
         return 1
     finally:
-        for program in (gateway, sim):
+        for program in (gateway, sim, broker):
             if program and program.process.returncode is None:
                 program.stop()
     return 0

@@ -6,6 +6,8 @@ import http.client
 import json
 import os
 import pathlib
+import pwd
+import shutil
 import signal
 import socket
 import subprocess
@@ -183,3 +185,53 @@ class Gateway(Program):
         """Lines of level error, and what sanitizers say."""
         return [line for line in self.log_text().splitlines()
                 if line.split()[1:2] == ["error"] or "Sanitizer" in line or "runtime error" in line]
+
+
+class Broker:
+    """A mosquitto of our own on a port of its own; what it retains is gone when it ends."""
+
+    name = "mosquitto"
+
+    def __init__(self, folder, port=None, settings=""):
+        found = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+        if not found:
+            raise ProgramFailed("there is no mosquitto; on Debian: apt-get install mosquitto")
+        self.port = port or free_port()
+        self.log_path = pathlib.Path(folder) / "mosquitto.log"
+        config = pathlib.Path(folder) / "mosquitto.conf"
+        user = pwd.getpwuid(os.getuid()).pw_name  # else it would become "mosquitto" and not read its files
+        config.write_text(f"user {user}\nlistener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+                          f"{settings}", encoding="utf-8")
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen([found, "-c", str(config)], stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=subprocess.STDOUT, start_new_session=True)
+        self.wait_ready()
+
+    def wait_ready(self, limit_s=10.0):
+        end = time.monotonic() + limit_s
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError as error:
+                if self.process.poll() is not None or time.monotonic() > end:
+                    self.stop()
+                    raise ProgramFailed(f"mosquitto does not listen: {self.tail()}") from error
+            time.sleep(0.02)
+
+    def tail(self):
+        return self.log_path.read_text(encoding="utf-8", errors="replace")[-1000:]
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def stop(self):
+        self.process.kill()  # a stopped one too
+        self.process.wait()
+        return 0, 0.0
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,53 @@
+/* The first octet says how many of the following are the topic, the rest is the payload; what comes
+ * out is an answer, once, and JSON of ours. The topics are also tried as names from elsewhere. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake_gateway.h"
+#include "fuzz_target.h"
+#include "mqtt/topics.h"
+#include "mqtt/verbs.h"
+
+static void on_answer(void *user, struct outbox_message *answer)
+{
+    if (answer->payload[0] != '{' || !topics_may_answer_to("blefleet", answer->topic))
+        abort();
+    outbox_message_free(answer);
+    ++*(int *) user;
+}
+
+static void request(const struct broker_message *message)
+{
+    struct config *config = fake_config("{\"proxies\":[{\"name\":\"a\",\"host\":\"a\"}]}");
+    struct gateway *gateway = fake_gateway_new(config);
+    struct rest *rest = rest_new(gateway);
+    int answers = 0;
+    struct verbs *verbs = verbs_new(rest, "blefleet", REST_ROLE_CONTROL, on_answer, &answers);
+    bool is_request = verbs_request(verbs, message);
+
+    verbs_stop(verbs);
+    if (answers != is_request)
+        abort();
+    verbs_free(verbs);
+    rest_free(rest);
+    fake_gateway_free(gateway);
+    config_free(config);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char topic[256 + 24] = "blefleet/bridge/request/", name[TOPICS_NAME_SIZE];
+    size_t topic_size = size > 0 ? data[0] : 0;
+    struct broker_message message = {.topic = topic};
+
+    if (size < 1 + topic_size)
+        return 0;
+    memcpy(topic + 24, data + 1, topic_size);
+    message.response_topic = topic + 24;
+    message.payload = data + 1 + topic_size;
+    message.size = size - 1 - topic_size;
+    if (topics_read_availability("blefleet", topic + 24, name) && strchr(name, '/'))
+        abort();
+    request(&message);
+    return 0;
+}
