@@ -63,6 +63,9 @@ blefleet hears a simulated house: {len(sim.proxies)} ESPHome proxies, {len(sim.s
   wait for a name to appear       curl -s '{api}/devices?name=atc&wait_ms=10000'
   the contract                    curl -s {api}/openapi.json
   is it alive                     curl -s {base}/readyz
+  what happens, as it happens     curl -sN '{api}/events?snapshot=true'
+  every packet of one device      curl -sN '{api}/events?types=advertisement&mode=all&proxies=all&address={device["address"]}'
+  figures for Prometheus          curl -s {base}/metrics
 
   all topics of MQTT              mosquitto_sub {mqtt} -v -t 'blefleet/#'
   one state of each device        mosquitto_sub {mqtt} -v -t 'blefleet/+' --retained-only -W 3
