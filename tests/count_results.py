@@ -6,24 +6,14 @@ count_results.py --closing-line FOLDER RING...       the same over FOLDER/RING.x
                                                      its line; a ring without a test counts as a failed one
 """
 import sys
-import xml.etree.ElementTree as ElementTree
+
+import results
 
 
 def count(path):
     """(passed, failed, skipped) of a file; nothing when there is none or it is broken."""
-    passed = failed = skipped = 0
-    try:
-        root = ElementTree.parse(path).getroot()
-    except (OSError, ElementTree.ParseError):
-        return 0, 0, 0
-    for case in root.iter("testcase"):
-        if case.find("failure") is not None or case.find("error") is not None:
-            failed += 1
-        elif case.find("skipped") is not None:
-            skipped += 1
-        else:
-            passed += 1
-    return passed, failed, skipped
+    states = [test.state for test in results.read(path)]
+    return tuple(states.count(state) for state in (results.PASSED, results.FAILED, results.SKIPPED))
 
 
 def line(passed, failed, skipped):
@@ -37,8 +27,8 @@ def main(arguments):
     totals = [0, 0, 0]
     for ring in arguments[2:]:
         tally = count(f"{arguments[1]}/{ring}.xml")
-        if sum(tally[:2]) == 0:
-            tally = (0, 1, tally[2])
+        if sum(tally) == 0:
+            tally = (0, 1, 0)
         totals = [total + more for total, more in zip(totals, tally)]
     print(line(*totals))
 
