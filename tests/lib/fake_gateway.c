@@ -205,6 +205,12 @@ static struct fake_device *find(const struct gateway *g, uint64_t address)
     return NULL;
 }
 
+/* The rows of this gateway are its devices themselves. */
+static const struct fake_device *row_of(const struct gateway_device *d)
+{
+    return (const struct fake_device *) d->row;
+}
+
 int gateway_find_device(const struct gateway *g, uint64_t address,
                         struct gateway_device *ret_device)
 {
@@ -228,8 +234,9 @@ bool gateway_next_device(const struct gateway *g, size_t *position,
 bool gateway_get_element(const struct gateway *g, const struct gateway_device *d, size_t index,
                          struct gateway_element *ret_element)
 {
-    const struct fake_device *device = find(g, d->address);
+    const struct fake_device *device = row_of(d);
 
+    (void) g;
     if (!device || index >= device->elements_count)
         return false;
     *ret_element = device->elements[index];
@@ -239,8 +246,9 @@ bool gateway_get_element(const struct gateway *g, const struct gateway_device *d
 bool gateway_get_source(const struct gateway *g, const struct gateway_device *d, size_t index,
                         struct gateway_source *ret_source)
 {
-    const struct fake_device *device = find(g, d->address);
+    const struct fake_device *device = row_of(d);
 
+    (void) g;
     if (!device || index >= device->sources_count)
         return false;
     *ret_source = device->sources[index];
@@ -250,8 +258,9 @@ bool gateway_get_source(const struct gateway *g, const struct gateway_device *d,
 bool gateway_get_latest(const struct gateway *g, const struct gateway_device *d,
                         struct gateway_packet *ret_packet)
 {
-    const struct fake_device *device = find(g, d->address);
+    const struct fake_device *device = row_of(d);
 
+    (void) g;
     if (!device || !device->has_packet)
         return false;
     *ret_packet = device->packet;
