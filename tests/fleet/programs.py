@@ -2,6 +2,7 @@
 
 A program says that it is ready with a file, and that it ended with its exit code. Its output goes to a
 log file in the folder it was given."""
+import contextlib
 import http.client
 import json
 import os
@@ -21,6 +22,71 @@ class ProgramFailed(Exception):
 
 
 class Program:
+    """A running program whose output goes to a log file."""
+
+    process = log_path = None
+
+    def log_text(self):
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    def tail(self, lines=15):
+        return "\n".join(self.log_text().splitlines()[-lines:])
+
+    def is_running(self):
+        return self.process.poll() is None
+
+    def memory_bytes(self):
+        """What it has in memory now."""
+        pages = pathlib.Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def cpu_s(self):
+        """Processor time that all of its threads have used so far, to the nanosecond."""
+        return time.clock_gettime(~self.process.pid << 3 | 2)  # what clock_getcpuclockid() gives
+
+    def pin(self, core):
+        """Lets all of its threads run on one core alone."""
+        for task in os.listdir(f"/proc/{self.process.pid}/task"):
+            os.sched_setaffinity(int(task), {core})
+
+
+class Asked(Program):
+    """A program that says how it began, and answers each line that it is told, with a line of JSON."""
+
+    def __init__(self, name, folder, command):
+        self.name = name
+        self.log_path = pathlib.Path(folder) / f"{name}.log"
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                            stderr=log, text=True, start_new_session=True)
+        self.ready = self.read()
+
+    def read(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise ProgramFailed(f"{self.name} ended with code {self.process.wait()}:\n{self.tail()}")
+        return json.loads(line)
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return self.read()
+
+    def stop(self, limit_s=20.0):
+        """Ends its input; (exit code, seconds it took). Kills it when it does not end."""
+        started = time.monotonic()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        try:
+            self.process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+        return self.process.returncode, time.monotonic() - started
+
+
+class ReadyProgram(Program):
     """A running program with a ready file."""
 
     def __init__(self, name, folder, command, environment=None):
@@ -47,15 +113,6 @@ class Program:
             time.sleep(0.01)
         return json.loads(self.ready_path.read_text(encoding="utf-8"))
 
-    def tail(self, lines=15):
-        return "\n".join(self.log_text().splitlines()[-lines:])
-
-    def log_text(self):
-        return self.log_path.read_text(encoding="utf-8", errors="replace")
-
-    def is_running(self):
-        return self.process.poll() is None
-
     def stop(self, number=signal.SIGTERM, limit_s=20.0):
         """Asks it to end; (exit code, seconds it took). Kills it when it does not."""
         started = time.monotonic()
@@ -69,19 +126,8 @@ class Program:
         self.log.close()
         return self.process.returncode, time.monotonic() - started
 
-    def memory_bytes(self):
-        """What it has in memory now."""
-        pages = pathlib.Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
-    def cpu_s(self):
-        """Processor time used so far."""
-        stat = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii")
-        user, system = stat.rsplit(")", 1)[1].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
-class Simulator(Program):
+class Simulator(ReadyProgram):
     """blefleet-sim on a scenario; writes the configuration of a gateway for it beside its log."""
 
     def __init__(self, bin_folder, folder, scenario, listen="127.0.0.1:0", seed=None):
@@ -129,7 +175,7 @@ class Answer:
         return json.loads(self.body)
 
 
-class Gateway(Program):
+class Gateway(ReadyProgram):
     """blefleet with a configuration."""
 
     def __init__(self, bin_folder, folder, config, log_level="info", environment=None):
@@ -187,7 +233,7 @@ class Gateway(Program):
                 if line.split()[1:2] == ["error"] or "Sanitizer" in line or "runtime error" in line]
 
 
-class Broker:
+class Broker(Program):
     """A mosquitto of our own on a port of its own; what it retains is gone when it ends."""
 
     name = "mosquitto"
@@ -218,9 +264,6 @@ class Broker:
                     self.stop()
                     raise ProgramFailed(f"mosquitto does not listen: {self.tail()}") from error
             time.sleep(0.02)
-
-    def tail(self):
-        return self.log_path.read_text(encoding="utf-8", errors="replace")[-1000:]
 
     def signal(self, number):
         self.process.send_signal(number)

@@ -44,7 +44,7 @@ HOMES = {
     r"protobuf-c.*": ["gateway/esphome/", "tests/unit/esphome/"],
     r"jansson\.h": ["gateway/config/", "frontends/json/", "tests/"],
     r"microhttpd\.h": ["frontends/http/"],
-    r"sodium\.h": ["gateway/esphome/noise.", "frontends/rest/tokens", "tests/unit/esphome/"],
+    r"sodium\.h": ["gateway/esphome/noise.", "tests/bench/floor.", "frontends/rest/tokens", "tests/unit/esphome/"],
     r"sqlite3\.h": ["gateway/store/", "tests/integration/store/"],
     r"(mosquitto|mqtt_protocol)\.h": ["frontends/mqtt/broker.", "tests/integration/mqtt/"],
     r"libwebsockets\.h": ["frontends/matter/"],

@@ -1,0 +1,45 @@
+"""What the benches share: options, a fresh folder, the end of the programs, and the figures as JSON."""
+import argparse
+import contextlib
+import json
+import pathlib
+import shutil
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "tests/fleet"))
+from programs import ProgramFailed  # noqa: E402
+
+
+def parser(command):
+    made = argparse.ArgumentParser(prog=command)
+    made.add_argument("--bin", required=True, type=pathlib.Path, help=argparse.SUPPRESS)
+    made.add_argument("--folder", required=True, type=pathlib.Path, help=argparse.SUPPRESS)
+    return made
+
+
+class Programs(contextlib.ExitStack):
+    """Programs that were started; the last one ends first, whatever happens."""
+
+    def add(self, program):
+        self.callback(self.stop, program)
+        return program
+
+    @staticmethod
+    def stop(program):
+        if program.process.returncode is None:
+            program.stop()
+
+
+def run(name, options, measure):
+    """The figures that measure(options, programs) gives, also in FOLDER/NAME.json; None when it failed."""
+    shutil.rmtree(options.folder, ignore_errors=True)
+    options.folder.mkdir(parents=True)
+    try:
+        with Programs() as programs:
+            figures = measure(options, programs)
+    except (ProgramFailed, OSError) as error:
+        print(error, file=sys.stderr)
+        return None
+    (options.folder / f"{name}.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return figures
