@@ -43,6 +43,14 @@ struct heard_counts {
     size_t by_proxy[];
 };
 
+/* Both clocks at one moment of this turn of the loop: a cache, since an event tells several times
+ * and asking costs as much as writing one. */
+struct clocks {
+    uint64_t turn; /* the loop's own time */
+    usec_t now;    /* 0: never asked */
+    int64_t wall;
+};
+
 struct gateway {
     uv_loop_t *loop;
     const struct config *config; /* borrowed, outlives us */
@@ -55,6 +63,7 @@ struct gateway {
     struct gateway_subscription *subscriptions;
     bool is_telling;
     struct heard_counts *heard;
+    struct clocks *clocks;
     struct loop_lag *loop_lag;
     struct keeping *keeping; /* NULL: nothing is kept */
     void (*on_closed)(void *user);
@@ -403,6 +412,7 @@ struct gateway *gateway_new(struct uv_loop_s *loop, const struct config *config,
     arm_table_timer(g, g->started);
     g->heard = memory_zalloc(1, sizeof *g->heard +
                                         config->proxies_count * sizeof g->heard->by_proxy[0]);
+    g->clocks = xnew(struct clocks, 1);
     g->loop_lag = loop_lag_start(loop);
     g->fleet = make_fleet(g);
     return g;
@@ -452,6 +462,7 @@ void gateway_free(struct gateway *g)
     device_table_free(g->table);
     free(g->devices);
     free(g->heard);
+    free(g->clocks);
     free(g);
 }
 
@@ -465,8 +476,11 @@ usec_t gateway_now(const struct gateway *g)
 
 int64_t gateway_wall(const struct gateway *g, usec_t moment)
 {
-    (void) g;
-    return clock_to_wall(moment, clock_now(), clock_wall());
+    struct clocks *c = g->clocks;
+
+    if (c->turn != uv_now(g->loop) || c->now == 0)
+        *c = (struct clocks){uv_now(g->loop), clock_now(), clock_wall()};
+    return clock_to_wall(moment, c->now, c->wall);
 }
 
 static void on_user_timer_closed(uv_handle_t *handle)

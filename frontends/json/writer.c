@@ -10,16 +10,27 @@
 #include "base/utf8.h"
 #include "ble/address.h"
 
+#define DIGITS_MAX  20  /* of a number of 64 bits */
+#define NUMBER_SIZE 400 /* the longest double has 309 digits before the point */
+#define COMMON_MAX  1e9 /* scaled: the error of scaling is far below the distance that is kept */
+
+/* What fits in between comma, key and value is written in one go: an event has forty values. */
 static void begin_value(struct writer *w, const char *key)
 {
+    size_t size = key ? strlen(key) : 0;
+    uint8_t *out = buffer_reserve(&w->text, size + 4), *start = out;
+
     if (w->needs_comma)
-        buffer_append_char(&w->text, ',');
+        *out++ = ',';
     w->needs_comma = true;
-    if (!key)
-        return;
-    buffer_append_char(&w->text, '"');
-    buffer_append_text(&w->text, key);
-    buffer_append(&w->text, "\":", 2);
+    if (key) {
+        *out++ = '"';
+        memcpy(out, key, size);
+        out += size;
+        *out++ = '"';
+        *out++ = ':';
+    }
+    buffer_commit(&w->text, (size_t) (out - start));
 }
 
 static bool is_plain(uint8_t c)
@@ -63,6 +74,60 @@ static void append_escaped(struct buffer *b, const uint8_t *s, size_t size)
         else if (i < size)
             append_special(b, s[i++]);
     }
+}
+
+/* A text of ours in which nothing is to be escaped. */
+static void write_plain(struct writer *w, const char *key, const char *text, size_t size)
+{
+    uint8_t *out;
+
+    begin_value(w, key);
+    out = buffer_reserve(&w->text, size + 2);
+    out[0] = '"';
+    memcpy(out + 1, text, size);
+    out[size + 1] = '"';
+    buffer_commit(&w->text, size + 2);
+}
+
+/* The digits stand at the end of the text; how many there are. */
+static size_t format_unsigned(char ret_text[DIGITS_MAX], uint64_t value)
+{
+    size_t at = DIGITS_MAX;
+
+    do {
+        ret_text[--at] = (char) ('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    return DIGITS_MAX - at;
+}
+
+/* What "%.*f" gives, for numbers of usual size that are not close to the middle between two
+ * results: there the exact value decides, which printf knows. The size, or 0: it is not one. */
+static size_t format_common(char ret_text[NUMBER_SIZE], double value, int decimals)
+{
+    static const uint64_t tens[] = {1, 10, 100, 1000, 10000, 100000, 1000000};
+    const double scaled = fabs(value) * (double) tens[decimals];
+    const uint64_t whole = (uint64_t) (scaled < COMMON_MAX ? scaled : 0);
+    const double rest = scaled - (double) whole;
+    const uint64_t rounded = whole + (rest > 0.5);
+    char digits[DIGITS_MAX], *out = ret_text;
+    size_t size;
+
+    if (!(scaled < COMMON_MAX) || fabs(rest - 0.5) < 1e-3)
+        return 0;
+    if (signbit(value))
+        *out++ = '-';
+    size = format_unsigned(digits, rounded / tens[decimals]);
+    memcpy(out, digits + DIGITS_MAX - size, size);
+    out += size;
+    if (decimals > 0) {
+        /* with a one before them, which keeps the leading zeros */
+        (void) format_unsigned(digits, tens[decimals] + rounded % tens[decimals]);
+        *out++ = '.';
+        memcpy(out, digits + DIGITS_MAX - decimals, (size_t) decimals);
+        out += decimals;
+    }
+    return (size_t) (out - ret_text);
 }
 
 void writer_done(struct writer *w)
@@ -111,15 +176,11 @@ void writer_bool(struct writer *w, const char *key, bool value)
 
 void writer_unsigned(struct writer *w, const char *key, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof digits;
+    char digits[DIGITS_MAX];
+    size_t size = format_unsigned(digits, value);
 
     begin_value(w, key);
-    do {
-        digits[--at] = (char) ('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    buffer_append(&w->text, digits + at, sizeof digits - at);
+    buffer_append(&w->text, digits + DIGITS_MAX - size, size);
 }
 
 void writer_integer(struct writer *w, const char *key, int64_t value)
@@ -136,24 +197,28 @@ void writer_integer(struct writer *w, const char *key, int64_t value)
 
 void writer_number(struct writer *w, const char *key, double value, int decimals)
 {
-    char text[400]; /* the longest double has 309 digits before the point */
-    int length;
+    char text[NUMBER_SIZE];
+    size_t size;
 
     assert(decimals >= 0 && decimals <= 6);
     if (!isfinite(value)) {
         writer_null(w, key);
         return;
     }
-    length = snprintf(text, sizeof text, "%.*f", decimals, value);
+    size = format_common(text, value, decimals);
+    if (size == 0)
+        size = (size_t) snprintf(text, sizeof text, "%.*f", decimals, value);
     if (decimals > 0) {
-        while (text[length - 1] == '0')
-            length--;
-        if (text[length - 1] == '.')
-            length--;
+        while (text[size - 1] == '0')
+            size--;
+        if (text[size - 1] == '.')
+            size--;
     }
-    text[length] = '\0';
     begin_value(w, key);
-    buffer_append_text(&w->text, strcmp(text, "-0") == 0 ? "0" : text);
+    if (size == 2 && memcmp(text, "-0", 2) == 0)
+        buffer_append_char(&w->text, '0');
+    else
+        buffer_append(&w->text, text, size);
 }
 
 void writer_text_sized(struct writer *w, const char *key, const void *text, size_t size)
@@ -192,7 +257,7 @@ void writer_time(struct writer *w, const char *key, int64_t wall)
     char text[CLOCK_TEXT_SIZE];
 
     clock_format(text, wall);
-    writer_text(w, key, text);
+    write_plain(w, key, text, sizeof text - 1);
 }
 
 void writer_address(struct writer *w, const char *key, uint64_t address)
@@ -200,5 +265,5 @@ void writer_address(struct writer *w, const char *key, uint64_t address)
     char text[BLE_ADDRESS_TEXT_SIZE];
 
     ble_address_format(text, address);
-    writer_text(w, key, text);
+    write_plain(w, key, text, sizeof text - 1);
 }

@@ -9,6 +9,8 @@
 #define ONLINE  "{\"state\":\"online\"}"
 #define OFFLINE "{\"state\":\"offline\"}"
 
+#define DEVICE_ROOM 1280 /* octets that a message about a device mostly fits in */
+
 static struct outbox_message *make(char *topic, struct writer *w, unsigned qos, bool is_retained)
 {
     size_t size = buffer_size(&w->text);
@@ -98,6 +100,7 @@ struct outbox_message *bridge_device_event(const char *base, const struct gatewa
 {
     struct writer w = {0};
 
+    (void) buffer_reserve(&w.text, DEVICE_ROOM);
     begin_event(&w, "device");
     event_json_write_device(&w, "data", g, change, reason);
     return end_event(base, &w);
@@ -128,6 +131,7 @@ struct outbox_message *bridge_state(const char *base, const char *name, const st
 {
     struct writer w = {0};
 
+    (void) buffer_reserve(&w.text, DEVICE_ROOM);
     device_json_write(&w, NULL, g, device);
     return make(topics_join(base, "%s", name), &w, 0, true);
 }

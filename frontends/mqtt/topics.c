@@ -55,8 +55,11 @@ bool topics_is_published(const struct config *config, const struct gateway_devic
 
 void topics_address_name(char ret_name[TOPICS_NAME_SIZE], uint64_t address)
 {
-    (void) snprintf(ret_name, TOPICS_NAME_SIZE, "%0*llX", ADDRESS_DIGITS,
-                    (unsigned long long) address);
+    static const char digits[] = "0123456789ABCDEF";
+
+    for (int i = 0; i < ADDRESS_DIGITS; i++)
+        ret_name[i] = digits[address >> 4 * (ADDRESS_DIGITS - 1 - i) & 15];
+    ret_name[ADDRESS_DIGITS] = '\0';
 }
 
 void topics_name(char ret_name[TOPICS_NAME_SIZE], const struct config *config,
@@ -80,7 +83,9 @@ char *topics_join(const char *base, const char *format, ...)
     va_start(arguments, format);
     (void) vsnprintf(suffix, sizeof suffix, format, arguments);
     va_end(arguments);
-    buffer_append_format(&b, "%s/%s", base, suffix);
+    buffer_append_text(&b, base);
+    buffer_append_char(&b, '/');
+    buffer_append_text(&b, suffix);
     return buffer_take_text(&b);
 }
 

@@ -13,10 +13,8 @@ void buffer_done(struct buffer *b)
     *b = (struct buffer){0};
 }
 
-uint8_t *buffer_reserve(struct buffer *b, size_t size)
+uint8_t *buffer_grow(struct buffer *b, size_t size)
 {
-    if (b->capacity - b->end >= size && b->data)
-        return b->data + b->end;
     if (b->start > 0) {
         memmove(b->data, b->data + b->start, buffer_size(b));
         b->end -= b->start;

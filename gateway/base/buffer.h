@@ -28,8 +28,14 @@ static inline const uint8_t *buffer_front(const struct buffer *b)
     return b->data + b->start;
 }
 
+/* What buffer_reserve() does when there is no room; not to be called else. */
+uint8_t *buffer_grow(struct buffer *b, size_t size);
+
 /* Room for size more octets behind the end, to be written by the caller and then committed. */
-uint8_t *buffer_reserve(struct buffer *b, size_t size);
+static inline uint8_t *buffer_reserve(struct buffer *b, size_t size)
+{
+    return b->capacity - b->end >= size && b->data ? b->data + b->end : buffer_grow(b, size);
+}
 void buffer_commit(struct buffer *b, size_t size);
 
 void buffer_append(struct buffer *b, const void *data, size_t size);

@@ -1,7 +1,8 @@
 #include "clock.h"
 
-#include <stdio.h>
 #include <time.h>
+
+#define USEC_PER_DAY (INT64_C(86400) * 1000000)
 
 static int64_t read_clock(clockid_t id)
 {
@@ -26,21 +27,53 @@ int64_t clock_to_wall(usec_t moment, usec_t now, int64_t wall)
     return wall - (int64_t) (now - moment);
 }
 
+/* Years, months and days of a day since 1970, by the calendar that begins its years in March: then
+ * the leap day is the last of a year, and 400 years are a number of days that never varies. */
+static void read_days(int64_t days, uint64_t *ret_year, unsigned *ret_month, unsigned *ret_day)
+{
+    const int64_t from_march_0000 = days + 719468;
+    const int64_t era =
+            (from_march_0000 >= 0 ? from_march_0000 : from_march_0000 - 146096) / 146097;
+    const unsigned day = (unsigned) (from_march_0000 - era * 146097);
+    const unsigned year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+    const unsigned day_of_year = day - (365 * year + year / 4 - year / 100);
+    const unsigned month = (5 * day_of_year + 2) / 153; /* 0: March */
+
+    *ret_day = day_of_year - (153 * month + 2) / 5 + 1;
+    *ret_month = month < 10 ? month + 3 : month - 9;
+    *ret_year = (uint64_t) (era * 400 + year) + (*ret_month <= 2);
+}
+
+static char *put_digits(char *out, uint64_t value, int digits, char behind)
+{
+    for (int i = digits - 1; i >= 0; i--) {
+        out[i] = (char) ('0' + value % 10);
+        value /= 10;
+    }
+    out[digits] = behind;
+    return out + digits + 1;
+}
+
+/* By hand, since each event carries several times. */
 void clock_format(char ret_text[CLOCK_TEXT_SIZE], int64_t wall)
 {
-    int64_t seconds = wall / 1000000, rest = wall % 1000000;
-    struct tm tm;
-    time_t t;
+    int64_t days = wall / USEC_PER_DAY, rest = wall % USEC_PER_DAY;
+    unsigned month, day, seconds;
+    char *out = ret_text;
+    uint64_t year;
 
     if (rest < 0) {
-        seconds--;
-        rest += 1000000;
+        days--;
+        rest += USEC_PER_DAY;
     }
-    t = (time_t) seconds;
-    (void) gmtime_r(&t, &tm);
-    (void) snprintf(ret_text, CLOCK_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
-                    (unsigned) (tm.tm_year + 1900) % 10000, (unsigned) (tm.tm_mon + 1) % 100,
-                    (unsigned) tm.tm_mday % 100, (unsigned) tm.tm_hour % 100,
-                    (unsigned) tm.tm_min % 100, (unsigned) tm.tm_sec % 100,
-                    (unsigned) (rest / 1000) % 1000);
+    read_days(days, &year, &month, &day);
+    seconds = (unsigned) (rest / 1000000);
+    out = put_digits(out, year % 10000, 4, '-');
+    out = put_digits(out, month, 2, '-');
+    out = put_digits(out, day, 2, 'T');
+    out = put_digits(out, seconds / 3600, 2, ':');
+    out = put_digits(out, seconds / 60 % 60, 2, ':');
+    out = put_digits(out, seconds % 60, 2, '.');
+    out = put_digits(out, (uint64_t) (rest / 1000 % 1000), 3, 'Z');
+    *out = '\0';
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +70,37 @@ static void writer_rounds_numbers_and_cuts_zeros(void **state)
     writer_number(&w, NULL, (double) INFINITY, 1);
     writer_end_array(&w);
     assert_text(&w, "[-62.4,2.5,100,100,0,null,null]");
+}
+
+/* The number as printf rounds it, without trailing zeros. */
+static void print_number(char *ret_text, size_t size, double value, int decimals)
+{
+    int length = snprintf(ret_text, size, "%.*f", decimals, value);
+
+    while (decimals > 0 && ret_text[length - 1] == '0')
+        ret_text[--length] = '\0';
+    if (ret_text[length - 1] == '.')
+        ret_text[--length] = '\0';
+    if (strcmp(ret_text, "-0") == 0)
+        (void) strcpy(ret_text, "0");
+}
+
+static void writer_rounds_numbers_as_printf_does(void **state)
+{
+    static const double starts[] = {0, -127.5, 0.05, 1e8, 999999.95, -1e12, 1e300, 0.49999999};
+    char expected[400];
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_SIZE(starts); i++) {
+        for (int step = 0; step < 4000; step++) {
+            double value = starts[i] + step * 0.0125 + step * 1e-9;
+            struct writer w = {0};
+
+            print_number(expected, sizeof expected, value, step % 7);
+            writer_number(&w, NULL, value, step % 7);
+            assert_text(&w, expected);
+        }
+    }
 }
 
 static void writer_escapes_what_would_break_a_text(void **state)
@@ -146,6 +178,7 @@ int main(void)
             cmocka_unit_test(writer_puts_commas_between_members_and_items_only),
             cmocka_unit_test(writer_writes_the_extremes_of_integers),
             cmocka_unit_test(writer_rounds_numbers_and_cuts_zeros),
+            cmocka_unit_test(writer_rounds_numbers_as_printf_does),
             cmocka_unit_test(writer_escapes_what_would_break_a_text),
             cmocka_unit_test(writer_replaces_what_is_not_utf8),
             cmocka_unit_test(writer_makes_valid_json_of_any_octets),
