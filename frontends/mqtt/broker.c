@@ -15,6 +15,8 @@
 #include <errno.h>
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -22,6 +24,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -293,17 +296,29 @@ static struct outbox_message *take_outgoing(struct shared *s)
     return m;
 }
 
+/* While it is corked the kernel puts what is written together, so that messages of one turn go out
+ * in few segments; uncorking sends the rest at once. Best effort. */
+static void cork(const struct talk *t, int is_corked)
+{
+    (void) setsockopt(mosquitto_socket(t->client), IPPROTO_TCP, TCP_CORK, &is_corked,
+                      sizeof is_corked);
+}
+
 /* True: there is more. */
 static bool send_some(struct talk *t)
 {
-    for (int i = 0; i < TURN_MESSAGES; i++) {
-        struct outbox_message *m = take_outgoing(t->shared);
+    struct outbox_message *m = take_outgoing(t->shared);
+    int count = 0;
 
-        if (!m)
-            return false;
+    if (!m)
+        return false;
+    cork(t, true);
+    while (m) {
         send_message(t, m);
+        m = ++count < TURN_MESSAGES ? take_outgoing(t->shared) : NULL;
     }
-    return true;
+    cork(t, false);
+    return count == TURN_MESSAGES;
 }
 
 static int say(struct talk *t, const char *presence)
@@ -450,7 +465,8 @@ static int configure(struct talk *t)
     mosquitto_connect_callback_set(t->client, on_connect);
     mosquitto_publish_callback_set(t->client, on_publish);
     mosquitto_message_v5_callback_set(t->client, on_message);
-    mosquitto_log_callback_set(t->client, on_log);
+    if (s->has_tls) /* with a callback it formats a line for each message */
+        mosquitto_log_callback_set(t->client, on_log);
     rc = mosquitto_int_option(t->client, MOSQ_OPT_PROTOCOL_VERSION, protocol);
     if (rc == MOSQ_ERR_SUCCESS)
         rc = mosquitto_int_option(t->client, MOSQ_OPT_TCP_NODELAY, 1);
