@@ -40,6 +40,10 @@ class Program:
         pages = pathlib.Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
+    def descriptors(self):
+        """How many it has open now."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
     def cpu_s(self):
         """Processor time that all of its threads have used so far, to the nanosecond."""
         return time.clock_gettime(~self.process.pid << 3 | 2)  # what clock_getcpuclockid() gives

@@ -78,9 +78,9 @@ def bin_folder():
 
 
 class Pair:
-    """A simulated fleet and a gateway on it; every answer is held against the contract."""
+    """A simulated fleet and a gateway on it (`more` is for Gateway); every answer is held against the contract."""
 
-    def __init__(self, folder, scenario, contract, settings=None, config_change=None):
+    def __init__(self, folder, scenario, contract, settings=None, config_change=None, **more):
         self.contract = contract
         path = folder / "scenario.json"
         path.write_text(json.dumps(scenario), encoding="utf-8")
@@ -91,7 +91,7 @@ class Pair:
         if config_change:
             config_change(config)
         self.sim.gateway_config.write_text(json.dumps(config), encoding="utf-8")
-        self.gateway = Gateway(BIN, folder, self.sim.gateway_config, log_level="debug")
+        self.gateway = Gateway(BIN, folder, self.sim.gateway_config, log_level="debug", **more)
 
     def ask(self, method, path, status=200, **more):
         answer = self.gateway.request(method, path, **more)
