@@ -1,11 +1,12 @@
-/* The story: each address of http.listen gets a socket and a daemon of libmicrohttpd without
- * threads. The daemon's epoll descriptor hangs in our loop; whenever it is readable, or the time
- * that the daemon named is over, the daemon runs. The time may be 0, which means: again, in the
- * next turn. A connection that waits is suspended; resuming takes effect only when the daemon runs
- * afterwards.
+/* The story: each address of http.listen gets a door, which accepts, and a daemon of libmicrohttpd
+ * without threads and without a socket of its own, which is given what the door accepted. (Its own
+ * way of accepting runs without pause when no descriptor is free.) The daemon's epoll descriptor
+ * hangs in our loop; whenever it is readable, or the time that the daemon named is over, the daemon
+ * runs. The time may be 0, which means: again, in the next turn. A connection that waits is
+ * suspended; resuming takes effect only when the daemon runs afterwards.
  *
  * Failure modes: a port that is taken fails the start as a whole. At the limit of connections the
- * daemon stops accepting, and clients queue in the kernel. Slow clients are cut off after a time
+ * door is shut, and clients queue in the kernel. Slow clients are cut off after a time
  * without progress. Stopping a daemon with suspended connections would abort the process, so
  * closing first answers and resumes them all. */
 #include "http.h"
@@ -21,6 +22,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "http/door.h"
 #include "http/exchange.h"
 #include "http/listen.h"
 #include "rest/metrics.h"
@@ -30,13 +32,13 @@
 
 struct listener {
     struct http *http; /* borrowed; NULL: nobody waits for our end */
+    struct door *door;
     struct MHD_Daemon *daemon;
     struct exchanges exchanges;
     uv_poll_t poll;
     uv_timer_t timer;
-    unsigned open_handles; /* of the two */
+    unsigned open_handles; /* the two, and the door */
     unsigned limit;        /* of connections */
-    bool was_full;         /* after it ran last */
     bool has_resumed;      /* a connection, since it began to run last */
     char bound[LISTEN_TEXT_SIZE];
 };
@@ -76,28 +78,27 @@ static bool is_full(const struct listener *l)
     return count_connections(l) >= l->limit;
 }
 
-/* A daemon that was full looks at its listening socket again only at the beginning of a run, and
- * asks for none. */
-static bool wants_to_accept(struct listener *l)
-{
-    bool was_full = l->was_full;
-
-    l->was_full = is_full(l);
-    return was_full && !l->was_full;
-}
-
 static void run(struct listener *l)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms;
 
     l->has_resumed = false;
     (void) MHD_run(l->daemon);
-    if (wants_to_accept(l) || l->has_resumed)
+    door_let_in(l->door, !is_full(l));
+    if (l->has_resumed)
         (void) uv_timer_start(&l->timer, on_timer, /* timeout= */ 0, /* repeat= */ 0);
     else if (MHD_get_timeout(l->daemon, &wait_ms) == MHD_YES)
         (void) uv_timer_start(&l->timer, on_timer, wait_ms, /* repeat= */ 0);
     else
         (void) uv_timer_stop(&l->timer);
+}
+
+static void on_client(void *user, int fd, const struct sockaddr *from, socklen_t size)
+{
+    struct listener *l = user;
+
+    (void) MHD_add_connection(l->daemon, fd, from, size); /* closes it when it fails */
+    run(l);
 }
 
 static void on_resumed(void *user)
@@ -127,9 +128,9 @@ static void maybe_finish_close(struct http *h)
         h->on_closed(h->user);
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+static void on_part_closed(void *user)
 {
-    struct listener *l = handle->data;
+    struct listener *l = user;
     struct http *h = l->http;
 
     if (--l->open_handles > 0)
@@ -146,8 +147,14 @@ static void on_handle_closed(uv_handle_t *handle)
     maybe_finish_close(h);
 }
 
+static void on_handle_closed(uv_handle_t *handle)
+{
+    on_part_closed(handle->data);
+}
+
 static void close_listener(struct listener *l)
 {
+    door_close(l->door, on_part_closed, l);
     exchanges_close(&l->exchanges);
     for (int i = 0; i < LAST_RUNS; i++)
         (void) MHD_run(l->daemon);
@@ -165,30 +172,32 @@ static unsigned connection_limit(const struct config *config)
     return share > 0 ? (unsigned) share : 1;
 }
 
-static struct MHD_Daemon *start_daemon(struct listener *l, int fd)
+static struct MHD_Daemon *start_daemon(struct listener *l)
 {
-    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    unsigned flags =
+            MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 
     return MHD_start_daemon(flags, 0, NULL, NULL, exchange_on_request, &l->exchanges,
                             MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL, /* must be first */
-                            MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK,
-                            exchange_on_target, &l->exchanges, MHD_OPTION_NOTIFY_COMPLETED,
-                            exchange_on_completed, &l->exchanges, MHD_OPTION_CONNECTION_LIMIT,
-                            l->limit, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S,
-                            MHD_OPTION_END);
+                            MHD_OPTION_URI_LOG_CALLBACK, exchange_on_target, &l->exchanges,
+                            MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed, &l->exchanges,
+                            MHD_OPTION_CONNECTION_LIMIT, l->limit, MHD_OPTION_CONNECTION_TIMEOUT,
+                            IDLE_TIMEOUT_S, MHD_OPTION_END);
 }
 
-/* The daemon's descriptor into the loop. */
-static int start_polling(struct listener *l, struct uv_loop_s *loop)
+/* The daemon's descriptor and the door into the loop. */
+static int start_polling(struct listener *l, struct uv_loop_s *loop, int fd)
 {
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    int result = uv_poll_init(loop, &l->poll, info->epoll_fd);
+    int result = door_new(loop, fd, on_client, l, &l->door);
 
     if (result != 0)
         return result;
+    if (uv_poll_init(loop, &l->poll, info->epoll_fd) != 0)
+        abort(); /* an epoll descriptor of our own: the loop takes it */
     (void) uv_timer_init(loop, &l->timer);
     l->poll.data = l->timer.data = l;
-    l->open_handles = 2;
+    l->open_handles = 3;
     (void) uv_poll_start(&l->poll, UV_READABLE, on_poll);
     return 0;
 }
@@ -219,15 +228,11 @@ static int open_listener(struct http *h, const struct config_address *address, c
         return result;
     l = make_listener(h);
     listen_format(fd, l->bound);
-    l->daemon = start_daemon(l, fd);
-    if (l->daemon) {
-        result = start_polling(l, h->loop);
-    } else {
-        close(fd);
-        result = -ENOMEM;
-    }
+    l->daemon = start_daemon(l);
+    result = l->daemon ? start_polling(l, h->loop, fd) : -ENOMEM;
     if (result != 0) {
         snprintf(ret_error, error_size, "%s: %s", l->bound, error_sentence(result));
+        close(fd);
         if (l->daemon)
             MHD_stop_daemon(l->daemon);
         free(l);
