@@ -492,6 +492,7 @@ int main(int argc, char **argv)
     if (exit_code >= 0)
         return exit_code;
     (void) signal(SIGPIPE, SIG_IGN);
+    (void) signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of that write alone */
     p.config = load_config(&p.options);
     if (!p.config)
         return EXIT_CONFIGURATION;
