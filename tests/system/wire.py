@@ -4,7 +4,11 @@
     wire.cut = Cut(DEVICE, 2, BODY, RESET)  # in the middle of the device's third frame
     wire.wait_cuts(1)
 
+    wire.inject(octets)                     # as if the proxy had said them
+    wire.is_deaf = True                     # what the gateway says is not read any more
+
 Frames are told apart by their headers alone, which are never encrypted: so it works for both framings."""
+import contextlib
 import select
 import socket
 import struct
@@ -83,6 +87,7 @@ class Conversation:
     def __init__(self, wire, gateway):
         self.wire, self.gateway = wire, gateway
         self.cut = wire.cut
+        self.lock = threading.Lock()  # of what is written to the gateway
         self.device = socket.create_connection(("127.0.0.1", wire.target), timeout=20)
         for end in (self.gateway, self.device):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -94,8 +99,9 @@ class Conversation:
 
     def send(self, target, octets):
         size = self.wire.segment or max(len(octets), 1)
-        for i in range(0, len(octets), size):
-            target.sendall(octets[i:i + size])
+        with self.lock if target is self.gateway else contextlib.nullcontext():
+            for i in range(0, len(octets), size):
+                target.sendall(octets[i:i + size])
 
     def is_cut(self, side, target, frame):
         """Passes the frame on, or as much of it as the cut leaves."""
@@ -113,7 +119,8 @@ class Conversation:
         frames = {DEVICE: Frames(), GATEWAY: Frames()}
         ways = {self.device: (DEVICE, self.gateway), self.gateway: (GATEWAY, self.device)}
         while True:
-            for source in select.select(list(ways), [], [])[0]:
+            ears = [self.device] if self.wire.is_deaf else list(ways)
+            for source in select.select(ears, [], [], 0.1)[0]:
                 side, target = ways[source]
                 octets = source.recv(65536)
                 if not octets:
@@ -137,10 +144,13 @@ class Wire:
         self.target = target
         self.cut = None      # of the conversations that begin from now on
         self.segment = None  # octets of a write; None: as they come
+        self.is_deaf = False
+        self.newest = None  # conversation
         self.cuts = 0
         self.silent = []  # conversations that are kept open
         self.changed = threading.Condition()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=16)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)  # little room for what is not read
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -155,7 +165,7 @@ class Wire:
                 self.note_cut(None)
                 continue
             try:
-                Conversation(self, gateway)
+                self.newest = Conversation(self, gateway)
             except OSError:
                 gateway.close()
 
@@ -169,6 +179,10 @@ class Wire:
     def wait_cuts(self, count, limit_s=20.0):
         with self.changed:
             assert self.changed.wait_for(lambda: self.cuts >= count, limit_s), f"{self.cuts} of {count} cuts"
+
+    def inject(self, octets):
+        """Whole frames of plaintext, between those of the proxy."""
+        self.newest.send(self.newest.gateway, octets)
 
     def heal(self):
         """Nothing is cut any more, and what is silent ends."""
