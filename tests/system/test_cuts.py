@@ -206,21 +206,34 @@ def test_a_conversation_in_single_octets_is_a_conversation(wired, name):
     wired.wires[name].segment = None
 
 
-def test_a_proxy_that_goes_while_it_is_being_connected_to_is_told(start):
-    """A listener whose queue is full leaves the question open, and closes when it is asked again."""
+@contextlib.contextmanager
+def never_accepted(start):
+    """A pair with a proxy "lost", whose listener has a full queue: the question to connect stays open."""
     full = socket.create_server(("127.0.0.1", 0), backlog=0)
-    waiting = socket.create_connection(full.getsockname())
 
     def point_there(config):
         config["proxies"][0]["port"] = full.getsockname()[1]
 
-    pair = start(scenario(("lost", *WITNESSES)), config_change=point_there)
-    pair.gateway.wait_online(2)
-    assert pair.proxy("lost")["state"] == "connecting"
-    full.close()
-    waiting.close()
-    proxy = pair.wait_proxy("lost", lambda proxy: proxy["state"] == "waiting_retry")
-    assert proxy["last_error"]["code"] == "refused"
+    with full, socket.create_connection(full.getsockname()):
+        pair = start(scenario(("lost", *WITNESSES)), config_change=point_there)
+        pair.gateway.wait_online(2)
+        assert pair.proxy("lost")["state"] == "connecting"
+        yield pair, full
+
+
+def test_a_proxy_that_goes_while_it_is_being_connected_to_is_told(start):
+    """The kernel asks again after a second, and then nobody listens."""
+    with never_accepted(start) as (pair, full):
+        full.close()
+        proxy = pair.wait_proxy("lost", lambda proxy: proxy["state"] == "waiting_retry")
+        assert proxy["last_error"]["code"] == "refused"
+
+
+def test_sigterm_ends_the_program_in_time_while_it_connects(start):
+    with never_accepted(start) as (pair, _):
+        code, seconds = pair.gateway.stop()
+        assert code == 0
+        assert seconds < STOP_LIMIT_S
 
 
 def test_sigterm_ends_the_program_in_time_at_whatever_step_its_proxies_fell_silent(start):

@@ -503,6 +503,46 @@ static void X03_any_message_stops_the_countdown(void **state)
     assert_int_equal(client_session_state(client.session), CLIENT_SESSION_READY);
 }
 
+static void half_a_frame_does_not_stop_the_countdown(void **state)
+{
+    (void) state;
+    client_open_ready(&client);
+    for (usec_t s = 20; s < 110; s += 20) {
+        client_session_tick(client.session, START + s * USEC_PER_SEC);
+        /* the header of a frame of 100 octets, then one octet at a time */
+        assert_int_equal(
+                client_feed_hex(&client, s == 20 ? "00645d" : "0a", START + s * USEC_PER_SEC), 0);
+    }
+    client_session_tick(client.session, START + 110 * USEC_PER_SEC);
+    assert_closed(E_PING_TIMEOUT, "90 s");
+}
+
+static void after_an_hour_of_sleep_the_peer_is_asked_once_and_has_its_90_s(void **state)
+{
+    usec_t awake = START + 3600 * USEC_PER_SEC;
+
+    (void) state;
+    client_open_ready(&client);
+    client_session_tick(client.session, awake);
+    client_expect_output(&client, "000007");
+    client_session_tick(client.session, awake);
+    client_expect_output(&client, "");
+    assert_true(client_session_deadline(client.session) == awake + 20 * USEC_PER_SEC);
+    client_session_tick(client.session, awake + 90 * USEC_PER_SEC - 1);
+    assert_int_equal(client_session_state(client.session), CLIENT_SESSION_READY);
+    client_session_tick(client.session, awake + 90 * USEC_PER_SEC);
+    assert_closed(E_PING_TIMEOUT, "90 s");
+}
+
+static void a_peer_that_owed_an_answer_before_the_sleep_is_given_up_at_once(void **state)
+{
+    (void) state;
+    client_open_ready(&client);
+    client_session_tick(client.session, START + 20 * USEC_PER_SEC);
+    client_session_tick(client.session, START + 3600 * USEC_PER_SEC);
+    assert_closed(E_PING_TIMEOUT, "90 s");
+}
+
 static void each_step_of_the_beginning_has_its_time(void **state)
 {
     (void) state;
@@ -766,6 +806,9 @@ int main(void)
             TEST(a_ping_is_answered_before_hello_is),
             TEST(X03_keepalive_pings_after_20_s_and_gives_up_90_s_after_the_ping),
             TEST(X03_any_message_stops_the_countdown),
+            TEST(half_a_frame_does_not_stop_the_countdown),
+            TEST(after_an_hour_of_sleep_the_peer_is_asked_once_and_has_its_90_s),
+            TEST(a_peer_that_owed_an_answer_before_the_sleep_is_given_up_at_once),
             TEST(each_step_of_the_beginning_has_its_time),
             TEST(a_goodbye_of_the_device_is_answered),
             TEST(our_goodbye_waits_for_its_answer),

@@ -28,6 +28,18 @@ static void it_is_asked_for_again_after_10_30_60_and_60_s(void **state)
     }
 }
 
+static void after_an_hour_of_sleep_it_is_asked_for_once(void **state)
+{
+    usec_t awake = START + 3600 * USEC_PER_SEC;
+    struct subscription s = {0};
+
+    (void) state;
+    subscription_start(&s, true, START);
+    assert_true(subscription_tick(&s, awake));
+    assert_false(subscription_tick(&s, awake));
+    assert_int_equal(subscription_deadline(&s), awake + 30 * USEC_PER_SEC);
+}
+
 static void it_counts_as_refused_once_the_first_wait_went_by(void **state)
 {
     struct subscription s = {0};
@@ -76,6 +88,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(it_is_asked_for_again_after_10_30_60_and_60_s),
+            cmocka_unit_test(after_an_hour_of_sleep_it_is_asked_for_once),
             cmocka_unit_test(it_counts_as_refused_once_the_first_wait_went_by),
             cmocka_unit_test(a_proof_ends_the_asking_even_after_a_refusal),
             cmocka_unit_test(a_proxy_that_cannot_prove_it_is_believed),

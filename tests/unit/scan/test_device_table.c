@@ -563,6 +563,24 @@ static void late_advance_tells_unavailable_before_forgotten(void **state)
     assert_int_equal(f->changes[1].kinds, DEVICE_FORGOTTEN);
 }
 
+static void after_an_hour_of_sleep_each_device_is_missed_once_and_comes_back_once(void **state)
+{
+    struct fixture *f = *state;
+    const usec_t awake = START + SECONDS(3600);
+
+    for (uint64_t i = 0; i < 20; i++)
+        fixture_hear_octets(f, 0, DEVICE + i, -60, NULL, 0);
+    assert_int_equal(advance_to(f, awake), DEVICE_AVAILABILITY);
+    assert_int_equal(f->changes_count, 20);
+    assert_int_equal(advance_to(f, awake), 0);
+    assert_int_equal(f->changes_count, 0);
+    for (uint64_t i = 0; i < 20; i++) {
+        fixture_hear_octets(f, 0, DEVICE + i, -60, NULL, 0);
+        assert_true(fixture_kinds(f) & DEVICE_AVAILABILITY);
+    }
+    assert_int_equal(advance_to(f, awake + SECONDS(60)), 0);
+}
+
 static void device_is_never_forgotten_before_it_is_unavailable(void **state)
 {
     struct fixture *f = *state;
@@ -693,6 +711,7 @@ int main(void)
             FIXTURE_TEST(V05_expected_interval_and_five_seconds_count_when_known),
             FIXTURE_TEST(V07_device_is_forgotten_with_all_its_state),
             FIXTURE_TEST(late_advance_tells_unavailable_before_forgotten),
+            FIXTURE_TEST(after_an_hour_of_sleep_each_device_is_missed_once_and_comes_back_once),
             FIXTURE_TEST(device_is_never_forgotten_before_it_is_unavailable),
             FIXTURE_TEST(private_address_is_forgotten_sooner),
             FIXTURE_TEST(pinned_device_is_never_forgotten_until_it_is_unpinned),
