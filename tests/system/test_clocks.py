@@ -113,7 +113,8 @@ def test_after_a_long_sleep_conversations_go_on_and_devices_are_missed_once(pair
     seen = [data for event, _, data in until_changed(pair, again) if event == "device"]
     for device in (THERMOMETER, NAMED):
         assert [(data["reason"], data["device"]["available"]) for data in seen
-                if data["device"]["address"] == device["address"] and data["reason"] not in ("owner", "payload")] == fate
+                if data["device"]["address"] == device["address"]
+                and data["reason"] not in ("owner", "payload")] == fate
     assert {proxy["state"] for proxy in pair.gateway.items("/api/v1/proxies")} == {"online"}
     assert (count(pair, "proxy.state"), count(pair, "to=connecting")) == (states, dials)
     stream.close()

@@ -3,6 +3,7 @@
 Each victim is reached over a wire that is cut at a certain frame: by an orderly end, by a reset, or by silence."""
 import contextlib
 import datetime
+import functools
 import socket
 import time
 
@@ -39,7 +40,8 @@ STEPS = {
     "in_the_header_of_an_advertisement": (MORE, HEADER),
     "in_the_body_of_an_advertisement": (MORE, BODY),
 }
-CASES = [(name, step) for step, (frame, _) in STEPS.items() for name in VICTIMS if frame >= 0 or name == "secret-victim"]
+CASES = [(name, step) for step, (frame, _) in STEPS.items() for name in VICTIMS
+         if frame >= 0 or name == "secret-victim"]
 
 
 def is_encrypted(name):
@@ -52,8 +54,11 @@ def cut_at(name, step, how):
 
 
 def scenario(names):
-    return house([{"name": name, "at": [i, 0, 0], "profile": "2026", **({"encryption_key": True} if is_encrypted(name) else {})}
-                  for i, name in enumerate(names)], [{**device, "interval_ms": 50} for device in (THERMOMETER, NAMED)])
+    proxies = [{"name": name, "at": [i, 0, 0], "profile": "2026"} for i, name in enumerate(names)]
+    for proxy in proxies:
+        if is_encrypted(proxy["name"]):
+            proxy["encryption_key"] = True
+    return house(proxies, [{**device, "interval_ms": 50} for device in (THERMOMETER, NAMED)])
 
 
 class Wired:
@@ -103,7 +108,7 @@ class Wired:
 @pytest.fixture(scope="module")
 def wired(session_pairs):
     """All are online once; then those that need long are cut, and found by the tests at the end."""
-    wired = Wired(lambda *arguments, **more: session_pairs("cuts", *arguments, **more), (*VICTIMS, *QUIET, *PINGED, HELD))
+    wired = Wired(functools.partial(session_pairs, "cuts"), (*VICTIMS, *QUIET, *PINGED, HELD))
     for name in (*QUIET, *PINGED):
         wired.pair.sim.fault(name, "mute")
     wired.gateway.wait_online(len(WITNESSES) + len(wired.wires))
@@ -152,7 +157,7 @@ def test_a_proxy_that_dies_at_any_step_is_told_and_waited_for_and_leaves_nothing
             wait = (moment(proxy["retry_at"]) - moment(error["time"])).total_seconds()
             assert 1.9 < wait < 3.1, "the first wait is 2 s and up to a second of chance"
         wired.heal(name)
-        wired.gateway.wait_for(lambda: wired.gateway.descriptors() <= descriptors, 5, "the former number of descriptors")
+        wired.gateway.wait_for(lambda: wired.gateway.descriptors() <= descriptors, 5, "the former number")
 
 
 def test_a_proxy_that_closes_as_soon_as_it_accepts_is_told_and_waited_for(wired):
@@ -162,7 +167,7 @@ def test_a_proxy_that_closes_as_soon_as_it_accepts_is_told_and_waited_for(wired)
             proxy = wired.cut("plain-victim", Cut(how=RESET if i % 2 else CLOSE))
             assert proxy["last_error"]["code"] == "closed"
         wired.heal("plain-victim")
-        wired.gateway.wait_for(lambda: wired.gateway.descriptors() <= descriptors, 5, "the former number of descriptors")
+        wired.gateway.wait_for(lambda: wired.gateway.descriptors() <= descriptors, 5, "the former number")
 
 
 @pytest.mark.parametrize("part", [BEFORE, HEADER, AFTER])
@@ -183,7 +188,8 @@ def test_a_proxy_that_dies_in_its_goodbye_is_taken_up_again_at_once(wired, name,
 
 def test_memory_does_not_grow_with_conversations_that_break(start):
     """The checker of addresses keeps what was freed, unless it is told not to."""
-    wired = Wired(start, VICTIMS, environment={"ASAN_OPTIONS": "quarantine_size_mb=0:thread_local_quarantine_size_kb=0"})
+    options = "quarantine_size_mb=0:thread_local_quarantine_size_kb=0"
+    wired = Wired(start, VICTIMS, environment={"ASAN_OPTIONS": options})
     wired.gateway.wait_online(4)
 
     def break_conversations(rounds):

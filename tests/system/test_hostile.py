@@ -81,7 +81,7 @@ def hostile(start):
 
 def test_a_peer_that_asks_and_reads_nothing_is_owed_no_more_than_a_bound(hostile):
     """The answers (8 octets for 3) fill the sockets first, and from then on the gateway would have to keep them."""
-    hostile.pair.sim.fault("hostile", "mute")
+    hostile.wire.is_mute = True
     hostile.wire.is_deaf = True
 
     def ask():
@@ -97,7 +97,7 @@ def test_a_peer_that_asks_and_reads_nothing_is_owed_no_more_than_a_bound(hostile
     assert hostile.slowest_answer_while(ask) < ANSWER_LIMIT_S
     assert hostile.gateway.memory_bytes() - before < OUTPUT_MAX
     hostile.wire.is_deaf = False
-    hostile.pair.sim.ask(do="clear", proxy="hostile")
+    hostile.wire.is_mute = False
     assert hostile.still_talks("hostile")
 
 
@@ -128,14 +128,14 @@ def test_the_largest_frame_is_read_and_a_larger_one_ends_the_conversation(hostil
 
 
 def test_a_frame_whose_end_does_not_come_costs_its_octets_alone(hostile):
-    hostile.pair.sim.fault("hostile", "mute")
+    hostile.wire.is_mute = True
     before = hostile.gateway.memory_bytes()
     hostile.wire.inject(frame(NOBODYS, bytes(BODY_MAX))[:-1])
     assert hostile.still_talks("witness")
     assert hostile.pair.proxy("hostile")["state"] == "online"
     assert hostile.gateway.memory_bytes() - before < OUTPUT_MAX
     hostile.wire.inject(b"\0")
-    hostile.pair.sim.ask(do="clear", proxy="hostile")
+    hostile.wire.is_mute = False
     assert hostile.still_talks("hostile")
 
 

@@ -212,10 +212,15 @@ def assert_goes_on_without_the_disk(pair, limit_s=20):
     assert {proxy["state"] for proxy in pair.gateway.items("/api/v1/proxies")} == {"online"}
 
 
+def small_disk(folder):
+    """A prefix for Gateway that makes the folder a file system of 1 MiB."""
+    return own_namespace(f"mkdir {folder}\nmount -t tmpfs -o size=1m tmpfs {folder}")
+
+
 @needs_mounts
 def test_a_full_disk_is_told_once_and_what_could_not_be_written_is_written_later(start, tmp_path):
     data = tmp_path / "0" / "data"  # as the gateway will be told
-    pair = start(house(PROXIES), prefix=own_namespace(f"mkdir {data}\nmount -t tmpfs -o size=1m tmpfs {data}"))
+    pair = start(house(PROXIES), prefix=small_disk(data))
     data = pathlib.Path(f"/proc/{pair.gateway.process.pid}/root{data}")  # as it sees it
     pair.wait_device(THERMOMETER["address"])
     fill(data / "ballast")
@@ -227,13 +232,13 @@ def test_a_full_disk_is_told_once_and_what_could_not_be_written_is_written_later
     assert len(lines_with(pair.gateway, "store.write_failed")) == 1
     assert len(lines_with(pair.gateway, "store.recovered")) == 1
     newest = bytes.fromhex(payload_ending_in("a2"))
-    pair.gateway.wait_for(lambda: any(newest in path.read_bytes() for path in data.iterdir()), 10, "the newest payload there")
+    pair.gateway.wait_for(lambda: any(newest in path.read_bytes() for path in data.iterdir()), 10, "it in the file")
 
 
 @needs_mounts
 def test_sigterm_ends_the_program_in_time_with_a_full_disk(start, tmp_path):
     data = tmp_path / "0" / "data"
-    pair = start(house(PROXIES), prefix=own_namespace(f"mkdir {data}\nmount -t tmpfs -o size=1m tmpfs {data}"))
+    pair = start(house(PROXIES), prefix=small_disk(data))
     pair.wait_device(THERMOMETER["address"])
     fill(pathlib.Path(f"/proc/{pair.gateway.process.pid}/root{data}/ballast"))
     change_payload(pair, "a1")

@@ -5,10 +5,10 @@
     wire.wait_cuts(1)
 
     wire.inject(octets)                     # as if the proxy had said them
+    wire.is_mute = True                     # what the proxy itself says gets lost
     wire.is_deaf = True                     # what the gateway says is not read any more
 
 Frames are told apart by their headers alone, which are never encrypted: so it works for both framings."""
-import contextlib
 import select
 import socket
 import struct
@@ -97,11 +97,22 @@ class Conversation:
         end_socket(self.device, RESET)
         end_socket(self.gateway, how)
 
-    def send(self, target, octets):
+    def write(self, target, octets):
         size = self.wire.segment or max(len(octets), 1)
-        with self.lock if target is self.gateway else contextlib.nullcontext():
-            for i in range(0, len(octets), size):
-                target.sendall(octets[i:i + size])
+        for i in range(0, len(octets), size):
+            target.sendall(octets[i:i + size])
+
+    def send(self, target, octets):
+        if target is self.device:
+            self.write(target, octets)
+            return
+        with self.lock:
+            if not self.wire.is_mute:
+                self.write(target, octets)
+
+    def inject(self, octets):
+        with self.lock:
+            self.write(self.gateway, octets)
 
     def is_cut(self, side, target, frame):
         """Passes the frame on, or as much of it as the cut leaves."""
@@ -145,6 +156,7 @@ class Wire:
         self.cut = None      # of the conversations that begin from now on
         self.segment = None  # octets of a write; None: as they come
         self.is_deaf = False
+        self.is_mute = False
         self.newest = None  # conversation
         self.cuts = 0
         self.silent = []  # conversations that are kept open
@@ -182,7 +194,7 @@ class Wire:
 
     def inject(self, octets):
         """Whole frames of plaintext, between those of the proxy."""
-        self.newest.send(self.newest.gateway, octets)
+        self.newest.inject(octets)
 
     def heal(self):
         """Nothing is cut any more, and what is silent ends."""

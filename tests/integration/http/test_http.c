@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -506,6 +508,24 @@ static void connections_beyond_the_limit_wait_for_a_free_one(void **state)
         hang_up(&c[i]);
 }
 
+static void without_a_free_descriptor_clients_wait_and_the_loop_sleeps(void **state)
+{
+    struct fixture *f = *state;
+    struct client c = dial(f);
+    struct pollfd loop = {.fd = uv_backend_fd(&f->loop), .events = POLLIN};
+    struct rlimit former, none;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &former), 0);
+    none = (struct rlimit){.rlim_cur = 3, .rlim_max = former.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    settle(f);
+    assert_true(uv_backend_timeout(&f->loop) > 0);
+    assert_int_equal(poll(&loop, 1, 0), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &former), 0);
+    assert_int_equal(ask(f, &c, "GET /healthz HTTP/1.1\r\n" HOST "\r\n").status, 200);
+    hang_up(&c);
+}
+
 static void those_who_wait_leave_connections_for_the_others(void **state)
 {
     struct fixture *f = *state;
@@ -689,6 +709,8 @@ int main(void)
             cmocka_unit_test_setup_teardown(closing_answers_those_who_wait, setup, teardown),
             cmocka_unit_test_setup_teardown(connections_beyond_the_limit_wait_for_a_free_one, setup,
                                             teardown),
+            cmocka_unit_test_setup_teardown(
+                    without_a_free_descriptor_clients_wait_and_the_loop_sleeps, setup, teardown),
             cmocka_unit_test_setup_teardown(those_who_wait_leave_connections_for_the_others, setup,
                                             teardown),
             cmocka_unit_test_setup_teardown(body_that_is_announced_too_long_is_refused_at_once,
