@@ -375,11 +375,6 @@ struct client *event_reader_client(struct event_reader *r)
     return &r->client;
 }
 
-const struct event_wish *event_reader_wish(const struct event_reader *r)
-{
-    return &r->wish;
-}
-
 void event_reader_offer(struct event_reader *r, uint64_t number, const struct event *event)
 {
     if (r->is_ended || !wants(r, event))

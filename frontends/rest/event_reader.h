@@ -43,7 +43,6 @@ struct answer_stream *event_reader_stream(struct event_reader *r);
 
 /* Its entry in the list of clients; messages, bytes, dropped and queued are kept by the reader. */
 struct client *event_reader_client(struct event_reader *r);
-const struct event_wish *event_reader_wish(const struct event_reader *r);
 
 /* A new event of the ring, of this number. Queued if it is wanted. */
 void event_reader_offer(struct event_reader *r, uint64_t number, const struct event *event);

@@ -80,12 +80,6 @@ static void append_bucket(struct metrics_text *t, const char *bound, uint64_t co
     append_sample(t, "_bucket", &(struct metric_label){"le", bound}, 1, (double) count);
 }
 
-void metrics_text_done(struct metrics_text *t)
-{
-    buffer_done(&t->text);
-    t->family = NULL;
-}
-
 void metrics_text_family(struct metrics_text *t, const char *name, enum metric_type type,
                          const char *help)
 {

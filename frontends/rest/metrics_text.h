@@ -28,9 +28,6 @@ struct metric_label {
     const char *name, *value;
 };
 
-/* Releases the text if nobody took it. */
-void metrics_text_done(struct metrics_text *t);
-
 /* Begins a family; once per name. The name is borrowed until the next one. */
 void metrics_text_family(struct metrics_text *t, const char *name, enum metric_type type,
                          const char *help);

@@ -116,9 +116,6 @@ enum client_session_state client_session_state(const struct client_session *s);
 const struct session_error *client_session_error(const struct client_session *s);
 const struct session_peer *client_session_peer(const struct client_session *s);
 
-/* Time from our last answered ping to its answer; 0 until one was measured. */
-usec_t client_session_round_trip(const struct client_session *s);
-
 /* Entries of message 93 that were left out because they carried more than BLE_REPORT_DATA_MAX
  * octets or no address. */
 uint64_t client_session_reports_skipped(const struct client_session *s);

@@ -89,11 +89,6 @@ void fleet_close(struct fleet *f, void (*on_closed)(void *user), void *user)
         proxy_close(f->members[i].proxy, on_proxy_closed, f);
 }
 
-size_t fleet_count(const struct fleet *f)
-{
-    return f->count;
-}
-
 struct proxy *fleet_get(const struct fleet *f, size_t index)
 {
     return f->members[index].proxy;

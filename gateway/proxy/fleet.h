@@ -14,7 +14,6 @@ struct fleet *fleet_new(struct uv_loop_s *loop, const struct proxy_settings *set
 /* Closes every proxy, then on_closed from the loop; it is freed after that. */
 void fleet_close(struct fleet *f, void (*on_closed)(void *user), void *user);
 
-size_t fleet_count(const struct fleet *f);
 struct proxy *fleet_get(const struct fleet *f, size_t index);
 
 /* Advertisements per second over the last ten full seconds (fewer after the start). */

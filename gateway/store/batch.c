@@ -36,11 +36,6 @@ void batch_done(struct batch *b)
     *b = (struct batch){0};
 }
 
-bool batch_is_empty(const struct batch *b)
-{
-    return b->rows_count == 0 && b->texts_count == 0;
-}
-
 void batch_put_device(struct batch *b, const struct store_device *device)
 {
     struct batch_row *row = add_row(b, device->address);

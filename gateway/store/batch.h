@@ -41,7 +41,6 @@ struct batch {
 void batch_done(struct batch *b);
 /* Empty again, its storage kept. */
 void batch_clear(struct batch *b);
-bool batch_is_empty(const struct batch *b);
 
 /* Devices whose address changes by itself become drops: they are not kept. */
 void batch_put_device(struct batch *b, const struct store_device *device);
