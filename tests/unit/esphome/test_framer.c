@@ -338,6 +338,24 @@ static void framer_writes_nothing_that_fits_no_frame(void **state)
     buffer_done(&output);
 }
 
+static void the_limit_that_comes_with_the_keys_counts_from_then_on(void **state)
+{
+    const struct octets at = octets_of("010014"), beyond = octets_of("010015");
+    const struct noise_cipher keys = {.counter = 0};
+    struct framer_frame frame;
+    struct framer f;
+
+    (void) state;
+    framer_init(&f, FRAMER_NOISE, FRAMER_BODY_MAX);
+    framer_secure(&f, &keys, &keys, 20);
+    feed(&f, at.data, at.size);
+    assert_int_equal(framer_next(&f, &frame), FRAMER_MORE);
+    framer_clear(&f);
+    feed(&f, beyond.data, beyond.size);
+    assert_int_equal(framer_next(&f, &frame), FRAMER_OVERSIZE);
+    framer_done(&f);
+}
+
 static void handshake_frames_carry_what_they_are_given(void **state)
 {
     const json_t *c = vectors_case(file, "ok");
@@ -367,6 +385,7 @@ int main(void)
             cmocka_unit_test(framer_says_when_an_encrypted_frame_was_changed),
             cmocka_unit_test(framer_refuses_a_message_that_does_not_fit_its_frame),
             cmocka_unit_test(framer_writes_nothing_that_fits_no_frame),
+            cmocka_unit_test(the_limit_that_comes_with_the_keys_counts_from_then_on),
             cmocka_unit_test(handshake_frames_carry_what_they_are_given),
     };
 

@@ -59,6 +59,27 @@ static void a_fault_of_configuration_waits_a_minute_from_the_first_try(void **st
     assert_false(reconnect_is_hopeless(E_PROTOCOL));
 }
 
+static void
+a_fault_of_configuration_waits_a_minute_whatever_was_before_and_on_a_sleeper_too(void **state)
+{
+    struct reconnect r = {0};
+
+    (void) state;
+    assert_int_equal(reconnect_delay(&r, E_WRONG_KEY, 3600 * USEC_PER_SEC, false, 0.5),
+                     60500 * USEC_PER_MSEC);
+    assert_int_equal(reconnect_delay(&r, E_WRONG_KEY, 0, true, 0), 60 * USEC_PER_SEC);
+}
+
+static void after_a_fault_of_configuration_the_waits_stay_the_longest(void **state)
+{
+    struct reconnect r = {0};
+
+    (void) state;
+    (void) reconnect_delay(&r, E_WRONG_KEY, 0, false, 0);
+    assert_int_equal(fail_once(&r), 60 * USEC_PER_SEC);
+    assert_int_equal(fail_once(&r), 60 * USEC_PER_SEC);
+}
+
 static void after_a_goodbye_the_proxy_is_left_alone_for_5_s(void **state)
 {
     struct reconnect r = {0};
@@ -103,6 +124,9 @@ int main(void)
             cmocka_unit_test(X03_success_starts_the_waits_anew),
             cmocka_unit_test(a_node_with_deep_sleep_is_never_waited_for_longer_than_15_s),
             cmocka_unit_test(a_fault_of_configuration_waits_a_minute_from_the_first_try),
+            cmocka_unit_test(
+                    a_fault_of_configuration_waits_a_minute_whatever_was_before_and_on_a_sleeper_too),
+            cmocka_unit_test(after_a_fault_of_configuration_the_waits_stay_the_longest),
             cmocka_unit_test(after_a_goodbye_the_proxy_is_left_alone_for_5_s),
             cmocka_unit_test(a_broken_conversation_is_resumed_at_once),
             cmocka_unit_test(a_proxy_that_hangs_up_right_after_the_greeting_is_backed_off_from),

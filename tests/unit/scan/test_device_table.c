@@ -191,6 +191,19 @@ static void A07_name_learnt_by_one_source_is_kept_when_another_hears_none(void *
     assert_string_equal(fixture_facts(f).name, "Snsor1");
 }
 
+static void A10_companies_that_differ_in_either_octet_are_kept_apart(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_hear(f, 0, -60, "04ff4c0001");
+    fixture_hear(f, 0, -60, "04ff4c0102");
+    fixture_hear(f, 0, -60, "04ff4d0003");
+    assert_int_equal(fixture_count_elements(f), 3);
+    assert_int_equal(fixture_element(f, 0xff, 0x004c).data[0], 1);
+    assert_int_equal(fixture_element(f, 0xff, 0x014c).data[0], 2);
+    assert_int_equal(fixture_element(f, 0xff, 0x004d).data[0], 3);
+}
+
 static void A09_packet_without_service_data_keeps_the_former(void **state)
 {
     struct fixture *f = *state;
@@ -689,6 +702,7 @@ int main(void)
             FIXTURE_TEST(short_name_of_the_same_text_is_no_change),
             FIXTURE_TEST(name_is_repaired_and_may_hold_zero_octets),
             FIXTURE_TEST(A07_name_learnt_by_one_source_is_kept_when_another_hears_none),
+            FIXTURE_TEST(A10_companies_that_differ_in_either_octet_are_kept_apart),
             FIXTURE_TEST(A09_packet_without_service_data_keeps_the_former),
             FIXTURE_TEST(A10_new_company_is_added_and_the_same_one_replaced),
             FIXTURE_TEST(frames_that_share_a_company_set_its_value_in_turn),

@@ -254,6 +254,21 @@ static void hear_uuids(struct fixture *f, uint8_t first)
     fixture_hear_octets(f, 0, DEVICE, -60, data, sizeof data);
 }
 
+static void first_element_goes_when_it_was_heard_longest_ago(void **state)
+{
+    struct fixture *f = *state;
+    char hex[32];
+
+    for (unsigned i = 0; i < 33; i++) {
+        f->now += 1000;
+        (void) snprintf(hex, sizeof hex, "03ff%02x00", i);
+        fixture_hear(f, 0, -60, hex);
+    }
+    assert_int_equal(fixture_count_elements(f), 32);
+    for (int company = 1; company < 33; company++) /* in the order they came, without the first */
+        assert_int_equal(fixture_element(f, 0xff, company).company, company);
+}
+
 static void elements_that_were_dropped_return_with_their_packet(void **state)
 {
     struct fixture *f = *state;
@@ -409,6 +424,7 @@ int main(void)
             FIXTURE_TEST(table_full_of_pinned_devices_refuses_new_ones),
             FIXTURE_TEST(rotating_keys_do_not_grow_a_device),
             FIXTURE_TEST(element_heard_longest_ago_goes_first),
+            FIXTURE_TEST(first_element_goes_when_it_was_heard_longest_ago),
             FIXTURE_TEST(elements_that_were_dropped_return_with_their_packet),
             FIXTURE_TEST(elements_keep_their_payloads_when_one_before_them_is_dropped),
             FIXTURE_TEST(large_values_that_change_their_size_stay_within_the_octets),

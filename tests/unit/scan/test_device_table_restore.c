@@ -304,6 +304,25 @@ static void full_table_keeps_the_most_recently_heard_of_what_is_restored(void **
     device_table_free(f.table);
 }
 
+/* Its return counts like a packet of that moment: what was heard before it goes first. */
+static void full_table_drops_what_was_heard_before_a_device_returned(void **state)
+{
+    struct fixture f;
+    struct device_table_settings settings = fixture_settings();
+    struct device_restored r;
+
+    (void) state;
+    settings.devices_max = 2;
+    fixture_start(&f, &settings);
+    fixture_hear_octets(&f, 1, DEVICE + 1, -60, flags, 0);
+    r = remembered(&f, SECONDS(5));
+    assert_true(device_table_restore(f.table, &r, f.now));
+    fixture_hear_octets(&f, 1, DEVICE + 2, -60, flags, 0);
+    assert_non_null(device_table_find(f.table, DEVICE));
+    assert_null(device_table_find(f.table, DEVICE + 1));
+    device_table_free(f.table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +339,7 @@ int main(void)
             FIXTURE_TEST(future_and_malformed_parts_are_left_out),
             FIXTURE_TEST(restored_elements_keep_the_bounds_and_the_name),
             cmocka_unit_test(full_table_keeps_the_most_recently_heard_of_what_is_restored),
+            cmocka_unit_test(full_table_drops_what_was_heard_before_a_device_returned),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
