@@ -496,6 +496,73 @@ static void services_that_are_larger_than_the_limits_are_refused(void **state)
     assert_int_equal(decode_nested(CODEC_DESCRIPTORS_MAX + 1, true), E_PROTOCOL);
 }
 
+static int encode_alone(const struct message *message)
+{
+    struct buffer body = {0};
+    int cause = codec_encode(message, &body);
+
+    if (cause != 0)
+        assert_int_equal(buffer_size(&body), 0);
+    buffer_done(&body);
+    return cause;
+}
+
+/* A parsed advertisement with so many of each kind. */
+static int encode_parsed(size_t uuids_count, size_t service_data_count,
+                         size_t manufacturer_data_count)
+{
+    static struct text uuids[CODEC_PARSED_MAX + 1];
+    static struct message_uuid_data data[CODEC_PARSED_MAX + 1];
+
+    return encode_alone(&(struct message){
+            .type = MESSAGE_PARSED_ADVERTISEMENT_RESPONSE,
+            .parsed_advertisement = {.service_uuids = uuids,
+                                     .service_data = data,
+                                     .manufacturer_data = data,
+                                     .service_uuids_count = uuids_count,
+                                     .service_data_count = service_data_count,
+                                     .manufacturer_data_count = manufacturer_data_count}});
+}
+
+static void a_parsed_advertisement_is_written_up_to_the_limits(void **state)
+{
+    const size_t max = CODEC_PARSED_MAX;
+
+    (void) state;
+    assert_int_equal(encode_parsed(max, max, max), 0);
+    assert_int_equal(encode_parsed(max + 1, 0, 0), -EMSGSIZE);
+    assert_int_equal(encode_parsed(0, max + 1, 0), -EMSGSIZE);
+    assert_int_equal(encode_parsed(0, 0, max + 1), -EMSGSIZE);
+}
+
+/* Services of which the first has so many characteristics, of which the first has so many
+ * descriptors. */
+static int encode_services(size_t services_count, size_t characteristics_count,
+                           size_t descriptors_count)
+{
+    static struct message_descriptor descriptors[CODEC_DESCRIPTORS_MAX + 1];
+    static struct message_characteristic characteristics[CODEC_CHARACTERISTICS_MAX + 1];
+    static struct message_service services[CODEC_SERVICES_MAX + 1];
+
+    characteristics[0].descriptors = descriptors;
+    characteristics[0].descriptors_count = descriptors_count;
+    services[0].characteristics = characteristics;
+    services[0].characteristics_count = characteristics_count;
+    return encode_alone(&(struct message){.type = MESSAGE_GATT_GET_SERVICES_RESPONSE,
+                                          .services = {7, services, services_count}});
+}
+
+static void services_are_written_up_to_the_limits(void **state)
+{
+    (void) state;
+    assert_int_equal(
+            encode_services(CODEC_SERVICES_MAX, CODEC_CHARACTERISTICS_MAX, CODEC_DESCRIPTORS_MAX),
+            0);
+    assert_int_equal(encode_services(CODEC_SERVICES_MAX + 1, 0, 0), -EMSGSIZE);
+    assert_int_equal(encode_services(1, CODEC_CHARACTERISTICS_MAX + 1, 0), -EMSGSIZE);
+    assert_int_equal(encode_services(1, 1, CODEC_DESCRIPTORS_MAX + 1), -EMSGSIZE);
+}
+
 static void malformed_bodies_are_refused(void **state)
 {
     struct message m;
@@ -603,6 +670,8 @@ int main(void)
             cmocka_unit_test(fleets_of_services_go_around),
             cmocka_unit_test(what_repeats_more_than_the_limits_is_refused),
             cmocka_unit_test(services_that_are_larger_than_the_limits_are_refused),
+            cmocka_unit_test(a_parsed_advertisement_is_written_up_to_the_limits),
+            cmocka_unit_test(services_are_written_up_to_the_limits),
             cmocka_unit_test(malformed_bodies_are_refused),
             cmocka_unit_test(unknown_fields_are_passed_over),
             cmocka_unit_test(unknown_numbers_are_told_apart_from_malformed_ones),
