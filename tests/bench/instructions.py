@@ -132,7 +132,7 @@ def compare(workload, before, after):
     if now > was * (1 + ALLOWED):
         return "\n".join([f"{head}, {ALLOWED:.0%} are allowed. What grew:", *grown_functions(before, after)]), False
     if now < was * (1 - ALLOWED):
-        return f"note: {head}; the baseline can be lowered: ./run bench instructions --update", True
+        return f">> {head}; the baseline can be lowered: ./run bench instructions --update", True
     return head, True
 
 
@@ -143,7 +143,7 @@ def in_words(made_with):
 def check(baseline, made_with, counted):
     """{workload: "" or what failed}; None: the baseline is of something else."""
     if baseline["made_with"] != made_with:
-        print("note: instructions: not comparable, skipped. The baseline was made with "
+        print(">> not comparable, skipped. The baseline was made with "
               f"{in_words(baseline['made_with'])}; this is {in_words(made_with)}")
         return None
     failures = {}

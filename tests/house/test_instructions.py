@@ -86,12 +86,12 @@ class Check(unittest.TestCase):
     def test_three_percent_less_is_a_note(self):
         failures, text = check(baseline(1000, {"a": 900}), MADE_WITH, counted(900, {"a": 800}))
         self.assertEqual(set(failures.values()), {""})
-        self.assertIn("note: house: 1,000 -> 900 instructions, -10.00%; the baseline can be lowered", text)
+        self.assertIn(">> house: 1,000 -> 900 instructions, -10.00%; the baseline can be lowered", text)
 
     def test_other_compiler_says_nothing_and_is_skipped(self):
         failures, text = check(baseline(1000, {}), {"compiler": "2"}, counted(9000, {}))
         self.assertIsNone(failures)
-        self.assertTrue(text.startswith("note: "))
+        self.assertTrue(text.startswith(">> "))
 
 
 class Junit(unittest.TestCase):
