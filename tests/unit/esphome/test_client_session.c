@@ -224,7 +224,7 @@ static void a_second_message_under_another_key_means_a_wrong_key(void **state)
 
 static void malformed_handshakes_break_the_protocol(void **state)
 {
-    static const char *const hellos[] = {"010000", "01000102", "0100020200"};
+    static const char *const hellos[] = {"010000", "01000102", "0100020200", "010003026100"};
     static const char *const messages[] = {
             "010000", "01000100", "01000200ff",
             "01003100"
@@ -236,6 +236,7 @@ static void malformed_handshakes_break_the_protocol(void **state)
         open_client(true);
         (void) client_feed_hex(&client, hellos[i], START);
         assert_closed(E_PROTOCOL, "");
+        assert_string_equal(client_session_peer(client.session)->name, "");
         client_close(&client);
     }
     for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
