@@ -465,6 +465,15 @@ static void pings_and_time_requests_are_answered_here(void **state)
     assert_int_equal(client.messages_count, 0);
 }
 
+static void the_answer_to_a_ping_brings_nothing(void **state)
+{
+    (void) state;
+    client_open_ready(&client);
+    send_type(MESSAGE_PING_RESPONSE, START);
+    client_expect_output(&client, "");
+    assert_int_equal(client.messages_count, 0);
+}
+
 static void a_ping_is_answered_before_hello_is(void **state)
 {
     (void) state;
@@ -804,6 +813,7 @@ int main(void)
             TEST(malformed_messages_end_the_session_unknown_ones_do_not),
             TEST(malformed_advertisements_end_the_session),
             TEST(pings_and_time_requests_are_answered_here),
+            TEST(the_answer_to_a_ping_brings_nothing),
             TEST(a_ping_is_answered_before_hello_is),
             TEST(X03_keepalive_pings_after_20_s_and_gives_up_90_s_after_the_ping),
             TEST(X03_any_message_stops_the_countdown),

@@ -416,6 +416,40 @@ static void our_goodbye_waits_for_its_answer_at_most_10_s(void **state)
     assert_closed(E_CANCELLED);
 }
 
+static void last_words_have_their_deadline(void **state)
+{
+    (void) state;
+    server_open_ready(&server);
+    (void) server_feed_hex(&server, "000005", START + USEC_PER_SEC);
+    assert_state(SERVER_SESSION_FLUSHING);
+    assert_true(server_session_deadline(server.session) == START + 11 * USEC_PER_SEC);
+    server_close(&server);
+
+    server_open_ready(&server);
+    server_session_disconnect(server.session, START + 2 * USEC_PER_SEC);
+    assert_true(server_session_deadline(server.session) == START + 12 * USEC_PER_SEC);
+    server_session_tick(server.session, START + 12 * USEC_PER_SEC - 1);
+    assert_state(SERVER_SESSION_DISCONNECTING);
+}
+
+static void our_goodbye_is_said_once_and_to_nobody_without_a_key(void **state)
+{
+    (void) state;
+    server_open_ready(&server);
+    server_session_disconnect(server.session, START);
+    server_session_disconnect(server.session, START + USEC_PER_SEC);
+    server_expect_output(&server, "000005");
+    assert_true(server_session_deadline(server.session) == START + 10 * USEC_PER_SEC);
+    server_close(&server);
+
+    open_server(true);
+    server_session_disconnect(server.session, START);
+    assert_closed(E_CANCELLED);
+    assert_int_equal(output_size(), 0);
+    server_session_disconnect(server.session, START);
+    assert_closed(E_CANCELLED);
+}
+
 static void the_end_of_the_connection_closes_the_session(void **state)
 {
     (void) state;
@@ -521,6 +555,8 @@ int main(void)
             TEST(a_goodbye_is_answered_flushed_and_closed),
             TEST(flushing_does_not_wait_for_ever),
             TEST(our_goodbye_waits_for_its_answer_at_most_10_s),
+            TEST(last_words_have_their_deadline),
+            TEST(our_goodbye_is_said_once_and_to_nobody_without_a_key),
             TEST(the_end_of_the_connection_closes_the_session),
             TEST(what_a_slow_client_does_not_read_is_dropped_at_the_limit),
             TEST(random_octets_in_random_parts_never_do_harm),

@@ -87,6 +87,17 @@ static void after_a_goodbye_the_proxy_is_left_alone_for_5_s(void **state)
     (void) state;
     assert_int_equal(reconnect_delay(&r, E_DISCONNECTED, USEC_PER_SEC, false, 0), 5 * USEC_PER_SEC);
     assert_int_equal(r.tries, 0);
+    assert_int_equal(reconnect_delay(&r, E_DISCONNECTED, USEC_PER_SEC, false, 0.5),
+                     5500 * USEC_PER_MSEC);
+}
+
+static void a_goodbye_before_the_conversation_was_ready_is_a_failed_attempt(void **state)
+{
+    struct reconnect r = {0};
+
+    (void) state;
+    assert_int_equal(reconnect_delay(&r, E_DISCONNECTED, 0, false, 0), 2 * USEC_PER_SEC);
+    assert_int_equal(r.tries, 1);
 }
 
 static void a_broken_conversation_is_resumed_at_once(void **state)
@@ -128,6 +139,7 @@ int main(void)
                     a_fault_of_configuration_waits_a_minute_whatever_was_before_and_on_a_sleeper_too),
             cmocka_unit_test(after_a_fault_of_configuration_the_waits_stay_the_longest),
             cmocka_unit_test(after_a_goodbye_the_proxy_is_left_alone_for_5_s),
+            cmocka_unit_test(a_goodbye_before_the_conversation_was_ready_is_a_failed_attempt),
             cmocka_unit_test(a_broken_conversation_is_resumed_at_once),
             cmocka_unit_test(a_proxy_that_hangs_up_right_after_the_greeting_is_backed_off_from),
             cmocka_unit_test(jitter_adds_at_most_a_second),
