@@ -5,8 +5,7 @@
 #include "base/error.h"
 
 /* Straight to the longest wait, as the reference client does after a fault of configuration. */
-#define TRIES_HOPELESS     100
-#define TRIES_EXPONENT_MAX 10
+#define TRIES_HOPELESS 100
 
 void reconnect_succeeded(struct reconnect *r)
 {
@@ -30,8 +29,7 @@ bool reconnect_is_hopeless(int cause)
 
 static usec_t backoff(unsigned tries, usec_t longest)
 {
-    unsigned exponent = tries < TRIES_EXPONENT_MAX ? tries : TRIES_EXPONENT_MAX;
-    double seconds = round(fmin(pow(1.8, exponent), (double) RECONNECT_DELAY_MAX / USEC_PER_SEC));
+    double seconds = round(fmin(pow(1.8, tries), (double) RECONNECT_DELAY_MAX / USEC_PER_SEC));
     usec_t delay = (usec_t) seconds * USEC_PER_SEC;
 
     return delay < longest ? delay : longest;

@@ -24,6 +24,14 @@ static void X03_reconnect_waits_grow_by_1_8_up_to_a_minute(void **state)
         assert_int_equal(fail_once(&r), seconds[i] * USEC_PER_SEC);
 }
 
+static void X03_ten_thousand_failures_wait_no_longer_than_ten(void **state)
+{
+    struct reconnect r = {.tries = 10000};
+
+    (void) state;
+    assert_int_equal(fail_once(&r), 60 * USEC_PER_SEC);
+}
+
 static void X03_success_starts_the_waits_anew(void **state)
 {
     struct reconnect r = {0};
@@ -132,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(X03_reconnect_waits_grow_by_1_8_up_to_a_minute),
+            cmocka_unit_test(X03_ten_thousand_failures_wait_no_longer_than_ten),
             cmocka_unit_test(X03_success_starts_the_waits_anew),
             cmocka_unit_test(a_node_with_deep_sleep_is_never_waited_for_longer_than_15_s),
             cmocka_unit_test(a_fault_of_configuration_waits_a_minute_from_the_first_try),
