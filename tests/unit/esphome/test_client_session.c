@@ -363,6 +363,14 @@ static void a_name_that_is_not_said_is_no_other_name(void **state)
     assert_int_equal(client_session_state(client.session), CLIENT_SESSION_ASKING);
 }
 
+static void a_name_of_one_letter_is_a_name(void **state)
+{
+    (void) state;
+    open_client(false);
+    assert_int_equal(client_feed_hex(&client, "0007020801100f220161", START), 0);
+    assert_string_equal(client_session_peer(client.session)->name, "a");
+}
+
 static void another_mac_is_another_device(void **state)
 {
     struct client_session_options options = client_options(true);
@@ -640,6 +648,20 @@ static void nothing_is_read_after_the_end(void **state)
     client_expect_output(&client, "000006");
 }
 
+static void a_full_buffer_leaves_room_after_the_end(void **state)
+{
+    size_t room, after;
+    uint8_t *input;
+
+    (void) state;
+    open_client(false);
+    input = client_session_input(client.session, &room);
+    memset(input, 0xff, room);
+    assert_int_not_equal(client_session_received(client.session, room, START), 0);
+    (void) client_session_input(client.session, &after);
+    assert_int_equal(after, room);
+}
+
 static void many_advertisements_come_in_calls_of_256(void **state)
 {
     static struct ble_report reports[600];
@@ -729,6 +751,8 @@ static void messages_are_sent_only_when_ready_and_within_bounds(void **state)
     assert_int_equal(sent, 5);
     assert_int_equal(client_session_send(client.session, &write), -ENOBUFS);
     waiting = output_size();
+    (void) client_feed_hex(&client, "000007", START); /* its own questions are still answered */
+    assert_int_equal(output_size(), waiting + 3);
     for (size_t i = 0; i < 100000; i++) /* a peer that asks and does not read */
         (void) client_feed_hex(&client, "000007", START);
     assert_true(output_size() <= waiting + 65536);
@@ -806,6 +830,7 @@ int main(void)
             TEST(the_end_of_the_connection_is_told_by_when_it_came),
             TEST(another_name_is_another_device),
             TEST(a_name_that_is_not_said_is_no_other_name),
+            TEST(a_name_of_one_letter_is_a_name),
             TEST(another_mac_is_another_device),
             TEST(a_wrong_password_is_told_and_the_right_one_sent),
             TEST(an_api_that_is_too_new_is_refused),
@@ -825,6 +850,7 @@ int main(void)
             TEST(our_goodbye_waits_for_its_answer),
             TEST(our_goodbye_ends_as_wished_whatever_comes),
             TEST(nothing_is_read_after_the_end),
+            TEST(a_full_buffer_leaves_room_after_the_end),
             TEST(many_advertisements_come_in_calls_of_256),
             TEST(reports_before_the_session_is_ready_are_not_delivered),
             TEST(A02_a_parsed_advertisement_is_delivered_as_a_report),

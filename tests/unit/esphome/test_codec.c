@@ -376,6 +376,8 @@ static void a_parsed_advertisement_goes_around_and_its_oldest_form_is_read(void 
 {
     const struct text uuids[] = {text_of("0x180F"), text_of("0x1809")};
     const struct message_uuid_data data[] = {{text_of("0xFE95"), {(const uint8_t *) "ab", 2}}};
+    const struct message_uuid_data makers[] = {{text_of("0x004C"), {(const uint8_t *) "c", 1}},
+                                               {text_of("0x0059"), {(const uint8_t *) "def", 3}}};
     const struct message from = {.type = MESSAGE_PARSED_ADVERTISEMENT_RESPONSE,
                                  .parsed_advertisement = {.address = 9,
                                                           .rssi = -70,
@@ -383,8 +385,10 @@ static void a_parsed_advertisement_goes_around_and_its_oldest_form_is_read(void 
                                                           .name = text_of("lamp"),
                                                           .service_uuids_count = 2,
                                                           .service_data_count = 1,
+                                                          .manufacturer_data_count = 2,
                                                           .service_uuids = uuids,
-                                                          .service_data = data}};
+                                                          .service_data = data,
+                                                          .manufacturer_data = makers}};
     struct message m;
 
     (void) state;
@@ -397,7 +401,9 @@ static void a_parsed_advertisement_goes_around_and_its_oldest_form_is_read(void 
     assert_int_equal(m.parsed_advertisement.service_data_count, 1);
     assert_text(m.parsed_advertisement.service_data[0].uuid, "0xFE95");
     assert_memory_equal(m.parsed_advertisement.service_data[0].data.data, "ab", 2);
-    assert_int_equal(m.parsed_advertisement.manufacturer_data_count, 0);
+    assert_int_equal(m.parsed_advertisement.manufacturer_data_count, 2);
+    assert_text(m.parsed_advertisement.manufacturer_data[1].uuid, "0x0059");
+    assert_memory_equal(m.parsed_advertisement.manufacturer_data[1].data.data, "def", 3);
     /* manufacturer data {1 "4c", 2 [2, 21]} as a list of numbers */
     assert_int_equal(decode_hex(67,
                                 "0809320a0a023463"

@@ -175,6 +175,15 @@ static void splitting_wipes_the_handshake(void **state)
     assert_memory_equal(&hs, &zero, sizeof hs);
 }
 
+static void what_is_wiped_is_zero_and_nothing_beside_it(void **state)
+{
+    uint8_t secret[] = {1, 2, 3, 4};
+
+    (void) state;
+    noise_wipe(secret, 3);
+    assert_memory_equal(secret, "\0\0\0\4", 4);
+}
+
 static void a_second_message_that_was_changed_is_refused(void **state)
 {
     const json_t *c = vectors_case(file, "ok");
@@ -248,6 +257,7 @@ int main(void)
             cmocka_unit_test(the_second_message_follows_the_trace_token_by_token),
             cmocka_unit_test(every_handshake_gives_the_messages_and_keys_of_the_vectors),
             cmocka_unit_test(splitting_wipes_the_handshake),
+            cmocka_unit_test(what_is_wiped_is_zero_and_nothing_beside_it),
             cmocka_unit_test(a_second_message_that_was_changed_is_refused),
             cmocka_unit_test(a_public_key_of_low_order_is_refused),
             cmocka_unit_test(ciphers_count_and_refuse_a_frame_out_of_order),

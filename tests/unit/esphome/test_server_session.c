@@ -462,6 +462,24 @@ static void the_end_of_the_connection_closes_the_session(void **state)
     assert_closed(-ETIMEDOUT);
 }
 
+static void a_full_buffer_leaves_room_after_the_end(void **state)
+{
+    (void) state;
+    for (int is_encrypted = 0; is_encrypted < 2; is_encrypted++) {
+        size_t room, after;
+        uint8_t *input;
+
+        open_server(is_encrypted);
+        input = server_session_input(server.session, &room);
+        memset(input, 0xff, room);
+        assert_int_not_equal(server_session_received(server.session, room, START), 0);
+        (void) server_session_input(server.session, &after);
+        assert_int_equal(after, room);
+        server_close(&server);
+        server.session = NULL;
+    }
+}
+
 static void what_a_slow_client_does_not_read_is_dropped_at_the_limit(void **state)
 {
     static const uint8_t data[62];
@@ -558,6 +576,7 @@ int main(void)
             TEST(last_words_have_their_deadline),
             TEST(our_goodbye_is_said_once_and_to_nobody_without_a_key),
             TEST(the_end_of_the_connection_closes_the_session),
+            TEST(a_full_buffer_leaves_room_after_the_end),
             TEST(what_a_slow_client_does_not_read_is_dropped_at_the_limit),
             TEST(random_octets_in_random_parts_never_do_harm),
     };

@@ -399,6 +399,19 @@ static void O07_devices_of_a_quiet_source_go_to_the_next_packet(void **state)
     assert_int_equal(f->changes[0].why, OWNER_PROXY_QUIET);
 }
 
+static void O07_batch_without_reports_does_not_end_the_quiet(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_hear(f, 0, -40, FLAGS);
+    f->now += SECONDS(80);
+    device_table_observe(f->table, 0, NULL, 0, f->now);
+    f->now += SECONDS(11);
+    fixture_hear(f, 1, -90, FLAGS);
+    assert_int_equal(f->changes[0].why, OWNER_PROXY_QUIET);
+    assert_int_equal(fixture_facts(f).owner, 1);
+}
+
 static void source_that_hears_others_is_not_quiet_but_gone_after_the_stale_time(void **state)
 {
     struct fixture *f = *state;
@@ -715,6 +728,7 @@ int main(void)
             FIXTURE_TEST(O02_one_spike_of_a_smoothed_challenger_does_not_switch),
             FIXTURE_TEST(O07_devices_of_an_offline_source_go_to_the_next_packet),
             FIXTURE_TEST(O07_devices_of_a_quiet_source_go_to_the_next_packet),
+            FIXTURE_TEST(O07_batch_without_reports_does_not_end_the_quiet),
             FIXTURE_TEST(source_that_hears_others_is_not_quiet_but_gone_after_the_stale_time),
             FIXTURE_TEST(source_that_just_came_online_is_not_quiet),
             FIXTURE_TEST(A14_missing_rssi_changes_neither_smoothing_nor_owner),

@@ -224,6 +224,26 @@ static void rotating_keys_do_not_grow_a_device(void **state)
     assert_string_equal(fixture_facts(f).name, "Snsor1"); /* the name stays */
 }
 
+static void names_that_change_all_the_time_do_not_grow_a_device(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t data[BLE_REPORT_DATA_MAX] = {0};
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < 20000; i++) {
+        size_t size = 1 + i * 7 % 60;
+
+        f->now += 1000;
+        memset(data + 2, 'a' + (int) (i % 26), size);
+        data[0] = (uint8_t) (size + 1);
+        data[1] = 9;
+        fixture_hear_octets(f, 0, DEVICE, -60, data, size + 2);
+        if (i == 100)
+            bytes = fixture_statistics(f).memory_bytes;
+    }
+    assert_int_equal(fixture_statistics(f).memory_bytes, bytes);
+}
+
 static void element_heard_longest_ago_goes_first(void **state)
 {
     struct fixture *f = *state;
@@ -423,6 +443,7 @@ int main(void)
             FIXTURE_TEST(full_table_drops_exactly_the_least_recently_heard),
             FIXTURE_TEST(table_full_of_pinned_devices_refuses_new_ones),
             FIXTURE_TEST(rotating_keys_do_not_grow_a_device),
+            FIXTURE_TEST(names_that_change_all_the_time_do_not_grow_a_device),
             FIXTURE_TEST(element_heard_longest_ago_goes_first),
             FIXTURE_TEST(first_element_goes_when_it_was_heard_longest_ago),
             FIXTURE_TEST(elements_that_were_dropped_return_with_their_packet),

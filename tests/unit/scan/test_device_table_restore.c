@@ -220,6 +220,7 @@ static void future_and_malformed_parts_are_left_out(void **state)
     struct fixture *f = *state;
     struct device_restored r = remembered(f, SECONDS(5));
     static const uint8_t many[BLE_REPORT_DATA_MAX] = {1};
+    struct device_packet latest;
     const struct device_source sources[] = {{.source = DEVICE_TABLE_SOURCES_MAX, .is_owner = true},
                                             {.source = SOURCE_NONE},
                                             {.source = 2},
@@ -247,6 +248,8 @@ static void future_and_malformed_parts_are_left_out(void **state)
     assert_int_equal(fixture_facts(f).last_seen, f->now);
     assert_int_equal(fixture_facts(f).first_seen, f->now);
     assert_int_equal(fixture_facts(f).owner, SOURCE_NONE);
+    device_get_latest(f->table, device_table_find(f->table, DEVICE), &latest);
+    assert_int_equal(latest.size, 0);
 }
 
 static void restored_elements_keep_the_bounds_and_the_name(void **state)
@@ -323,6 +326,24 @@ static void full_table_drops_what_was_heard_before_a_device_returned(void **stat
     device_table_free(f.table);
 }
 
+static void table_full_of_pinned_devices_takes_nothing_back(void **state)
+{
+    struct fixture f;
+    struct device_table_settings settings = fixture_settings();
+    struct device_restored r;
+
+    (void) state;
+    settings.devices_max = 1;
+    fixture_start(&f, &settings);
+    device_table_pin(f.table, DEVICE + 1, true, 0);
+    fixture_hear_octets(&f, 1, DEVICE + 1, -60, flags, 0);
+    r = remembered(&f, SECONDS(5));
+    assert_false(device_table_restore(f.table, &r, f.now));
+    assert_int_equal(device_table_count(f.table), 1);
+    assert_int_equal(fixture_statistics(&f).reports, 1);
+    device_table_free(f.table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +360,7 @@ int main(void)
             FIXTURE_TEST(future_and_malformed_parts_are_left_out),
             FIXTURE_TEST(restored_elements_keep_the_bounds_and_the_name),
             cmocka_unit_test(full_table_keeps_the_most_recently_heard_of_what_is_restored),
+            cmocka_unit_test(table_full_of_pinned_devices_takes_nothing_back),
             cmocka_unit_test(full_table_drops_what_was_heard_before_a_device_returned),
     };
 
