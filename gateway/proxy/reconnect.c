@@ -29,10 +29,9 @@ bool reconnect_is_hopeless(int cause)
 
 static usec_t backoff(unsigned tries, usec_t longest)
 {
-    double seconds = round(fmin(pow(1.8, tries), (double) RECONNECT_DELAY_MAX / USEC_PER_SEC));
-    usec_t delay = (usec_t) seconds * USEC_PER_SEC;
+    double seconds = round(fmin(pow(1.8, tries), (double) longest / USEC_PER_SEC));
 
-    return delay < longest ? delay : longest;
+    return (usec_t) seconds * USEC_PER_SEC;
 }
 
 usec_t reconnect_delay(struct reconnect *r, int cause, usec_t ready_for, bool has_deep_sleep,

@@ -49,6 +49,9 @@ static void a_node_with_deep_sleep_is_never_waited_for_longer_than_15_s(void **s
 
     (void) state;
     assert_int_equal(reconnect_delay(&r, E_TIMEOUT, 0, true, 0), 15 * USEC_PER_SEC);
+    r.tries = 3; /* 1.8^4 s is below */
+    assert_int_equal(reconnect_delay(&r, E_TIMEOUT, 0, true, 0), 10 * USEC_PER_SEC);
+    assert_int_equal(reconnect_delay(&r, E_TIMEOUT, 0, true, 0), 15 * USEC_PER_SEC);
 }
 
 static void a_fault_of_configuration_waits_a_minute_from_the_first_try(void **state)

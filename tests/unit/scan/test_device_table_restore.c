@@ -283,6 +283,24 @@ static void restored_elements_keep_the_bounds_and_the_name(void **state)
     assert_int_equal(fixture_facts(f).name_size, 60);
 }
 
+static void restored_elements_may_fill_the_octets_to_the_last(void **state)
+{
+    struct fixture *f = *state;
+    struct device_restored r = remembered(f, SECONDS(5));
+    static uint8_t octets[19][60];
+    struct device_element elements[19];
+
+    for (uint8_t i = 0; i < 19; i++) { /* 17 of 60 octets and one of 4 are 1024; one is too many */
+        octets[i][0] = i;
+        elements[i] = (struct device_element){.type = AD_MANUFACTURER,
+                                              .octets = {octets[i], i < 17 ? 60 : 4}};
+    }
+    r.elements = elements;
+    r.elements_count = ARRAY_SIZE(elements);
+    assert_true(device_table_restore(f->table, &r, f->now));
+    assert_int_equal(fixture_count_elements(f), 18);
+}
+
 static void full_table_keeps_the_most_recently_heard_of_what_is_restored(void **state)
 {
     struct fixture f;
@@ -359,6 +377,7 @@ int main(void)
             FIXTURE_TEST(device_that_is_here_is_not_restored),
             FIXTURE_TEST(future_and_malformed_parts_are_left_out),
             FIXTURE_TEST(restored_elements_keep_the_bounds_and_the_name),
+            FIXTURE_TEST(restored_elements_may_fill_the_octets_to_the_last),
             cmocka_unit_test(full_table_keeps_the_most_recently_heard_of_what_is_restored),
             cmocka_unit_test(table_full_of_pinned_devices_takes_nothing_back),
             cmocka_unit_test(full_table_drops_what_was_heard_before_a_device_returned),

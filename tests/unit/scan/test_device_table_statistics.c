@@ -49,6 +49,20 @@ static void D03_owner_changes_are_counted_by_why_for_both_sides(void **state)
     assert_int_equal(source_statistics(f, 2).devices_lost, 0);
 }
 
+static void devices_forgotten_by_wish_and_by_time_are_counted(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_hear(f, 0, -60, PAYLOAD_A);
+    assert_true(device_table_forget(f->table, DEVICE));
+    assert_false(device_table_forget(f->table, DEVICE));
+    assert_int_equal(fixture_statistics(f).forgotten, 1);
+    fixture_hear(f, 0, -60, PAYLOAD_A);
+    device_table_advance(f->table, f->now + SECONDS(2 * 86400));
+    assert_int_equal(fixture_statistics(f).forgotten, 2);
+    assert_int_equal(fixture_statistics(f).evicted, 0);
+}
+
 static void refused_report_counts_against_its_source(void **state)
 {
     struct device_table_settings settings = fixture_settings();
@@ -106,6 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
             FIXTURE_TEST(D03_repeated_payload_is_a_report_but_not_a_parse),
             FIXTURE_TEST(D03_owner_changes_are_counted_by_why_for_both_sides),
+            FIXTURE_TEST(devices_forgotten_by_wish_and_by_time_are_counted),
             cmocka_unit_test(refused_report_counts_against_its_source),
             FIXTURE_TEST(removed_source_counts_from_zero_and_the_totals_stay),
             FIXTURE_TEST(source_that_was_never_named_has_zeros),
