@@ -1,39 +1,105 @@
-/* A script of reports, sources, pins and time drives a small table, which keeps its bounds. A step
- * is an operation, a source, a device, an argument, and for reports a size and so many octets. */
+/* A script of reports, sources, pins and time drives a small table, which keeps its bounds and says
+ * nothing that contradicts itself. A step is an operation, a source, a device, an argument, and for
+ * reports a size and so many octets. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
 #include "fuzz_target.h"
 #include "scan/device_table.h"
 
-#define DEVICES_MAX 4
+#define DEVICES_MAX  4
+#define ELEMENTS_MAX 32
+#define OCTETS_MAX   (1024 + 60) /* of all elements of a device, an oversized name included */
+/* Of the whole table: 256 sources, 4 rows, and pins for as many addresses as a script can name. */
+#define MEMORY_MAX ((size_t) 1 << 20)
 
-static void walk(const struct device_table *t)
+static void check_elements(const struct device_table *t, const struct device *d)
 {
     struct device_element element;
-    struct device_facts facts;
-    const struct device *d;
-    size_t position = 0, elements;
+    size_t count = 0, octets = 0;
 
-    while ((d = device_table_next(t, &position))) {
-        elements = 0;
-        device_get_facts(t, d, &facts);
-        if (facts.name && facts.name[facts.name_size] != '\0')
+    while (device_get_element(t, d, count, &element)) {
+        if (element.data < element.octets.data ||
+            element.data + element.size != element.octets.data + element.octets.size)
             abort();
-        while (device_get_element(t, d, elements, &element))
-            elements++;
-        if (elements > 32)
-            abort();
+        octets += element.octets.size;
+        count++;
     }
-    if (device_table_count(t) > DEVICES_MAX)
+    if (count > ELEMENTS_MAX || octets > OCTETS_MAX)
         abort();
 }
 
-static void on_change(void *user, const struct device_change *change)
+/* The owner is one of the sources, or nobody is; each source is there once. */
+static void check_sources(const struct device_table *t, const struct device *d,
+                          const struct device_facts *facts)
+{
+    bool seen[UINT8_MAX + 1] = {false};
+    struct device_source source;
+    size_t owners = 0;
+
+    for (size_t i = 0; device_get_source(t, d, i, &source); i++) {
+        if (source.source > UINT8_MAX || seen[source.source] || source.advertisements == 0 ||
+            source.last_seen > facts->last_seen)
+            abort();
+        seen[source.source] = true;
+        owners += source.is_owner;
+        if (source.is_owner && (source.source != facts->owner || source.rssi != facts->rssi))
+            abort();
+    }
+    if (owners != (facts->owner != SOURCE_NONE))
+        abort();
+}
+
+static void check_device(const struct device_table *t, const struct device *d, usec_t now)
 {
     struct device_facts facts;
+    struct device_packet latest;
 
-    device_get_facts(*(struct device_table **) user, change->device, &facts);
+    device_get_facts(t, d, &facts);
+    device_get_latest(t, d, &latest);
+    if (device_table_find(t, facts.address) != d || facts.first_seen > facts.last_seen ||
+        facts.last_seen > now || facts.advertisements == 0)
+        abort();
+    if (facts.name && facts.name[facts.name_size] != '\0')
+        abort();
+    if (latest.size > BLE_REPORT_DATA_MAX || latest.time != facts.last_seen)
+        abort();
+    check_sources(t, d, &facts);
+    check_elements(t, d);
+}
+
+static void check_table(const struct device_table *t, usec_t now)
+{
+    struct device_table_statistics statistics;
+    struct device_facts facts;
+    const struct device *d;
+    size_t position = 0, count = 0, available = 0;
+
+    while ((d = device_table_next(t, &position))) {
+        check_device(t, d, now);
+        device_get_facts(t, d, &facts);
+        available += facts.is_available;
+        count++;
+    }
+    device_table_get_statistics(t, &statistics);
+    if (count > DEVICES_MAX || count != device_table_count(t) ||
+        available != device_table_count_available(t) || statistics.memory_bytes > MEMORY_MAX)
+        abort();
+}
+
+/* What is told can be asked. */
+static void on_change(void *user, const struct device_change *change)
+{
+    const struct device_table *t = *(struct device_table **) user;
+    struct device_facts facts;
+
+    device_get_facts(t, change->device, &facts);
+    if (change->kinds == 0 ||
+        ((change->kinds & DEVICE_FIRST_SEEN) && (change->kinds & DEVICE_FORGOTTEN)))
+        abort();
+    if ((change->kinds & DEVICE_OWNER) && change->owner_from == facts.owner)
+        abort();
 }
 
 /* False when the script is at its end. */
@@ -62,6 +128,8 @@ static bool step(struct device_table *t, struct bytes *script, usec_t *now)
         return true;
     case 4:
         device_table_advance(t, *now);
+        if (device_table_deadline(t) <= *now)
+            abort(); /* the caller would spin */
         return true;
     default:
         (void) bytes_pull_u8(script, &size);
@@ -96,7 +164,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     t = device_table_new(&settings, on_change, &t);
     while (step(t, &script, &now))
-        walk(t);
+        check_table(t, now);
     device_table_free(t);
     return 0;
 }

@@ -1,5 +1,6 @@
 /* The first octet says how many of the following are the topic, the rest is the payload; what comes
  * out is an answer, once, and JSON of ours. The topics are also tried as names from elsewhere. */
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,15 +11,21 @@
 
 static void on_answer(void *user, struct outbox_message *answer)
 {
-    if (answer->payload[0] != '{' || !topics_may_answer_to("blefleet", answer->topic))
+    json_t *json = json_loadb(answer->payload, answer->size, 0, NULL);
+
+    if (!json_is_object(json) || !json_is_string(json_object_get(json, "status")) ||
+        !topics_may_answer_to("blefleet", answer->topic))
         abort();
+    json_decref(json);
     outbox_message_free(answer);
     ++*(int *) user;
 }
 
 static void request(const struct broker_message *message)
 {
-    struct config *config = fake_config("{\"proxies\":[{\"name\":\"a\",\"host\":\"a\"}]}");
+    struct config *config =
+            fake_config("{\"limits\":{\"devices\":100,\"event_ring\":64,\"sse_queue\":16},"
+                        "\"proxies\":[{\"name\":\"a\",\"host\":\"a\"}]}");
     struct gateway *gateway = fake_gateway_new(config);
     struct rest *rest = rest_new(gateway);
     int answers = 0;
@@ -44,6 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memcpy(topic + 24, data + 1, topic_size);
     message.response_topic = topic + 24;
+    message.correlation = data;
+    message.correlation_size = topic_size % 8;
     message.payload = data + 1 + topic_size;
     message.size = size - 1 - topic_size;
     if (topics_read_availability("blefleet", topic + 24, name) && strchr(name, '/'))
