@@ -1,0 +1,224 @@
+/* A request to the API, against a small house: an octet chooses role and abilities, then come
+ * lines: method, target, Content-Type, If-None-Match, Last-Event-ID; what is left is the body.
+ *
+ * Each request is answered exactly once: at once, or by the deadline that it named itself, or when
+ * everything stops. The answer has a status that the contract knows, never 500; JSON is JSON, and a
+ * refusal is a problem document whose code and status are there. A stream that comes is read to the
+ * end of what it has, and freed. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "fake_gateway.h"
+#include "fuzz_target.h"
+#include "rest/rest.h"
+
+#define WAIT_MAX  (61 * USEC_PER_SEC) /* longer than any wait_ms */
+#define READS_MAX 64                  /* of a stream */
+
+enum { BIT_STREAMS = 4, BIT_GZIP = 8, BIT_LATE_DEVICE = 16, BIT_STOP = 32 }; /* 3: the role */
+
+static const char house[] =
+        "{\"limits\":{\"body_bytes\":1024,\"devices\":100,\"event_ring\":64,\"sse_queue\":16},"
+        "\"proxies\":["
+        "{\"name\":\"kitchen\",\"host\":\"192.0.2.10\",\"area\":\"Down\"},"
+        "{\"name\":\"attic\",\"host\":\"192.0.2.11\",\"area\":\"Up\"},"
+        "{\"name\":\"cellar\",\"host\":\"192.0.2.12\",\"enabled\":false}],"
+        "\"devices\":[{\"address\":\"A4:C1:38:12:AB:56\",\"alias\":\"Cellar\",\"area\":\"Down\"}]}";
+
+/* A name, flags, a UUID list, service data, manufacturer data. */
+static const uint8_t heard[] = {2,    1,    6,    3,    3,   0xaa, 0xfe, 5,    0x16,
+                                0xd2, 0xfc, 0x40, 0x01, 5,   0xff, 0x4c, 0x00, 0x02,
+                                0x15, 6,    9,    'T',  'h', 'e',  'r',  'm'};
+
+struct house {
+    struct config *config;
+    struct gateway *gateway;
+    struct rest *rest;
+    size_t answers;
+};
+
+static void add_device(struct gateway *g, uint64_t address)
+{
+    fake_gateway_hear(g, fake_gateway_add(g, address), "kitchen", heard, sizeof heard);
+}
+
+static void open_house(struct house *h)
+{
+    h->config = fake_config(house);
+    h->gateway = fake_gateway_new(h->config);
+    add_device(h->gateway, UINT64_C(0xa4c13812ab56));
+    add_device(h->gateway, UINT64_C(0xc0ffee000001));
+    h->rest = rest_new(h->gateway);
+    rest_set_boot(h->rest, 0x1234abcd);
+    h->answers = 0;
+}
+
+static void close_house(struct house *h)
+{
+    rest_free(h->rest);
+    fake_gateway_free(h->gateway);
+    config_free(h->config);
+}
+
+/* ---- what an answer must be ---- */
+
+static bool is_status_of_contract(int status)
+{
+    static const int known[] = {200, 202, 304, 400, 401, 403, 404, 405,
+                                406, 409, 413, 415, 422, 429, 503};
+
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+        if (known[i] == status)
+            return true;
+    }
+    return false;
+}
+
+static bool has_type(const struct answer *a, const char *type)
+{
+    return a->content_type && strncmp(a->content_type, type, strlen(type)) == 0;
+}
+
+static void check_problem(const json_t *problem, int status)
+{
+    const json_t *code = json_object_get(problem, "code");
+
+    if (!json_is_string(code) || json_string_length(code) == 0 ||
+        json_integer_value(json_object_get(problem, "status")) != status)
+        abort();
+}
+
+static void check_body(const struct answer *a)
+{
+    const bool is_problem = has_type(a, "application/problem+json");
+    json_t *json;
+
+    if ((a->status >= 400) != is_problem && !(a->status == 503 && has_type(a, "application/json")))
+        abort(); /* /readyz says 503 in its own words */
+    if (a->body_is_static || (!is_problem && !has_type(a, "application/json")))
+        return;
+    json = json_loadb(a->body, a->body_size, 0, NULL);
+    if (!json)
+        abort();
+    if (is_problem)
+        check_problem(json, a->status);
+    json_decref(json);
+}
+
+/* Headers go out as lines. */
+static void check_headers(const struct answer *a)
+{
+    for (size_t i = 0; i < a->headers_count; i++) {
+        if (strpbrk(a->headers[i].value, "\r\n"))
+            abort();
+    }
+}
+
+static void on_wake(void *user)
+{
+    (void) user;
+}
+
+static void read_stream(struct answer_stream *stream)
+{
+    char text[512];
+    ptrdiff_t size = 1;
+
+    stream->on_wake = on_wake;
+    stream->on_stalled = on_wake;
+    for (size_t i = 0; i < READS_MAX && size > 0; i++) {
+        size = stream->read(stream, text, sizeof text);
+        if (size > (ptrdiff_t) sizeof text || size < ANSWER_STREAM_END)
+            abort();
+    }
+}
+
+static void check_answer(struct house *h, struct answer *a)
+{
+    if (!is_status_of_contract(a->status))
+        abort();
+    check_headers(a);
+    if (!a->stream) {
+        check_body(a);
+        return;
+    }
+    read_stream(a->stream);
+    add_device(h->gateway, 5);
+    fake_gateway_advance(h->gateway, USEC_PER_SEC);
+    read_stream(a->stream);
+}
+
+/* ---- the request ---- */
+
+static void on_done(struct rest_request *request)
+{
+    ++*(size_t *) request->user;
+}
+
+/* Cuts a line off the front, in place; NULL when it is empty. */
+static char *take_line(char **rest)
+{
+    char *line = *rest, *end = strchr(line, '\n');
+
+    *rest = end ? end + 1 : line + strlen(line);
+    if (end)
+        *end = '\0';
+    return *line ? line : NULL;
+}
+
+/* One way or the other, the answer must come. */
+static void wait_for_answer(struct house *h, uint8_t options)
+{
+    if (options & BIT_STOP)
+        rest_stop(h->rest);
+    if (options & BIT_LATE_DEVICE)
+        add_device(h->gateway, 3);
+    fake_gateway_advance(h->gateway, WAIT_MAX);
+    fake_gateway_turn(h->gateway);
+}
+
+static void submit(struct house *h, struct rest_request *request, uint8_t options)
+{
+    if (rest_submit(h->rest, request) == REST_ANSWERED)
+        on_done(request);
+    else if (h->answers != 0)
+        abort(); /* from inside submit */
+    else
+        wait_for_answer(h, options);
+    if (h->answers != 1)
+        abort();
+    check_answer(h, &request->answer);
+    answer_done(&request->answer);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct rest_request request = {.done = on_done, .user_agent = "fuzz", .remote = "192.0.2.1:1"};
+    char *text AUTO_FREE = xnew(char, size + 1);
+    const char *method, *target;
+    char *rest = text;
+    struct house h;
+
+    if (size < 1)
+        return 0;
+    memcpy(text, data + 1, size - 1);
+    method = take_line(&rest);
+    target = take_line(&rest);
+    request.method = method ? method : "GET";
+    request.target = target ? target : "/";
+    request.content_type = take_line(&rest);
+    request.if_none_match = take_line(&rest);
+    request.last_event_id = take_line(&rest);
+    request.body = rest;
+    request.body_size = (size_t) (text + size - 1 - rest);
+    request.role = (enum rest_role)(data[0] & 3);
+    request.takes_streams = data[0] & BIT_STREAMS;
+    request.accepts_gzip = data[0] & BIT_GZIP;
+    request.user = &h.answers;
+    open_house(&h);
+    submit(&h, &request, data[0]);
+    close_house(&h);
+    return 0;
+}
