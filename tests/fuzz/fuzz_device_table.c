@@ -12,7 +12,10 @@
 #define ELEMENTS_MAX 32
 #define OCTETS_MAX   (1024 + 60) /* of all elements of a device, an oversized name included */
 /* Of the whole table: 256 sources, 4 rows, and pins for as many addresses as a script can name. */
-#define MEMORY_MAX ((size_t) 1 << 20)
+#define MEMORY_MAX   ((size_t) 1 << 20)
+#define RESTORED_MAX 40 /* elements of a device that comes back */
+
+enum { BIT_RARE = 0x40, BIT_TIME = 0x80 }; /* of an operation */
 
 static void check_elements(const struct device_table *t, const struct device *d)
 {
@@ -28,6 +31,19 @@ static void check_elements(const struct device_table *t, const struct device *d)
     }
     if (count > ELEMENTS_MAX || octets > OCTETS_MAX)
         abort();
+}
+
+/* Devices that a source hears are counted the same, one by one and all at once. */
+static void check_heard(const struct device_table *t, usec_t now)
+{
+    size_t counts[4];
+
+    device_table_count_heard_all(t, counts, 4, now);
+    for (uint16_t source = 0; source < 4; source++) {
+        if (counts[source] != device_table_count_heard(t, source, now) ||
+            counts[source] > DEVICES_MAX)
+            abort();
+    }
 }
 
 /* The owner is one of the sources, or nobody is; each source is there once. */
@@ -82,6 +98,7 @@ static void check_table(const struct device_table *t, usec_t now)
         available += facts.is_available;
         count++;
     }
+    check_heard(t, now);
     device_table_get_statistics(t, &statistics);
     if (count > DEVICES_MAX || count != device_table_count(t) ||
         available != device_table_count_available(t) || statistics.memory_bytes > MEMORY_MAX)
@@ -102,6 +119,96 @@ static void on_change(void *user, const struct device_change *change)
         abort();
 }
 
+static void on_hearing(void *user, const struct device_hearing *hearing)
+{
+    const struct device_table *t = *(struct device_table **) user;
+    struct device_facts facts;
+
+    device_get_facts(t, hearing->device, &facts);
+    if (facts.address != hearing->report->address ||
+        hearing->is_owner != (facts.owner == hearing->source))
+        abort();
+}
+
+static struct device_table_settings make_settings(bool is_other)
+{
+    return (struct device_table_settings){
+            .devices_max = DEVICES_MAX,
+            .forget_after = (is_other ? 100 : 3600) * USEC_PER_SEC,
+            .forget_private_after = (is_other ? 50 : 600) * USEC_PER_SEC,
+            .stale_after = (is_other ? 20 : 900) * USEC_PER_SEC,
+            .quiet_after = 90 * USEC_PER_SEC,
+            .margin_db = is_other ? 0 : 16,
+            .ewma_alpha = 0.3,
+    };
+}
+
+/* The script's octets as elements: a type, a size, and so many octets. */
+static size_t cut_elements(struct bytes octets, uint16_t source, usec_t last_seen,
+                           struct device_element ret_elements[RESTORED_MAX])
+{
+    size_t count = 0;
+
+    while (count < RESTORED_MAX) {
+        struct device_element e = {.source = source, .last_seen = last_seen};
+        uint8_t size;
+
+        if (!bytes_pull_u8(&octets, &e.type) || !bytes_pull_u8(&octets, &size) ||
+            !bytes_pull(&octets, size, &e.octets))
+            return count;
+        ret_elements[count++] = e;
+    }
+    return count;
+}
+
+/* A device comes back as somebody remembered it, with two sources. */
+static void restore(struct device_table *t, uint8_t source, uint8_t address, uint8_t argument,
+                    struct bytes octets, usec_t now)
+{
+    const usec_t last_seen = now - argument * USEC_PER_SEC;
+    const struct device_source sources[] = {
+            {.source = source,
+             .rssi = -50,
+             .rssi_smoothed = -50,
+             .last_seen = last_seen,
+             .advertisements = 1,
+             .is_owner = argument & 1},
+            {.source = source ^ 1,
+             .rssi_smoothed = NAN,
+             .last_seen = last_seen - USEC_PER_SEC,
+             .advertisements = 2},
+    };
+    struct device_element elements[RESTORED_MAX];
+    const struct device_restored restored = {
+            .address = address,
+            .address_type = argument & 1,
+            .first_seen = last_seen - USEC_PER_SEC,
+            .last_seen = last_seen,
+            .advertisements = 3,
+            .latest = {.source = source, .rssi = -50, .ad_data = octets.data, .size = octets.size},
+            .sources = sources,
+            .sources_count = 2,
+            .elements = elements,
+            .elements_count = cut_elements(octets, source, last_seen, elements),
+    };
+    const bool was_here = device_table_find(t, address) != NULL;
+
+    if (device_table_restore(t, &restored, now) && was_here)
+        abort();
+}
+
+/* Commands that the bit of rarity makes of others. */
+static bool step_rarely(struct device_table *t, uint8_t operation, bool is_set)
+{
+    const struct device_table_settings settings = make_settings(is_set);
+
+    if (operation % 8 == 0)
+        device_table_listen(t, is_set ? on_hearing : NULL);
+    else
+        device_table_configure(t, &settings);
+    return true;
+}
+
 /* False when the script is at its end. */
 static bool step(struct device_table *t, struct bytes *script, usec_t *now)
 {
@@ -112,7 +219,9 @@ static bool step(struct device_table *t, struct bytes *script, usec_t *now)
     if (!bytes_pull_u8(script, &operation) || !bytes_pull_u8(script, &source) ||
         !bytes_pull_u8(script, &device) || !bytes_pull_u8(script, &argument))
         return false;
-    *now += (operation & 0x80) ? argument * 10 * USEC_PER_SEC : 1;
+    *now += (operation & BIT_TIME) ? argument * 10 * USEC_PER_SEC : 1;
+    if ((operation & BIT_RARE) && operation % 8 < 5)
+        return step_rarely(t, operation, argument & 1);
     switch (operation % 8) {
     case 0:
         device_table_source_online(t, source, argument & 1, *now);
@@ -135,6 +244,10 @@ static bool step(struct device_table *t, struct bytes *script, usec_t *now)
         (void) bytes_pull_u8(script, &size);
         if (size > BLE_REPORT_DATA_MAX || !bytes_pull(script, size, &data))
             return false;
+        if (operation & BIT_RARE) {
+            restore(t, source, device, argument, data, *now);
+            return true;
+        }
         report = (struct ble_report){
                 .address = device,
                 .data = data.data,
@@ -149,18 +262,10 @@ static bool step(struct device_table *t, struct bytes *script, usec_t *now)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct device_table_settings settings = {
-            .devices_max = DEVICES_MAX,
-            .forget_after = 3600 * USEC_PER_SEC,
-            .forget_private_after = 600 * USEC_PER_SEC,
-            .stale_after = 900 * USEC_PER_SEC,
-            .quiet_after = 90 * USEC_PER_SEC,
-            .margin_db = 16,
-            .ewma_alpha = 0.3,
-    };
+    const struct device_table_settings settings = make_settings(false);
     struct device_table *t = NULL;
     struct bytes script = {data, size};
-    usec_t now = 1;
+    usec_t now = CLOCK_START;
 
     t = device_table_new(&settings, on_change, &t);
     while (step(t, &script, &now))

@@ -6,6 +6,7 @@
  * refusal is a problem document whose code and status are there. A stream that comes is read to the
  * end of what it has, and freed. */
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,13 @@
 #define WAIT_MAX  (61 * USEC_PER_SEC) /* longer than any wait_ms */
 #define READS_MAX 64                  /* of a stream */
 
-enum { BIT_STREAMS = 4, BIT_GZIP = 8, BIT_LATE_DEVICE = 16, BIT_STOP = 32 }; /* 3: the role */
+enum { /* 3: the role */
+       BIT_STREAMS = 4,
+       BIT_GZIP = 8,
+       BIT_LATE_DEVICE = 16,
+       BIT_STOP = 32,
+       BIT_CANCEL = 64,
+};
 
 static const char house[] =
         "{\"limits\":{\"body_bytes\":1024,\"devices\":100,\"event_ring\":64,\"sse_queue\":16},"
@@ -39,17 +46,24 @@ struct house {
     size_t answers;
 };
 
-static void add_device(struct gateway *g, uint64_t address)
+static void add_device(struct gateway *g, uint64_t address, int8_t rssi)
 {
-    fake_gateway_hear(g, fake_gateway_add(g, address), "kitchen", heard, sizeof heard);
+    struct fake_device *d = fake_gateway_add(g, address);
+
+    d->facts.rssi = rssi;
+    d->facts.rssi_smoothed = rssi == 0 ? NAN : rssi;
+    fake_gateway_hear(g, d, "kitchen", heard, sizeof heard);
+    fake_gateway_change(g, GATEWAY_DEVICE_FIRST_SEEN, d);
 }
 
 static void open_house(struct house *h)
 {
     h->config = fake_config(house);
     h->gateway = fake_gateway_new(h->config);
-    add_device(h->gateway, UINT64_C(0xa4c13812ab56));
-    add_device(h->gateway, UINT64_C(0xc0ffee000001));
+    add_device(h->gateway, UINT64_C(0xc0ffee000001), -60);
+    add_device(h->gateway, UINT64_C(0xa4c13812ab56), -50);
+    add_device(h->gateway, UINT64_C(0xffffffffffff), 0);
+    add_device(h->gateway, UINT64_C(0x000000000001), -70);
     h->rest = rest_new(h->gateway);
     rest_set_boot(h->rest, 0x1234abcd);
     h->answers = 0;
@@ -145,7 +159,7 @@ static void check_answer(struct house *h, struct answer *a)
         return;
     }
     read_stream(a->stream);
-    add_device(h->gateway, 5);
+    add_device(h->gateway, 5, -40);
     fake_gateway_advance(h->gateway, USEC_PER_SEC);
     read_stream(a->stream);
 }
@@ -169,12 +183,16 @@ static char *take_line(char **rest)
 }
 
 /* One way or the other, the answer must come. */
-static void wait_for_answer(struct house *h, uint8_t options)
+static void wait_for_answer(struct house *h, struct rest_request *request, uint8_t options)
 {
+    if (options & BIT_CANCEL) {
+        rest_cancel(h->rest, request, E_CANCELLED);
+        return;
+    }
     if (options & BIT_STOP)
         rest_stop(h->rest);
     if (options & BIT_LATE_DEVICE)
-        add_device(h->gateway, 3);
+        add_device(h->gateway, 3, -30);
     fake_gateway_advance(h->gateway, WAIT_MAX);
     fake_gateway_turn(h->gateway);
 }
@@ -186,7 +204,7 @@ static void submit(struct house *h, struct rest_request *request, uint8_t option
     else if (h->answers != 0)
         abort(); /* from inside submit */
     else
-        wait_for_answer(h, options);
+        wait_for_answer(h, request, options);
     if (h->answers != 1)
         abort();
     check_answer(h, &request->answer);
