@@ -23,15 +23,17 @@
 #include "fuzz_target.h"
 
 #define START        (100 * USEC_PER_SEC)
-#define MESSAGES_MAX 256   /* sent by script and reactions, in one direction */
+#define MESSAGES_MAX 4096  /* numbers of messages, in one direction */
 #define LARGE_MAX    16    /* messages of up to 64 KiB in a run */
 #define SLIPPED_MAX  4096  /* messages slipped in, in a run */
 #define ROUNDS_MAX   65536 /* of all that flows to and fro */
 #define TICKS_MAX    24    /* that a silent session may live */
+#define SMALL_OUTPUT 256   /* octets, where the server has little room */
+#define REPORTS_MAX  512   /* of one message: more than a session gives at once */
 
 /* Limit, what a session may answer beyond it, and one more message. */
-#define CLIENT_OUTPUT_MAX ((size_t) 262144 + 65536 + 65535 + 64)
-#define SERVER_OUTPUT_MAX ((size_t) 65536 + 65536 + 65535 + 64)
+#define CLIENT_OUTPUT_MAX        ((size_t) 262144 + 65536 + 65535 + 64)
+#define SERVER_OUTPUT_MAX(limit) ((size_t) (limit) + 65536 + 65535 + 64)
 
 enum side { CLIENT, SERVER };
 
@@ -205,7 +207,8 @@ static void check_error(const struct conversation *c, enum side side)
 
 static void check_side(const struct conversation *c, enum side side)
 {
-    const size_t most = side == CLIENT ? CLIENT_OUTPUT_MAX : SERVER_OUTPUT_MAX;
+    const size_t limit = c->options & OPTION_SMALL_OUTPUT ? SMALL_OUTPUT : 65536;
+    const size_t most = side == CLIENT ? CLIENT_OUTPUT_MAX : SERVER_OUTPUT_MAX(limit);
 
     check_error(c, side);
     if (output_of(c, side).size > most)
@@ -311,9 +314,15 @@ static void on_client_state(void *user, enum client_session_state state)
     note_state(user, CLIENT, (int) state);
 }
 
+/* A client that does not show the key or the password is never served. */
 static void on_server_state(void *user, enum server_session_state state)
 {
+    const struct conversation *c = user;
+
     note_state(user, SERVER, (int) state);
+    if (state == SERVER_SESSION_READY && c->is_left_alone &&
+        (c->mismatches & (MISMATCH_KEY | MISMATCH_ENCRYPTION | MISMATCH_PASSWORD)))
+        abort();
 }
 
 static void require_ready(const struct conversation *c, enum side side)
@@ -537,14 +546,37 @@ static void flip(struct conversation *c, enum side sender, uint8_t place, uint8_
     wire->data[wire->start + place % buffer_size(wire)] ^= mask;
 }
 
+/* One message with so many reports, each with a number of its own. */
+static void send_reports(struct conversation *c, size_t count)
+{
+    struct way *way = &c->ways[SERVER];
+    struct ble_report reports[REPORTS_MAX];
+    const bool is_expected = is_ready(c, CLIENT);
+
+    if (way->sent + count > MESSAGES_MAX)
+        return;
+    for (size_t i = 0; i < count; i++)
+        reports[i] = (struct ble_report){.address = way->sent + i + 1, .rssi = -60};
+    if (send_from(c, SERVER,
+                  &(struct message){.type = MESSAGE_RAW_ADVERTISEMENTS_RESPONSE,
+                                    .raw_advertisements = {reports, count}}) != 0)
+        return;
+    for (size_t i = 0; i < count; i++)
+        way->must_arrive[++way->sent] = is_expected;
+}
+
+/* A write or a notification with much data; of an odd size and from the server, many reports. */
 static void send_large(struct conversation *c, enum side side, uint8_t size)
 {
     static const uint8_t zeros[256 * 256];
-    const uint8_t kind = 3; /* a write or a notification */
 
     c->is_left_alone = false; /* a server takes half as much, and drops what it has no room for */
-    if (c->large++ < LARGE_MAX)
-        send_kind(c, side, kind, (struct bytes){zeros, (size_t) size * 256});
+    if (c->large++ >= LARGE_MAX)
+        return;
+    if (side == SERVER && size % 2)
+        send_reports(c, (size_t) size * 2);
+    else
+        send_kind(c, side, 3, (struct bytes){zeros, (size_t) size * 256});
 }
 
 static void tick(struct conversation *c, enum side side)
@@ -768,6 +800,7 @@ static struct client_session_options client_options(uint8_t options, uint8_t mis
 
 static struct server_session_options server_options(uint8_t options, uint8_t mismatches)
 {
+    static const char model[1000]; /* so that few answers fill the output */
     struct server_session_options o = {
             .name = "kitchen",
             .mac = 0xa0b0c0d0e0f0,
@@ -779,8 +812,10 @@ static struct server_session_options server_options(uint8_t options, uint8_t mis
             .password = options & OPTION_PASSWORD ? "sesame" : NULL,
             .is_legacy_hello = options & OPTION_LEGACY,
             .asks_time = options & OPTION_ASKS_TIME,
-            .output_limit = options & OPTION_SMALL_OUTPUT ? 256 : 0,
-            .device_info = {.name = {"kitchen", 7}, .mac_address = {"A0:B0:C0:D0:E0:F0", 17}},
+            .output_limit = options & OPTION_SMALL_OUTPUT ? SMALL_OUTPUT : 0,
+            .device_info = {.name = {"kitchen", 7},
+                            .mac_address = {"A0:B0:C0:D0:E0:F0", 17},
+                            .model = {model, sizeof model}},
     };
 
     if (mismatches & MISMATCH_PASSWORD)

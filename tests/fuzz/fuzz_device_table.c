@@ -3,6 +3,7 @@
  * reports a size and so many octets. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/bytes.h"
 #include "fuzz_target.h"
@@ -33,17 +34,23 @@ static void check_elements(const struct device_table *t, const struct device *d)
         abort();
 }
 
-/* Devices that a source hears are counted the same, one by one and all at once. */
+/* Devices that a source hears, counted again from the rows. */
 static void check_heard(const struct device_table *t, usec_t now)
 {
-    size_t counts[4];
+    size_t counts[4], again[4] = {0}, position = 0;
+    struct device_source source;
+    const struct device *d;
 
     device_table_count_heard_all(t, counts, 4, now);
-    for (uint16_t source = 0; source < 4; source++) {
-        if (counts[source] != device_table_count_heard(t, source, now) ||
-            counts[source] > DEVICES_MAX)
-            abort();
+    while ((d = device_table_next(t, &position))) {
+        for (size_t i = 0; device_get_source(t, d, i, &source); i++) {
+            if (source.source < 4)
+                again[source.source] +=
+                        now <= source.last_seen || now - source.last_seen <= DEVICE_HOLDERS_AGE;
+        }
     }
+    if (memcmp(counts, again, sizeof counts) != 0)
+        abort();
 }
 
 /* The owner is one of the sources, or nobody is; each source is there once. */
@@ -197,6 +204,32 @@ static void restore(struct device_table *t, uint8_t source, uint8_t address, uin
         abort();
 }
 
+static uint16_t owner_of(const struct device_table *t, uint64_t address)
+{
+    const struct device *d = device_table_find(t, address);
+    struct device_facts facts = {.owner = SOURCE_NONE};
+
+    if (d)
+        device_get_facts(t, d, &facts);
+    return facts.owner;
+}
+
+/* Whoever spoke for a device goes on to do so, but for the source that is gone. */
+static void remove_source(struct device_table *t, uint16_t source)
+{
+    uint16_t owners[UINT8_MAX + 1];
+
+    for (size_t address = 0; address <= UINT8_MAX; address++)
+        owners[address] = owner_of(t, address);
+    device_table_source_remove(t, source);
+    for (size_t address = 0; address <= UINT8_MAX; address++) {
+        const uint16_t wanted = owners[address] == source ? SOURCE_NONE : owners[address];
+
+        if (owner_of(t, address) != wanted)
+            abort();
+    }
+}
+
 /* Commands that the bit of rarity makes of others. */
 static bool step_rarely(struct device_table *t, uint8_t operation, bool is_set)
 {
@@ -227,7 +260,7 @@ static bool step(struct device_table *t, struct bytes *script, usec_t *now)
         device_table_source_online(t, source, argument & 1, *now);
         return true;
     case 1:
-        device_table_source_remove(t, source);
+        remove_source(t, source);
         return true;
     case 2:
         device_table_pin(t, device, argument & 1, argument);

@@ -23,9 +23,14 @@ static bool is_secured(uint8_t options)
     return (options & (BIT_NOISE | BIT_SECURED)) == (BIT_NOISE | BIT_SECURED);
 }
 
+static size_t limit_of(uint8_t options)
+{
+    return options & BIT_SMALL ? FRAMER_HANDSHAKE_MAX : FRAMER_BODY_MAX;
+}
+
 static void open_framer(struct framer *f, uint8_t options)
 {
-    const size_t max = options & BIT_SMALL ? FRAMER_HANDSHAKE_MAX : FRAMER_BODY_MAX;
+    const size_t max = limit_of(options);
 
     framer_init(f, options & BIT_NOISE ? FRAMER_NOISE : FRAMER_PLAINTEXT, max);
     if (is_secured(options))
@@ -37,15 +42,20 @@ static void append_u32(struct buffer *b, uint32_t value)
     buffer_append(b, &value, sizeof value);
 }
 
+static void append_frame(struct buffer *frames, uint32_t type, struct bytes body)
+{
+    append_u32(frames, type);
+    append_u32(frames, (uint32_t) body.size);
+    buffer_append(frames, body.data, body.size);
+}
+
 static enum framer_result take_frames(struct framer *f, struct buffer *frames)
 {
     struct framer_frame frame;
     enum framer_result result;
 
     while ((result = framer_next(f, &frame)) == FRAMER_FRAME) {
-        append_u32(frames, frame.type);
-        append_u32(frames, (uint32_t) frame.body.size);
-        buffer_append(frames, frame.body.data, frame.body.size);
+        append_frame(frames, frame.type, frame.body);
     }
     return result;
 }
@@ -136,8 +146,26 @@ static void check_around(uint8_t options, const struct outcome *first)
     buffer_done(&stream);
 }
 
+/* What must come out of a frame with this inside: its type, a length, and so much of the rest. */
+static void expect(struct outcome *expected, struct bytes inside, size_t max)
+{
+    uint16_t type, length;
+    struct bytes body;
+
+    if (expected->end != FRAMER_MORE)
+        return;
+    if (inside.size + NOISE_TAG_SIZE > max)
+        expected->end = FRAMER_OVERSIZE;
+    else if (bytes_pull_be16(&inside, &type) && bytes_pull_be16(&inside, &length) &&
+             bytes_pull(&inside, length, &body))
+        append_frame(&expected->frames, type, body);
+    else
+        expected->end = FRAMER_BAD_MESSAGE;
+}
+
 /* Frames whose inside is the script's: their tags are right. */
-static void seal(struct buffer *ret_stream, struct bytes script)
+static void seal(struct buffer *ret_stream, struct outcome *ret_expected, struct bytes script,
+                 size_t max)
 {
     struct noise_cipher cipher = keys;
     uint16_t size;
@@ -155,13 +183,14 @@ static void seal(struct buffer *ret_stream, struct bytes script)
             memcpy(out + 3, inside.data, size);
         noise_encrypt(&cipher, out + 3, size);
         buffer_commit(ret_stream, 3 + whole);
+        expect(ret_expected, inside, max);
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    struct outcome whole, cut, expected = {.end = FRAMER_MORE};
     struct buffer sealed = {0};
-    struct outcome whole, cut;
     struct bytes stream;
     uint8_t options;
 
@@ -171,16 +200,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     options = data[0];
     if (options & BIT_SEALING) {
         options |= BIT_NOISE | BIT_SECURED;
-        seal(&sealed, stream);
+        seal(&sealed, &expected, stream, limit_of(options));
         stream = (struct bytes){sealed.data, buffer_size(&sealed)};
     }
     read_stream(&whole, options, stream, SIZE_MAX);
     read_stream(&cut, options, stream, (size_t) data[1] + 1);
     if (whole.end != cut.end || !has_same_frames(&whole, &cut))
         abort();
+    if ((options & BIT_SEALING) &&
+        (whole.end != expected.end || !has_same_frames(&whole, &expected)))
+        abort();
     check_around(options, &whole);
     buffer_done(&whole.frames);
     buffer_done(&cut.frames);
+    buffer_done(&expected.frames);
     buffer_done(&sealed);
     return 0;
 }
