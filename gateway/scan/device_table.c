@@ -791,19 +791,6 @@ static bool is_heard(const struct sighting *s, usec_t now)
     return now <= s->last_seen || now - s->last_seen <= DEVICE_HOLDERS_AGE;
 }
 
-size_t device_table_count_heard(const struct device_table *t, uint16_t source, usec_t now)
-{
-    size_t count = 0, position = 0;
-    const struct device *d;
-
-    while ((d = map_next(t->devices, &position))) {
-        uint16_t index = sightings_find(&d->sightings, source);
-
-        count += index != SIGHTING_NONE && is_heard(&d->sightings.items[index], now);
-    }
-    return count;
-}
-
 void device_table_count_heard_all(const struct device_table *t, size_t *ret_counts, size_t sources,
                                   usec_t now)
 {

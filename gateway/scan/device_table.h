@@ -185,10 +185,8 @@ struct device_element {
 bool device_get_element(const struct device_table *t, const struct device *d, size_t index,
                         struct device_element *ret_element);
 
-/* Devices that the source heard within the last DEVICE_HOLDERS_AGE. Walks the table: not for the
- * hot path. */
-size_t device_table_count_heard(const struct device_table *t, uint16_t source, usec_t now);
-/* The same for all sources at once, in one walk: ret_counts[source] for source < sources. */
+/* How many devices each source heard within the last DEVICE_HOLDERS_AGE: ret_counts[source] for
+ * source < sources. Walks the table: not for the hot path. */
 void device_table_count_heard_all(const struct device_table *t, size_t *ret_counts, size_t sources,
                                   usec_t now);
 

@@ -43,8 +43,8 @@ SWAPS = [
     ("bits", r"(?<=\s)&=(?=\s)", ["|="]),
     ("constant", r"\btrue\b", ["false"]),
     ("constant", r"\bfalse\b", ["true"]),
-    ("extreme", r"\b(?:latest_of)\b", ["earliest_of"]),
-    ("extreme", r"\b(?:earliest_of)\b", ["latest_of"]),
+    ("extreme", r"\blatest_of\b", ["earliest_of"]),
+    ("extreme", r"\bearliest_of\b", ["latest_of"]),
     ("extreme", r"\bfmin\b", ["fmax"]),
     ("extreme", r"\bfmax\b", ["fmin"]),
 ]
@@ -100,7 +100,7 @@ def numbers(line):
 def conditions(line):
     for match in CONDITION.finditer(line):
         if is_balanced(match.group(2)):
-            yield "condition", match.start(2), match.end(2), f"!({{}})"
+            yield "condition", match.start(2), match.end(2), "!({})"
     for match in RETURN.finditer(line):
         yield "return", match.start(1), match.end(1), "0"
 
@@ -118,7 +118,7 @@ def may_go(lines, index):
 
 
 def changes(lines, index, inside):
-    """(kind, start, end, replacement) for one line."""
+    """(kind, start, end, replacement) for one line; {} in a replacement is what stood there."""
     yield from numbers(lines[index])
     yield from swaps(lines[index])
     if inside:

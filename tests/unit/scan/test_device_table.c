@@ -697,9 +697,23 @@ static void sources_hear_a_device_for_195_seconds(void **state)
     assert_int_equal(counts[0], 1);
     assert_int_equal(counts[1], 1);
     assert_int_equal(counts[2], 0);
-    assert_int_equal(device_table_count_heard(f->table, 0, START + SECONDS(195)), 1);
-    assert_int_equal(device_table_count_heard(f->table, 0, START + SECONDS(195) + 1), 0);
-    assert_int_equal(device_table_count_heard(f->table, 1, START + SECONDS(195) + 1), 1);
+    device_table_count_heard_all(f->table, counts, 3, START + SECONDS(195) + 1);
+    assert_int_equal(counts[0], 0);
+    assert_int_equal(counts[1], 1);
+}
+
+static void sources_beyond_those_asked_for_are_not_counted(void **state)
+{
+    struct fixture *f = *state;
+    size_t counts[] = {7, 7, 7};
+
+    fixture_hear(f, 0, -60, NAMED);
+    fixture_hear(f, 1, -60, NAMED);
+    fixture_hear(f, 2, -60, NAMED);
+    device_table_count_heard_all(f->table, counts, 2, f->now);
+    assert_int_equal(counts[0], 1);
+    assert_int_equal(counts[1], 1);
+    assert_int_equal(counts[2], 7);
 }
 
 int main(void)
@@ -747,6 +761,7 @@ int main(void)
             FIXTURE_TEST(new_settings_move_the_deadlines_of_present_devices),
             FIXTURE_TEST(time_that_goes_backwards_stands_still),
             FIXTURE_TEST(sources_hear_a_device_for_195_seconds),
+            FIXTURE_TEST(sources_beyond_those_asked_for_are_not_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
