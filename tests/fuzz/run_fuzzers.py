@@ -32,10 +32,10 @@ def fuzz(program, options):
 
 
 def merge(program, options):
-    """Adds to the corpus the few inputs of the work folder that reach what nothing there reaches."""
+    """Adds to the corpus the small inputs of the work folder that reach code which nothing there reaches."""
     name = program.name.removeprefix("fuzz_")
-    subprocess.run([program, "-merge=1", "-max_len=2048", options.corpus / name, options.work / name],
-                   capture_output=True, check=True)
+    subprocess.run([program, "-merge=1", "-use_counters=0", "-max_len=1024", options.corpus / name,
+                    options.work / name], capture_output=True, check=True)
 
 
 def describe(program, options, done, since):
