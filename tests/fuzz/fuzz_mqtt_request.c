@@ -21,12 +21,20 @@ static void on_answer(void *user, struct outbox_message *answer)
     ++*(int *) user;
 }
 
+/* Read once: it does not change. */
+static const struct config *configuration(void)
+{
+    static struct config *config;
+
+    if (!config)
+        config = fake_config("{\"limits\":{\"devices\":100,\"event_ring\":64,\"sse_queue\":16},"
+                             "\"proxies\":[{\"name\":\"a\",\"host\":\"a\"}]}");
+    return config;
+}
+
 static void request(const struct broker_message *message)
 {
-    struct config *config =
-            fake_config("{\"limits\":{\"devices\":100,\"event_ring\":64,\"sse_queue\":16},"
-                        "\"proxies\":[{\"name\":\"a\",\"host\":\"a\"}]}");
-    struct gateway *gateway = fake_gateway_new(config);
+    struct gateway *gateway = fake_gateway_new(configuration());
     struct rest *rest = rest_new(gateway);
     int answers = 0;
     struct verbs *verbs = verbs_new(rest, "blefleet", REST_ROLE_CONTROL, on_answer, &answers);
@@ -38,7 +46,6 @@ static void request(const struct broker_message *message)
     verbs_free(verbs);
     rest_free(rest);
     fake_gateway_free(gateway);
-    config_free(config);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -40,7 +40,6 @@ static const uint8_t heard[] = {2,    1,    6,    3,    3,   0xaa, 0xfe, 5,    0
                                 0x15, 6,    9,    'T',  'h', 'e',  'r',  'm'};
 
 struct house {
-    struct config *config;
     struct gateway *gateway;
     struct rest *rest;
     size_t answers;
@@ -56,10 +55,19 @@ static void add_device(struct gateway *g, uint64_t address, int8_t rssi)
     fake_gateway_change(g, GATEWAY_DEVICE_FIRST_SEEN, d);
 }
 
+/* Read once: it does not change. */
+static const struct config *configuration(void)
+{
+    static struct config *config;
+
+    if (!config)
+        config = fake_config(house);
+    return config;
+}
+
 static void open_house(struct house *h)
 {
-    h->config = fake_config(house);
-    h->gateway = fake_gateway_new(h->config);
+    h->gateway = fake_gateway_new(configuration());
     add_device(h->gateway, UINT64_C(0xc0ffee000001), -60);
     add_device(h->gateway, UINT64_C(0xa4c13812ab56), -50);
     add_device(h->gateway, UINT64_C(0xffffffffffff), 0);
@@ -73,7 +81,6 @@ static void close_house(struct house *h)
 {
     rest_free(h->rest);
     fake_gateway_free(h->gateway);
-    config_free(h->config);
 }
 
 /* ---- what an answer must be ---- */
