@@ -73,8 +73,9 @@ def run(program, options):
 
 
 def chosen(options):
-    programs = sorted(options.programs.glob("fuzz_*"))
-    return [p for p in programs if not options.only or p.name.removeprefix("fuzz_") in options.only]
+    """The corpora say which fuzzers there are; an old build folder may hold others."""
+    names = sorted(path.name for path in options.corpus.iterdir() if path.is_dir())
+    return [options.programs / f"fuzz_{name}" for name in names if not options.only or name in options.only]
 
 
 def main():
