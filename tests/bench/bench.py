@@ -6,25 +6,22 @@ bench.py --bin FOLDER --folder FOLDER [--proxies N] [--devices N] [--seconds N]
 First bench-ingest: octets to device table, without the kernel. Then the whole gateway on a simulated
 fleet: processor time per advertisement, memory, and how long the API takes meanwhile. The figures also
 go to FOLDER/stream.json."""
-import argparse
 import http.client
 import json
-import pathlib
-import shutil
 import statistics
 import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fleet"))
-from programs import Gateway, ProgramFailed, Simulator  # noqa: E402
+import skeleton
+from programs import Gateway, Simulator
 
 WARM_UP_S = 5
 REQUESTS_PER_S = 20
 
 
 def scenario(options):
-    return {"seed": 1, "payloads": str(pathlib.Path(__file__).resolve().parents[1] / "data/advertisements.jsonl"),
+    return {"seed": 1, "payloads": str(skeleton.TOP / "tests/data/advertisements.jsonl"),
             "proxies": [{"count": options.proxies, "name": "proxy", "profile": "2026", "spacing": 6}],
             "devices": [{"count": options.devices, "interval_ms": 1000}]}
 
@@ -62,26 +59,16 @@ def measure(gateway, sim, options):
             "simulator_cpu_percent": round(100 * sim_cpu / seconds, 1)}
 
 
-def stream(options):
-    shutil.rmtree(options.folder, ignore_errors=True)
-    options.folder.mkdir(parents=True)
+def stream(options, programs):
     path = options.folder / "scenario.json"
     path.write_text(json.dumps(scenario(options)), encoding="utf-8")
-    sim = gateway = None
-    try:
-        sim = Simulator(options.bin, options.folder, path)
-        gateway = Gateway(options.bin, options.folder, sim.gateway_config, log_level="warning")
-        return measure(gateway, sim, options)
-    finally:
-        for program in (gateway, sim):
-            if program:
-                program.stop()
+    sim = programs.add(Simulator(options.bin, options.folder, path))
+    gateway = programs.add(Gateway(options.bin, options.folder, sim.gateway_config, log_level="warning"))
+    return measure(gateway, sim, options)
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="./run bench")
-    parser.add_argument("--bin", required=True, type=pathlib.Path, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", required=True, type=pathlib.Path, help=argparse.SUPPRESS)
+    parser = skeleton.parser("./run bench")
     parser.add_argument("--proxies", type=int, default=20)
     parser.add_argument("--devices", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=20)
@@ -89,12 +76,9 @@ def main():
     print("ingest: octets of a frame to the device table", flush=True)
     code = subprocess.run([options.bin / "bench-ingest"]).returncode
     print(f"\nstream: the whole gateway, {options.proxies} proxies, {options.devices} devices", flush=True)
-    try:
-        figures = stream(options)
-    except (ProgramFailed, OSError) as error:
-        print(error, file=sys.stderr)
+    figures = skeleton.run("stream", options, stream)
+    if figures is None:
         return 1
-    (options.folder / "stream.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     for name, value in figures.items():
         print(f"  {name:26} {value}")
     return code

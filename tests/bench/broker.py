@@ -8,18 +8,15 @@ for so many seconds (SIGSTOP), goes on, and is then replaced by an empty one. To
 memory grew meanwhile, the slowest answer over REST, how old the oldest retained state is after the
 wake-up, and how long the empty broker took to have all states. Exit code 1 when that is more than
 promised. The figures also go to FOLDER/broker.json."""
-import argparse
 import datetime
 import json
-import pathlib
-import shutil
 import signal
 import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fleet"))
-from programs import Broker, Gateway, ProgramFailed, Simulator  # noqa: E402
+import skeleton
+from programs import Broker, Gateway, Simulator
 
 DEVICES = 500
 WARM_UP_S = 10
@@ -77,49 +74,37 @@ def refill(gateway, folder, port):
         broker.stop()
 
 
-def measure(options):
-    shutil.rmtree(options.folder, ignore_errors=True)
-    options.folder.mkdir(parents=True)
+def measure(options, programs):
     path = options.folder / "scenario.json"
     path.write_text(json.dumps(scenario()), encoding="utf-8")
-    sim = gateway = broker = None
-    try:
-        sim, broker = Simulator(options.bin, options.folder, path), Broker(options.folder)
-        config = json.loads(sim.gateway_config.read_text(encoding="utf-8"))
-        config["mqtt"] = {"enabled": True, "port": broker.port}
-        sim.gateway_config.write_text(json.dumps(config), encoding="utf-8")
-        gateway = Gateway(options.bin, options.folder, sim.gateway_config, log_level="warning")
-        time.sleep(WARM_UP_S)
-        rate, before = gateway.get("/api/v1/info")["adverts_per_s"], gateway.memory_bytes()
-        broker.signal(signal.SIGSTOP)
-        peak, slowest = watch(gateway, options.seconds)
-        broker.signal(signal.SIGCONT)
-        gateway.wait_for(lambda: connected(gateway), 70, "the connection")
-        time.sleep(6)
-        states = retained(broker)
-        broker.stop()
-        return {"advertisements_per_s": round(rate), "stopped_s": options.seconds,
-                "memory_grew_mib": round((peak - before) / 1048576, 1), "slowest_answer_ms": round(slowest, 1),
-                "states_after_wake_up": len(states), "oldest_state_s": round(oldest_s(states), 1),
-                "empty_broker_full_after_s": round(refill(gateway, options.folder, broker.port), 1)}
-    finally:
-        for program in (gateway, broker, sim):
-            if program:
-                program.stop()
+    sim = programs.add(Simulator(options.bin, options.folder, path))
+    broker = programs.add(Broker(options.folder))
+    config = json.loads(sim.gateway_config.read_text(encoding="utf-8"))
+    config["mqtt"] = {"enabled": True, "port": broker.port}
+    sim.gateway_config.write_text(json.dumps(config), encoding="utf-8")
+    gateway = programs.add(Gateway(options.bin, options.folder, sim.gateway_config, log_level="warning"))
+    time.sleep(WARM_UP_S)
+    rate, before = gateway.get("/api/v1/info")["adverts_per_s"], gateway.memory_bytes()
+    broker.signal(signal.SIGSTOP)
+    peak, slowest = watch(gateway, options.seconds)
+    broker.signal(signal.SIGCONT)
+    gateway.wait_for(lambda: connected(gateway), 70, "the connection")
+    time.sleep(6)
+    states = retained(broker)
+    broker.stop()
+    return {"advertisements_per_s": round(rate), "stopped_s": options.seconds,
+            "memory_grew_mib": round((peak - before) / 1048576, 1), "slowest_answer_ms": round(slowest, 1),
+            "states_after_wake_up": len(states), "oldest_state_s": round(oldest_s(states), 1),
+            "empty_broker_full_after_s": round(refill(gateway, options.folder, broker.port), 1)}
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="./run bench broker")
-    parser.add_argument("--bin", required=True, type=pathlib.Path, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", required=True, type=pathlib.Path, help=argparse.SUPPRESS)
+    parser = skeleton.parser("./run bench broker")
     parser.add_argument("--seconds", type=float, default=60)
     options = parser.parse_args()
-    try:
-        result = measure(options)
-    except (ProgramFailed, OSError) as error:
-        print(error, file=sys.stderr)
+    result = skeleton.run("broker", options, measure)
+    if result is None:
         return 1
-    (options.folder / "broker.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     for name, value in result.items():
         print(f"  {name:26} {value}")
     is_kept = (result["memory_grew_mib"] <= MEMORY_GROWTH_MIB and result["slowest_answer_ms"] <= SLOWEST_MS and

@@ -7,17 +7,14 @@ The simulated fleet sends `rate` advertisements a second; those of some devices 
 their proxy sent them. `readers` follow /events, `stalled` of them connect and never read. Told: the time
 from the proxy's write to the reader's line, how many events each living reader got (all must get the
 same), processor time, memory. The figures also go to FOLDER/events.json."""
-import argparse
 import asyncio
 import json
-import pathlib
-import shutil
 import struct
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fleet"))
-from programs import Gateway, ProgramFailed, Simulator  # noqa: E402
+import skeleton
+from programs import Gateway, ProgramFailed, Simulator
 
 PROXIES = 20
 STAMPED = 100           # devices whose payload carries the time, each sending once a second
@@ -30,7 +27,7 @@ def scenario(options):
     ordinary = max(1, options.rate // PROXIES - STAMPED)
     at = {"path_loss_exponent": 2.0, "noise_db": 2, "sensitivity_dbm": -120}
     return {"seed": 1, "radio": at,
-            "payloads": str(pathlib.Path(__file__).resolve().parents[1] / "data/advertisements.jsonl"),
+            "payloads": str(skeleton.TOP / "tests/data/advertisements.jsonl"),
             "proxies": [{"count": PROXIES, "name": "proxy", "profile": "2026", "spacing": 4}],
             "devices": [{"count": ordinary, "interval_ms": 1000}] +
                        [{"address": f"C0FFEE{number:06X}", "address_type": 1, "at": [number % 20, number // 20, 0],
@@ -109,38 +106,25 @@ def figures(readers, options, rate, cpu, memory_before, memory_after):
             "memory_mib": {"before": round(memory_before / 1048576, 1), "after": round(memory_after / 1048576, 1)}}
 
 
-def measure(options):
-    shutil.rmtree(options.folder, ignore_errors=True)
-    options.folder.mkdir(parents=True)
+def measure(options, programs):
     path = options.folder / "scenario.json"
     path.write_text(json.dumps(scenario(options)), encoding="utf-8")
-    sim = gateway = None
-    try:
-        sim = Simulator(options.bin, options.folder, path)
-        gateway = Gateway(options.bin, options.folder, sim.gateway_config, log_level="warning")
-        gateway.wait_online(PROXIES, 30)
-        return asyncio.run(follow_all(gateway, options))
-    finally:
-        for program in (gateway, sim):
-            if program:
-                program.stop()
+    sim = programs.add(Simulator(options.bin, options.folder, path))
+    gateway = programs.add(Gateway(options.bin, options.folder, sim.gateway_config, log_level="warning"))
+    gateway.wait_online(PROXIES, 30)
+    return asyncio.run(follow_all(gateway, options))
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="./run bench events")
-    parser.add_argument("--bin", required=True, type=pathlib.Path, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", required=True, type=pathlib.Path, help=argparse.SUPPRESS)
+    parser = skeleton.parser("./run bench events")
     parser.add_argument("--rate", type=int, default=5000)
     parser.add_argument("--readers", type=int, default=50)
     parser.add_argument("--stalled", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=20)
     options = parser.parse_args()
-    try:
-        result = measure(options)
-    except (ProgramFailed, OSError) as error:
-        print(error, file=sys.stderr)
+    result = skeleton.run("events", options, measure)
+    if result is None:
         return 1
-    (options.folder / "events.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     for name, value in result.items():
         print(f"  {name:26} {value}")
     return 0

@@ -3,17 +3,19 @@
 
 ingest.py --bin FOLDER --folder FOLDER [--rounds N] [--quick]
 
-Three contestants get the same recorded frames from the same player of 20 proxies (bench-sender), in turns,
-round by round: the floor (bench-floor: reads, decodes, one hash table), blefleet with everything on (REST,
-MQTT at a broker, one reader of the plain GET /api/v1/events), and the peer (aioesphomeapi, bleak-esphome and
-habluetooth, compiled). 1,000 devices, each heard by 3 proxies; 31 octets; one transmission in five with a
-payload that is new; one device in twenty is Apple's noise. Contestants run on core 0, all else on core 1.
+Contestants get the same recorded frames from the same player of 20 proxies (bench-sender), in turns, round by
+round: the floor (bench-floor: reads, decodes, one hash table), blefleet with everything on (REST, MQTT at a
+broker, one reader of the plain GET /api/v1/events), the same with REST alone, which shows what of it MQTT and
+the reader are, and the peer (aioesphomeapi, bleak-esphome and habluetooth, compiled). 1,000 devices, each heard
+by 3 proxies; 31 octets; one transmission in five with a payload that is new; one device in twenty is Apple's
+noise. Contestants run on core 0, all else on core 1.
 
 Measured is the processor time of all threads from the first frame until everything was received and 0.25 s
 have passed, divided by the advertisements; what was received must be what was sent. Then the memory that
 1,000 devices at each of 20 proxies take. Exit code 1 when a target is missed, 2 when nothing could be
 measured, or the floor is not one. The figures also go to FOLDER/ingest.json."""
 import base64
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -42,7 +44,7 @@ MIB = 1048576
 # ---- the contestants ----
 
 class Floor(Asked):
-    def __init__(self, options, ports, key):
+    def __init__(self, options, programs, ports, key):
         super().__init__("floor", options.folder, [options.bin / "bench-floor", *(["--key"] if key else []), *ports])
 
     def received(self):
@@ -50,7 +52,7 @@ class Floor(Asked):
 
 
 class Peer(Asked):
-    def __init__(self, options, ports, key):
+    def __init__(self, options, programs, ports, key):
         super().__init__("peer", options.folder, [sys.executable, skeleton.TOP / "tests/bench/peer.py",
                                                   *(["--key", key] if key else []), *ports])
 
@@ -58,53 +60,50 @@ class Peer(Asked):
         return self.ask("count")["advertisements"]
 
 
-class Blefleet(Gateway):
+class Alone(Gateway):
+    """blefleet to which nobody listens."""
+
+    def __init__(self, options, programs, ports, key, mqtt=None):
+        folder = options.folder / ("blefleet" if mqtt else "alone")
+        folder.mkdir(exist_ok=True)
+        config = folder / "gateway.json"
+        config.write_text(json.dumps(configuration(ports, key, mqtt or {"enabled": False})), encoding="utf-8")
+        super().__init__(options.bin, folder, config, log_level="warning")
+
+    def received(self):
+        return sum(proxy["advertisements_total"] for proxy in self.items("/api/v1/proxies"))
+
+
+class Blefleet(Alone):
     """With a broker and a reader of events."""
 
-    def __init__(self, options, ports, key):
-        self.broker = Broker(options.folder)
-        self.broker.pin(OTHER_CORE)
-        config = options.folder / "blefleet.json"
-        config.write_text(json.dumps(configuration(ports, key, self.broker)), encoding="utf-8")
-        try:
-            super().__init__(options.bin, options.folder, config, log_level="warning")
-        except ProgramFailed:
-            self.broker.stop()
-            raise
-        self.events = None
-
-    def follow(self):
-        """Reads events as they come, and forgets them."""
+    def __init__(self, options, programs, ports, key):
+        broker = programs.add(Broker(options.folder))
+        broker.pin(OTHER_CORE)
+        super().__init__(options, programs, ports, key, {"enabled": True, "port": broker.port})
         host, port = self.address.rsplit(":", 1)
         self.events = socket.create_connection((host, int(port)))
         self.events.sendall(f"GET {EVENTS} HTTP/1.1\r\nHost: {self.address}\r\n\r\n".encode())
         threading.Thread(target=self.forget_events, daemon=True).start()
 
     def forget_events(self):
-        while self.events.recv(1 << 18):
-            pass
-
-    def received(self):
-        return sum(proxy["advertisements_total"] for proxy in self.items("/api/v1/proxies"))
-
-    def stop(self, *arguments, **more):
-        ended = super().stop(*arguments, **more)
-        self.broker.stop()
-        if self.events:
-            self.events.close()
-        return ended
+        with contextlib.suppress(OSError):
+            while self.events.recv(1 << 18):
+                pass
+        self.events.close()
 
 
-def configuration(ports, key, broker):
-    proxies = [{"name": f"bench-{number}", "host": "127.0.0.1", "port": port, **({"encryption_key": key} if key else {})}
+def configuration(ports, key, mqtt):
+    secret = {"encryption_key": key} if key else {}
+    proxies = [{"name": f"bench-{number}", "host": "127.0.0.1", "port": port, **secret}
                for number, port in enumerate(ports)]
-    return {"http": {"listen": "127.0.0.1:0"}, "mqtt": {"enabled": True, "port": broker.port}, "proxies": proxies}
+    return {"http": {"listen": "127.0.0.1:0"}, "mqtt": mqtt, "proxies": proxies}
 
 
-CONTESTANTS = {"floor": Floor, "blefleet": Blefleet, "peer": Peer}
-COUNTS = {"coalesced": {"floor": 10_000_000, "blefleet": 10_000_000, "peer": 320_000},
-          "single": {"floor": 640_000, "blefleet": 640_000, "peer": 64_000},
-          "paced": {"floor": 6_400, "blefleet": 6_400, "peer": 6_400}}
+CONTESTANTS = {"floor": Floor, "blefleet": Blefleet, "REST alone": Alone, "peer": Peer}
+COUNTS = {"coalesced": {"floor": 10_000_000, "blefleet": 5_120_000, "REST alone": 10_000_000, "peer": 320_000},
+          "single": {"floor": 480_000, "blefleet": 480_000, "REST alone": 480_000, "peer": 64_000},
+          "paced": dict.fromkeys(CONTESTANTS, 6_400)}
 
 
 class Lane:
@@ -114,13 +113,13 @@ class Lane:
         command = [options.bin / "bench-sender", *world, *(["--key"] if is_encrypted else []),
                    *(["--bare"] if name == "floor" else [])]
         self.name = name
-        self.sender = programs.add(Asked(f"sender-{name}", options.folder, command))
+        self.sender = programs.add(Asked(f"sender of {name}", options.folder, command))
         self.sender.pin(OTHER_CORE)
         key = base64.b64encode(bytes.fromhex(self.sender.ready["key"])).decode() if is_encrypted else None
-        self.contestant = programs.add(CONTESTANTS[name](options, self.sender.ready["ports"], key))
+        self.contestant = programs.add(CONTESTANTS[name](options, programs, self.sender.ready["ports"], key))
         self.contestant.pin(CONTESTANT_CORE)
         self.sender.ask("wait")
-        if name == "blefleet":
+        if isinstance(self.contestant, Gateway):
             self.contestant.wait_online(len(self.sender.ready["ports"]))
 
     def run(self, mode, count):
@@ -144,8 +143,6 @@ def measure_framing(options, is_encrypted):
     with skeleton.Programs() as programs:
         lanes = [Lane(name, options, programs, is_encrypted) for name in CONTESTANTS]
         for lane in lanes:
-            if lane.name == "blefleet":
-                lane.contestant.follow()
             lane.run("coalesced", WARM_UP)
         for number in range(options.rounds):
             show(f"{FRAMINGS[is_encrypted]}: round {number + 1} of {options.rounds}")
@@ -196,8 +193,8 @@ def ratio(costs, framing, mode, above, below):
 
 
 def targets(costs, memory):
-    rows = [target("blefleet, plaintext, large writes: ns", statistics.median(costs["plaintext"]["coalesced"]["blefleet"]),
-                   at_most=120)]
+    rows = [target("blefleet, plaintext, large writes: ns",
+                   statistics.median(costs["plaintext"]["coalesced"]["blefleet"]), at_most=120)]
     for framing in FRAMINGS:
         rows.append(target(f"blefleet / floor, {framing}, one frame per write",
                            ratio(costs, framing, "single", "blefleet", "floor"), at_most=1.4))
@@ -230,7 +227,7 @@ def tell(figures):
     print(f"{where['processor']}, {where['cores']} cores, Linux {where['kernel']}, load {where['load'][0]}; "
           f"Python {where['python']}, " + ", ".join(f"{name} {version}" for name, version in where["packages"].items()))
     print(f"ns of processor time per advertisement, median (least..most) of {figures['rounds']} rounds\n"
-          f"blefleet with REST, MQTT and one reader of GET {EVENTS}\n")
+          f"blefleet with REST, MQTT and one reader of GET {EVENTS}; and with REST alone\n")
     print(f"{'':31}" + "".join(f"{name:27}" for name in CONTESTANTS))
     for framing, modes in figures["ns_per_advertisement"].items():
         for mode, costs in modes.items():

@@ -207,7 +207,8 @@ static void on_message(void *user, const struct message *m, usec_t now)
     (void) now;
     if (m->type == MESSAGE_SUBSCRIBE_CONNECTIONS_FREE_REQUEST) {
         answer(s, &(struct message){.type = MESSAGE_CONNECTIONS_FREE_RESPONSE,
-                                    .connections_free = {CONNECTIONS_FREE, CONNECTIONS_FREE}});
+                                    .connections_free = {.free = CONNECTIONS_FREE,
+                                                         .limit = CONNECTIONS_FREE}});
     } else if (m->type == MESSAGE_SUBSCRIBE_ADVERTISEMENTS_REQUEST) {
         answer(s, &(struct message){
                           .type = MESSAGE_SCANNER_STATE_RESPONSE,
