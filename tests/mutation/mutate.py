@@ -207,8 +207,8 @@ def judge(copies, jobs, pool):
 
 
 def described(mutant):
-    return (f"{mutant.name}:{mutant.number} ({mutant.kind})\n"
-            f"    - {mutant.before.strip()}\n    + {mutant.after.strip()}")
+    after = mutant.after.strip()
+    return f"{mutant.name}:{mutant.number}: {mutant.before.strip()}  =>  {after if after.strip(';') else 'nothing'}"
 
 
 def tell(verdicts, mark):

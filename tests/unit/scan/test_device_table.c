@@ -121,6 +121,25 @@ static void A15_payloads_that_take_turns_are_not_parsed_again(void **state)
     assert_int_equal(fixture_statistics(f).parses, 4);
 }
 
+/* The table keeps eight payloads of a device: of nine, the second goes, since the first was heard
+ * again. */
+static void A15_payload_heard_longest_ago_is_the_one_that_is_parsed_again(void **state)
+{
+    static const uint8_t order[] = {0, 1, 2, 3, 4, 5, 6, 7, 0, 8, 0, 2, 3, 7};
+    struct fixture *f = *state;
+    uint8_t data[] = {4, 0xff, 0x4c, 0, 0};
+
+    for (size_t i = 0; i < sizeof order; i++) {
+        f->now += SECONDS(1);
+        data[2] = order[i];
+        fixture_hear_octets(f, 0, DEVICE, -60, data, sizeof data);
+    }
+    data[2] = 1;
+    f->now += SECONDS(1);
+    fixture_hear_octets(f, 0, DEVICE, -60, data, sizeof data);
+    assert_int_equal(fixture_statistics(f).parses, 9 + 1);
+}
+
 static void empty_packet_is_a_packet(void **state)
 {
     struct fixture *f = *state;
@@ -724,6 +743,7 @@ int main(void)
             FIXTURE_TEST(first_packet_tells_first_seen_and_owner_in_one_change),
             FIXTURE_TEST(A15_unchanged_payload_is_not_parsed_again),
             FIXTURE_TEST(A15_payloads_that_take_turns_are_not_parsed_again),
+            FIXTURE_TEST(A15_payload_heard_longest_ago_is_the_one_that_is_parsed_again),
             FIXTURE_TEST(empty_packet_is_a_packet),
             FIXTURE_TEST(A06_longer_name_survives_a_later_shorter_one),
             FIXTURE_TEST(short_name_of_the_same_text_is_no_change),
