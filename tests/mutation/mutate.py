@@ -70,7 +70,7 @@ class Copy:
         """The names of all files but built ones."""
         for folder, folders, names in os.walk(top):
             folders[:] = [name for name in folders if name not in LEFT_OUT]
-            for name in names:
+            for name in set(names).difference(LEFT_OUT):
                 yield (pathlib.Path(folder) / name).relative_to(top).as_posix()
 
     @staticmethod
