@@ -20,7 +20,8 @@
 
 static_assert(OWNER_WHY_COUNT <= GATEWAY_OWNER_WHYS_MAX, "every why has its counter");
 
-#define HEARD_COUNTS_AGE USEC_PER_SEC /* how long a count of devices per proxy may be shown */
+#define HEARD_COUNTS_AGE   USEC_PER_SEC /* how long a count of devices per proxy may be shown */
+#define PAYLOAD_TOLD_AFTER (100 * USEC_PER_MSEC) /* so often the payload of one device is told */
 
 struct gateway_subscription {
     struct gateway *gateway;
@@ -388,6 +389,7 @@ static struct device_table_settings table_settings_of(const struct config *c)
             .forget_private_after = (usec_t) c->limits_forget_private_after_s * USEC_PER_SEC,
             .stale_after = (usec_t) c->scan_ownership_stale_s * USEC_PER_SEC,
             .quiet_after = (usec_t) c->scan_quiet_s * USEC_PER_SEC,
+            .tell_after = PAYLOAD_TOLD_AFTER,
             .margin_db = c->scan_ownership_margin_db,
             .ewma_alpha = c->scan_ownership_ewma_alpha,
     };

@@ -1,7 +1,9 @@
 /* The story. A batch comes from one source. For each report the row is found by address, then the
  * sighting of this source in it; RSSI is folded in, the payload goes to the merged view (which
  * mostly finds it unchanged), the owner rule is asked when the packet is not the owner's, and what
- * changed is told. Nothing else is touched: recency and deadlines stand in two heaps that are lazy.
+ * changed is told; a payload that changes again soon after it was told waits for a moment, so that
+ * a device that changes with every packet does not cost a telling for each. Nothing else is
+ * touched: recency and deadlines stand in two heaps that are lazy.
  * Their keys are never later than the truth; only when an entry comes to the top is it compared
  * with its row and moved back, so a device that is heard all the time costs them nothing.
  *
@@ -44,6 +46,9 @@ struct device {
     struct merged_view view;
     usec_t first_seen;
     usec_t expected_interval; /* 0: not known */
+    usec_t payload_told;      /* when DEVICE_PAYLOAD was told last, or the row was made */
+    unsigned payload_waiting; /* kinds of what changed since and was not told */
+    uint16_t payload_source;  /* whose packet changed it last */
     struct heap_node recency; /* not in it while pinned */
     struct heap_node due;     /* not in it while pinned and not available */
 };
@@ -109,13 +114,15 @@ static usec_t patience_with(const struct device_table *t, const struct device *d
                                 : t->settings.stale_after;
 }
 
-/* When the next thing is due for a device that is not heard any more: to become unavailable, and
- * only then to be forgotten. */
+/* When the next thing is due for a device that is not heard any more: what waits is told, then it
+ * becomes unavailable, and only then it is forgotten. */
 static usec_t deadline_of(const struct device_table *t, const struct device *d)
 {
     const struct device_table_settings *s = &t->settings;
     usec_t forget_after, listened = t->listening_since;
 
+    if (d->payload_waiting)
+        return later(d->payload_told, s->tell_after);
     if (d->is_available)
         return latest_of(later(d->last_seen, patience_with(t, d)),
                          listened ? later(listened, DEVICE_RESTORED_GRACE) : 0);
@@ -209,6 +216,8 @@ static struct device *add_row(struct device_table *t, uint64_t address, uint8_t 
             .first_seen = t->now,
             .last_seen = t->now,
             .last_report = t->reports,
+            .payload_told = t->now,
+            .payload_source = SOURCE_NONE,
             .owner = SIGHTING_NONE,
             .is_available = true,
     };
@@ -248,6 +257,8 @@ static void forget_sighting(struct device *d, uint16_t source)
         d->owner--;
     if (d->latest_source == source)
         d->latest_source = SOURCE_NONE;
+    if (d->payload_source == source)
+        d->payload_source = SOURCE_NONE;
     sightings_remove(&d->sightings, index);
     merged_view_forget_source(&d->view, source);
 }
@@ -328,8 +339,14 @@ static uint16_t hear(struct device_table *t, struct device *d, uint16_t source,
     return index;
 }
 
-static unsigned take_payload(struct device_table *t, struct device *d, uint16_t index,
-                             const struct ble_report *report, usec_t *ret_heard_before)
+/* What one packet brought. */
+struct news {
+    unsigned payload_kinds; /* as in struct device_hearing, like the rest */
+    usec_t heard_before, silent_since;
+};
+
+static void take_payload(struct device_table *t, struct device *d, uint16_t index,
+                         const struct ble_report *report, struct news *ret_news)
 {
     const struct merged_packet packet = {
             .data = report->data,
@@ -338,30 +355,54 @@ static unsigned take_payload(struct device_table *t, struct device *d, uint16_t 
             .now = t->now,
     };
     uint64_t parses = t->merged.parses;
-    unsigned kinds =
-            merged_view_take(&d->view, t->memory, &packet, &d->sightings.items[index].payload_hint,
-                             &t->merged, ret_heard_before);
 
+    ret_news->payload_kinds =
+            merged_view_take(&d->view, t->memory, &packet, &d->sightings.items[index].payload_hint,
+                             &t->merged, &ret_news->heard_before);
     t->sources[packet.source].counted.parses += t->merged.parses - parses;
-    return kinds;
+}
+
+/* Adds what waits to a change that is told anyway. */
+static void take_waiting(struct device_table *t, struct device *d, struct device_change *change)
+{
+    change->kinds |= DEVICE_PAYLOAD;
+    change->payload_kinds |= d->payload_waiting;
+    d->payload_waiting = 0;
+    d->payload_told = t->now;
+}
+
+/* The payload changed: it is told with this packet or, soon after the last time, waits. A change
+ * that goes back before it was told is told all the same. */
+static void note_payload(struct device_table *t, struct device *d, unsigned kinds,
+                         struct device_change *change)
+{
+    bool is_waiting = d->payload_waiting != 0;
+
+    d->payload_waiting |= kinds;
+    d->payload_source = change->source;
+    if (t->now - d->payload_told >= t->settings.tell_after)
+        take_waiting(t, d, change);
+    else if (!is_waiting)
+        schedule(t, d);
 }
 
 /* The last step of a packet: tells what changed, and the packet itself to who listens. */
-static void tell_packet(struct device_table *t, struct device_change *change, uint16_t index,
-                        const struct ble_report *report, usec_t heard_before, usec_t silent_since)
+static void tell_packet(struct device_table *t, const struct device *d, uint16_t index,
+                        const struct device_change *change, const struct ble_report *report,
+                        const struct news *news)
 {
     if (change->kinds)
         tell(t, change);
     if (!t->on_hearing)
         return;
     t->on_hearing(t->user, &(struct device_hearing){
-                                   .device = change->device,
+                                   .device = d,
                                    .report = report,
                                    .source = change->source,
-                                   .is_owner = change->device->owner == index,
-                                   .payload_kinds = change->payload_kinds,
-                                   .heard_before = heard_before,
-                                   .silent_since = silent_since,
+                                   .is_owner = d->owner == index,
+                                   .payload_kinds = news->payload_kinds,
+                                   .heard_before = news->heard_before,
+                                   .silent_since = news->silent_since,
                            });
 }
 
@@ -369,12 +410,12 @@ static void observe_known(struct device_table *t, struct device *d, uint16_t sou
                           const struct ble_report *report)
 {
     struct device_change change = {.device = d, .source = source};
-    usec_t silent_since = d->last_seen, heard_before;
+    struct news news = {.silent_since = d->last_seen};
     uint16_t index = hear(t, d, source, report);
 
-    change.payload_kinds = take_payload(t, d, index, report, &heard_before);
-    if (change.payload_kinds)
-        change.kinds |= DEVICE_PAYLOAD;
+    take_payload(t, d, index, report, &news);
+    if (news.payload_kinds)
+        note_payload(t, d, news.payload_kinds, &change);
     if (index != d->owner)
         consider_owner(t, d, index, &change);
     if (!d->is_available) {
@@ -382,7 +423,9 @@ static void observe_known(struct device_table *t, struct device *d, uint16_t sou
         schedule(t, d); /* earlier than the deadline for forgetting it had */
         change.kinds |= DEVICE_AVAILABILITY;
     }
-    tell_packet(t, &change, index, report, heard_before, silent_since);
+    if (change.kinds && d->payload_waiting)
+        take_waiting(t, d, &change);
+    tell_packet(t, d, index, &change, report, &news);
 }
 
 static void observe_new(struct device_table *t, uint16_t source, const struct ble_report *report)
@@ -393,7 +436,7 @@ static void observe_new(struct device_table *t, uint16_t source, const struct bl
             .device = d,
             .source = source,
     };
-    usec_t heard_before;
+    struct news news = {0};
     uint16_t index;
 
     if (!d) {
@@ -402,9 +445,10 @@ static void observe_new(struct device_table *t, uint16_t source, const struct bl
         return;
     }
     index = hear(t, d, source, report);
-    change.payload_kinds = take_payload(t, d, index, report, &heard_before);
+    take_payload(t, d, index, report, &news);
+    change.payload_kinds = news.payload_kinds;
     consider_owner(t, d, index, &change);
-    tell_packet(t, &change, index, report, heard_before, 0);
+    tell_packet(t, d, index, &change, report, &news);
 }
 
 /* Finds the rows of a few reports and asks for what will be read in them, so that the processor
@@ -621,9 +665,22 @@ bool device_table_forget(struct device_table *t, uint64_t address)
     return true;
 }
 
+static void tell_waiting(struct device_table *t, struct device *d)
+{
+    struct device_change change = {.device = d, .source = d->payload_source};
+
+    take_waiting(t, d, &change);
+    schedule(t, d);
+    tell(t, &change);
+}
+
 /* The deadline of this device has come. */
 static void do_due(struct device_table *t, struct device *d)
 {
+    if (d->payload_waiting) {
+        tell_waiting(t, d);
+        return;
+    }
     if (!d->is_available) {
         t->forgotten++;
         forget(t, d);

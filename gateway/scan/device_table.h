@@ -31,16 +31,19 @@ struct device_table_settings {
     usec_t forget_private_after; /* unresolved private addresses */
     usec_t stale_after;          /* availability and ownership when no interval is known; 900 s */
     usec_t quiet_after;          /* a source silent for longer owns nothing; 90 s */
-    double margin_db;            /* 16 */
-    double ewma_alpha;           /* 0.3 */
-    uint64_t hash_seed;          /* drawn at random, so that nobody can make up addresses that
-                                    collide; any value works */
+    usec_t tell_after;  /* DEVICE_PAYLOAD of one device is told once in this time; 0: each change */
+    double margin_db;   /* 16 */
+    double ewma_alpha;  /* 0.3 */
+    uint64_t hash_seed; /* drawn at random, so that nobody can make up addresses that
+                           collide; any value works */
 };
 
 /* Bits; several may come in one change. */
 enum device_change_kind {
     DEVICE_FIRST_SEEN = 1 << 0,
-    DEVICE_PAYLOAD = 1 << 1, /* an element of the merged view is new or has another value */
+    DEVICE_PAYLOAD = 1 << 1, /* an element of the merged view is new or has another value; the
+                                first change at once, those that follow soon together, after
+                                tell_after. Every packet for itself: device_table_listen() */
     DEVICE_OWNER = 1 << 2,
     DEVICE_AVAILABILITY = 1 << 3,
     DEVICE_FORGOTTEN = 1 << 4, /* the last sight of it: gone when the callback returns */
