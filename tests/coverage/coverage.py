@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Says which lines of gateway/ and frontends/ ran in a build that counts them, and in which functions the others are.
 
-coverage.py --top FOLDER --build FOLDER --at-least PERCENT. Exit code 1 when fewer lines ran."""
+coverage.py --top FOLDER --build FOLDER --at-least PERCENT. Exit code 1 when fewer lines ran. Lines that begin
+with ">> " are shown by ./run; the table of files is in the log."""
 import argparse
 import collections
 import json
@@ -9,7 +10,7 @@ import pathlib
 import subprocess
 import sys
 
-FUNCTIONS_SHOWN = 40
+FUNCTIONS_SHOWN = 20
 
 Function = collections.namedtuple("Function", "file name number is_entered lines missed")
 
@@ -56,16 +57,16 @@ def tell(by_file):
     print("lines that ran, by file:")
     for name, own in sorted(by_file.items(), key=lambda item: percent(item[1])):
         print(f"  {percent(own):5.1f} %  {name}  ({sum(len(function.missed) for function in own)} not)")
-    print("functions that were never entered:")
+    print(">> functions that were never entered:")
     for function in sorted((f for f in functions if not f.is_entered), key=lambda f: -f.lines):
-        print(f"  {function.file}:{function.number} {function.name} ({function.lines} lines)")
-    print("functions with lines that did not run, most first:")
+        print(f">>   {function.file}:{function.number} {function.name} ({function.lines} lines)")
+    print(">> functions with lines that did not run, most first:")
     partly = sorted((f for f in functions if f.is_entered and f.missed), key=lambda f: -len(f.missed))
     for function in partly[:FUNCTIONS_SHOWN]:
         where = f"{len(function.missed)} of {function.lines}: {ranges(function.missed)}"
-        print(f"  {function.file} {function.name}: {where}")
+        print(f">>   {function.file} {function.name}: {where}")
     if len(partly) > FUNCTIONS_SHOWN:
-        print(f"  and {len(partly) - FUNCTIONS_SHOWN} more")
+        print(f">>   and {len(partly) - FUNCTIONS_SHOWN} more")
     print(f">> lines that ran: {percent(functions):.1f} % of {sum(function.lines for function in functions)}")
     return percent(functions)
 
