@@ -2,7 +2,8 @@
  * failed; the first that opens wins and the others are closed. When the last has failed, or after
  * 60 s, on_end gets the cause of the last failure.
  *
- * Open: reads go straight into the owner's buffer. Writes are tried directly; what the kernel does
+ * Open: reads go straight into the owner's buffer, by the loop, or in the turns of the intake while
+ * the connection is patient. Writes are tried directly; what the kernel does
  * not take is copied once into `unsent`, and nothing more is accepted until that is written, so
  * that at most one such copy exists.
  *
@@ -10,6 +11,7 @@
 #include "connection.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -19,6 +21,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "proxy/intake.h"
 
 #define ATTEMPTS_MAX 8
 
@@ -31,6 +34,7 @@ struct attempt {
 
 struct connection {
     uv_loop_t *loop;
+    struct intake *intake; /* borrowed; NULL: none */
     struct connection_callbacks callbacks;
     void *user;
     uv_timer_t timer; /* stagger, then the time-out */
@@ -38,7 +42,9 @@ struct connection {
     struct sockaddr_storage addresses[ATTEMPTS_MAX];
     struct attempt attempts[ATTEMPTS_MAX];
     size_t count, tried;
-    struct attempt *winner; /* NULL while opening */
+    struct attempt *winner;      /* NULL while opening */
+    struct intake_source source; /* the winner's socket */
+    bool is_patient;             /* the source is in the intake */
     int last_failure;
     struct buffer unsent;
     uv_write_t write;
@@ -81,12 +87,21 @@ static void attempt_close(struct attempt *a)
     uv_close((uv_handle_t *) &a->tcp, on_tcp_closed);
 }
 
+static void leave_intake(struct connection *c)
+{
+    if (!c->is_patient)
+        return;
+    c->is_patient = false;
+    intake_remove(c->intake, &c->source);
+}
+
 static void end(struct connection *c, int cause)
 {
     if (c->is_closing || c->has_ended)
         return;
     c->has_ended = true;
     (void) uv_timer_stop(&c->timer);
+    leave_intake(c);
     if (c->winner)
         (void) uv_read_stop((uv_stream_t *) &c->winner->tcp);
     c->callbacks.on_end(c->user, cause);
@@ -127,6 +142,33 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
         c->callbacks.on_received(c->user, (size_t) size);
     else if (size < 0)
         end(c, size == UV_EOF ? 0 : (int) size);
+}
+
+/* The intake's turn: reads what is there, but no more than a share. True: there is more. */
+static bool read_share(void *user)
+{
+    struct connection *c = user;
+    size_t sum = 0;
+
+    while (sum < CONNECTION_SHARE) {
+        size_t capacity;
+        uint8_t *room = c->callbacks.on_room(c->user, &capacity);
+        ssize_t size = recv(c->source.fd, room, capacity, MSG_DONTWAIT);
+
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return false;
+        if (size <= 0) {
+            end(c, size == 0 ? 0 : -errno);
+            return false;
+        }
+        sum += (size_t) size;
+        c->callbacks.on_received(c->user, (size_t) size);
+        if (!c->is_patient || (size_t) size < capacity)
+            return false; /* it was left, or emptied */
+    }
+    return true;
 }
 
 static void try_next(struct connection *c);
@@ -218,14 +260,15 @@ static void try_next(struct connection *c)
     (void) uv_timer_start(&c->timer, on_timer, wait, 0);
 }
 
-struct connection *connection_open(struct uv_loop_s *loop, const struct sockaddr_storage *addresses,
-                                   size_t count, const struct connection_callbacks *callbacks,
-                                   void *user)
+struct connection *connection_open(struct uv_loop_s *loop, struct intake *intake,
+                                   const struct sockaddr_storage *addresses, size_t count,
+                                   const struct connection_callbacks *callbacks, void *user)
 {
     struct connection *c = xnew(struct connection, 1);
 
     assert(count > 0);
     c->loop = loop;
+    c->intake = intake;
     c->callbacks = *callbacks;
     c->user = user;
     c->count = count < ATTEMPTS_MAX ? count : ATTEMPTS_MAX;
@@ -237,6 +280,31 @@ struct connection *connection_open(struct uv_loop_s *loop, const struct sockaddr
     c->handles = 1;
     try_next(c);
     return c;
+}
+
+static void become_patient(struct connection *c)
+{
+    uv_os_fd_t fd;
+
+    if (uv_fileno((uv_handle_t *) &c->winner->tcp, &fd) < 0)
+        return;
+    c->source = (struct intake_source){fd, read_share, c};
+    c->is_patient = intake_add(c->intake, &c->source);
+    if (c->is_patient)
+        (void) uv_read_stop((uv_stream_t *) &c->winner->tcp);
+}
+
+void connection_set_patient(struct connection *c, bool is_patient)
+{
+    if (!c->intake || !c->winner || c->has_ended || c->is_closing || c->is_patient == is_patient)
+        return;
+    if (is_patient) {
+        become_patient(c);
+        return;
+    }
+    leave_intake(c);
+    (void) uv_read_start((uv_stream_t *) &c->winner->tcp, on_alloc,
+                         on_read); /* it was open: works */
 }
 
 static void on_written(uv_write_t *request, int status)
@@ -299,6 +367,7 @@ bool connection_close(struct connection *c, void (*on_closed)(void *user), void 
     c->is_closing = true;
     c->on_closed = on_closed;
     c->closed_user = user;
+    leave_intake(c);
     for (size_t i = 0; i < c->tried; i++)
         attempt_close(&c->attempts[i]);
     uv_close((uv_handle_t *) &c->timer, on_timer_closed);

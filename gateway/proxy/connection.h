@@ -12,11 +12,13 @@
 struct uv_loop_s;
 struct sockaddr_storage;
 struct connection;
+struct intake;
 
 #define CONNECTION_STAGGER            (100 * USEC_PER_MSEC) /* before the next address is tried as well */
 #define CONNECTION_TIMEOUT            (60 * USEC_PER_SEC) /* for all addresses together */
 #define CONNECTION_RECEIVE_BUFFER     (2 * 1024 * 1024)   /* asked for, halved while refused */
 #define CONNECTION_RECEIVE_BUFFER_MIN (128 * 1024)
+#define CONNECTION_SHARE              ((size_t) 256 * 1024) /* octets a patient one reads in a turn */
 
 /* None may be NULL. All but on_closed stop with connection_close(). */
 struct connection_callbacks {
@@ -31,10 +33,16 @@ struct connection_callbacks {
     void (*on_end)(void *user, int cause);
 };
 
-/* Begins to open; never calls back from inside. count is at least 1. */
-struct connection *connection_open(struct uv_loop_s *loop, const struct sockaddr_storage *addresses,
-                                   size_t count, const struct connection_callbacks *callbacks,
-                                   void *user);
+/* Begins to open; never calls back from inside. count is at least 1. The intake is borrowed; NULL:
+ * there is none. */
+struct connection *connection_open(struct uv_loop_s *loop, struct intake *intake,
+                                   const struct sockaddr_storage *addresses, size_t count,
+                                   const struct connection_callbacks *callbacks, void *user);
+
+/* A patient one is read in turns with the others of its intake, up to INTAKE_INTERVAL later, which
+ * costs much less while packets keep coming; the others are read at once, as each is when it opens.
+ * Only for one that is open (else without effect). Best effort. Never calls back from inside. */
+void connection_set_patient(struct connection *c, bool is_patient);
 
 /* Takes as many octets as the socket accepts now; when that is not all, on_writable follows.
  * Returns how many were taken. */

@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include "base/memory.h"
+#include "proxy/intake.h"
 
 #define RATE_SECONDS 10
 
@@ -15,6 +16,7 @@ struct member {
 
 struct fleet {
     struct resolver *resolver;
+    struct intake *intake; /* NULL: the kernel gave none */
     uv_timer_t tick;
     unsigned ticks;
     size_t count;
@@ -45,12 +47,13 @@ struct fleet *fleet_new(struct uv_loop_s *loop, const struct proxy_settings *set
     struct fleet *f = memory_zalloc(1, sizeof *f + count * sizeof f->members[0]);
 
     f->resolver = resolver_new(loop);
+    f->intake = intake_new(loop);
     f->count = f->open = count;
     (void) uv_timer_init(loop, &f->tick); /* cannot fail, nor can the start */
     f->tick.data = f;
     (void) uv_timer_start(&f->tick, on_tick, 1000, 1000);
     for (size_t i = 0; i < count; i++)
-        f->members[i].proxy = proxy_new(loop, f->resolver, &settings[i], callbacks);
+        f->members[i].proxy = proxy_new(loop, f->resolver, f->intake, &settings[i], callbacks);
     return f;
 }
 
@@ -63,11 +66,21 @@ static void on_tick_closed(uv_handle_t *handle)
     free(f);
 }
 
-static void on_resolver_closed(void *user)
+static void on_intake_closed(void *user)
 {
     struct fleet *f = user;
 
     uv_close((uv_handle_t *) &f->tick, on_tick_closed);
+}
+
+static void on_resolver_closed(void *user)
+{
+    struct fleet *f = user;
+
+    if (f->intake)
+        intake_close(f->intake, on_intake_closed, f);
+    else
+        on_intake_closed(f);
 }
 
 static void on_proxy_closed(void *user)

@@ -1,5 +1,5 @@
-/* All proxies of the configuration, with what they share: the resolver, and one tick a second from
- * which their rates are counted. Thread: the loop's. */
+/* All proxies of the configuration, with what they share: the resolver, the intake, and one tick a
+ * second from which their rates are counted. Thread: the loop's. */
 #pragma once
 
 #include "proxy/proxy.h"

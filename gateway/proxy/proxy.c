@@ -45,6 +45,7 @@ struct slot_table {
 struct proxy {
     uv_loop_t *loop;
     struct resolver *resolver; /* borrowed, outlives us */
+    struct intake *intake;     /* the same; NULL: none */
     struct proxy_settings settings;
     struct proxy_callbacks callbacks;
 
@@ -60,6 +61,7 @@ struct proxy {
     usec_t error_time;
 
     uv_timer_t timer;
+    usec_t armed; /* what it is started for */
     struct resolver_request *look_up;
     struct connection *connection;
     struct client_session *session;
@@ -271,16 +273,21 @@ static void after_session(struct proxy *p)
 {
     const struct session_error *error;
     char detail[sizeof error->detail];
+    enum client_session_state state;
 
     if (!p->session)
         return;
     pump(p);
-    if (client_session_state(p->session) == CLIENT_SESSION_CLOSED) {
+    state = client_session_state(p->session);
+    if (state == CLIENT_SESSION_CLOSED) {
         error = client_session_error(p->session);
         memcpy(detail, error->detail, sizeof detail);
         finish(p, error->code, detail);
         return;
     }
+    /* Nobody waits for an answer while it is online and not about to end. */
+    connection_set_patient(p->connection,
+                           p->state == PROXY_ONLINE && state == CLIENT_SESSION_READY);
     arm_timer(p);
 }
 
@@ -555,7 +562,7 @@ static void on_resolved(void *user, int status, const struct sockaddr_storage *a
         return;
     }
     set_state(p, PROXY_CONNECTING, clock_now());
-    p->connection = connection_open(p->loop, addresses, count, &callbacks, p);
+    p->connection = connection_open(p->loop, p->intake, addresses, count, &callbacks, p);
     arm_timer(p);
 }
 
@@ -634,6 +641,8 @@ static void on_timer(uv_timer_t *timer)
     arm_timer(p);
 }
 
+/* A deadline that moved away with every packet is left where it was: the timer looks then, and is
+ * started anew. */
 static void arm_timer(struct proxy *p)
 {
     usec_t deadline = next_deadline(p), now;
@@ -644,6 +653,9 @@ static void arm_timer(struct proxy *p)
         (void) uv_timer_stop(&p->timer);
         return;
     }
+    if (uv_is_active((uv_handle_t *) &p->timer) && p->armed <= deadline)
+        return;
+    p->armed = deadline;
     now = clock_now();
     (void) uv_timer_start(&p->timer, on_timer,
                           deadline > now ? (deadline - now) / USEC_PER_MSEC + 1 : 0, 0);
@@ -651,7 +663,7 @@ static void arm_timer(struct proxy *p)
 
 /* ---- life ---- */
 
-struct proxy *proxy_new(struct uv_loop_s *loop, struct resolver *resolver,
+struct proxy *proxy_new(struct uv_loop_s *loop, struct resolver *resolver, struct intake *intake,
                         const struct proxy_settings *settings,
                         const struct proxy_callbacks *callbacks)
 {
@@ -659,6 +671,7 @@ struct proxy *proxy_new(struct uv_loop_s *loop, struct resolver *resolver,
 
     p->loop = loop;
     p->resolver = resolver;
+    p->intake = intake;
     p->settings = *settings;
     p->callbacks = *callbacks;
     p->log_limit = (struct log_limit){.burst = LOG_BURST, .window = LOG_WINDOW};

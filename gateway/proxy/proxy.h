@@ -15,6 +15,7 @@
 
 struct uv_loop_s;
 struct failures;
+struct intake;
 struct resolver;
 struct proxy;
 
@@ -94,8 +95,9 @@ struct proxy_status { /* texts and arrays are borrowed until the next turn of th
     const struct failures *failures;
 };
 
-/* A disabled one does nothing. settings and callbacks are copied. */
-struct proxy *proxy_new(struct uv_loop_s *loop, struct resolver *resolver,
+/* A disabled one does nothing. settings and callbacks are copied. The resolver and the intake are
+ * borrowed; without an intake (NULL) it is always read at once. */
+struct proxy *proxy_new(struct uv_loop_s *loop, struct resolver *resolver, struct intake *intake,
                         const struct proxy_settings *settings,
                         const struct proxy_callbacks *callbacks);
 

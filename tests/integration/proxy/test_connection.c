@@ -191,7 +191,7 @@ static int closed_port(void)
 
 static void open_to(struct fixture *f, const struct sockaddr_storage *addresses, size_t count)
 {
-    f->connection = connection_open(&f->loop, addresses, count, &callbacks, f);
+    f->connection = connection_open(&f->loop, NULL, addresses, count, &callbacks, f);
     assert_int_equal(f->opened + f->ended, 0); /* never from inside */
     (void) uv_run(&f->loop, UV_RUN_DEFAULT);
 }
@@ -253,7 +253,7 @@ static void closing_while_it_opens_calls_nobody(void **state)
     struct fixture *f = *state;
     struct sockaddr_storage address = address_of("127.0.0.1", f->port);
 
-    f->connection = connection_open(&f->loop, &address, 1, &callbacks, f);
+    f->connection = connection_open(&f->loop, NULL, &address, 1, &callbacks, f);
     assert_true(connection_close(f->connection, on_closed, f));
     f->connection = NULL;
     while (f->closed == 0)

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "esphome/server_session.h"
 #include "proxy/failures.h"
+#include "proxy/intake.h"
 #include "proxy/proxy.h"
 #include "proxy/resolver.h"
 
@@ -26,6 +27,7 @@
 struct fixture {
     uv_loop_t loop;
     struct resolver *resolver;
+    struct intake *intake;
     struct proxy *proxy;
     /* the device */
     uv_tcp_t listener;
@@ -200,7 +202,7 @@ static void start(struct fixture *f, struct proxy_settings settings)
     settings.host = "127.0.0.1";
     settings.port = (uint16_t) f->port;
     settings.is_enabled = true;
-    f->proxy = proxy_new(&f->loop, f->resolver, &settings, &callbacks);
+    f->proxy = proxy_new(&f->loop, f->resolver, f->intake, &settings, &callbacks);
 }
 
 #define TEXT(literal)                                                                              \
@@ -218,6 +220,8 @@ static int set_up(void **state)
     log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     (void) uv_loop_init(&f->loop);
     f->resolver = resolver_new(&f->loop);
+    f->intake = intake_new(&f->loop);
+    assert_non_null(f->intake);
     (void) uv_tcp_init(&f->loop, &f->listener);
     f->listener.data = f;
     (void) uv_ip4_addr("127.0.0.1", 0, &address);
@@ -256,6 +260,7 @@ static int tear_down(void **state)
     device_hang_up(f);
     uv_close((uv_handle_t *) &f->listener, NULL);
     resolver_close(f->resolver, NULL, NULL);
+    intake_close(f->intake, on_closed, f);
     (void) uv_run(&f->loop, UV_RUN_DEFAULT);
     server_session_free(f->session);
     assert_int_equal(uv_loop_close(&f->loop), 0);
