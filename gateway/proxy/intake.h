@@ -12,8 +12,8 @@
 struct uv_loop_s;
 struct intake;
 
-#define INTAKE_INTERVAL (20 * USEC_PER_MSEC) /* between two turns; so much later a packet is read  \
-                                              */
+/* Between two turns; so much later a packet is read. */
+#define INTAKE_INTERVAL (20 * USEC_PER_MSEC)
 
 struct intake_source { /* the owner's; must stay where it is while it is added */
     int fd;            /* does not block */

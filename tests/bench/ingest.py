@@ -102,7 +102,7 @@ def configuration(ports, key, mqtt):
 
 CONTESTANTS = {"floor": Floor, "blefleet": Blefleet, "REST alone": Alone, "peer": Peer}
 COUNTS = {"coalesced": {"floor": 10_000_000, "blefleet": 5_120_000, "REST alone": 10_000_000, "peer": 320_000},
-          "single": {"floor": 480_000, "blefleet": 480_000, "REST alone": 480_000, "peer": 64_000},
+          "single": dict.fromkeys(CONTESTANTS, 160_000),
           "paced": dict.fromkeys(CONTESTANTS, 3_200)}
 
 

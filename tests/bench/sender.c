@@ -8,8 +8,8 @@
  *
  *   wait              answers when all proxies have a subscriber
  *   coalesced COUNT   as many advertisements, as fast as the sockets take them, in large writes
- *   single COUNT      each frame a write of its own, and only when the one before was read
- *   paced COUNT       200 frames a second, each a write of its own
+ *   single COUNT      10,000 frames a second over all proxies, each a write of its own
+ *   paced COUNT       200 frames a second, the same way
  *
  * Each command is answered by one line of JSON when it is done. COUNT is rounded to whole frames.
  * Between commands and during them, pings are answered.
@@ -17,17 +17,10 @@
  * --key encrypts, with a key that the first line says. --bare is for the floor, which knows no
  * greeting: a connection begins with the key of the transport (zeros: none), frames follow.
  *
- * How "single" knows that a frame was read: it asks the kernel (sock_diag) how many octets wait at
- * the reader's end of the connection. An acknowledgement does not say it: it may come before the
- * frame is read, and it may come 40 ms after.
- *
  * Failure modes: a connection that breaks ends the program with a message; so does a bad line. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -46,11 +39,12 @@
 #include "esphome/server_session.h"
 #include "recording.h"
 
-#define PROXIES_MAX  64
-#define WRITE_SIZE   ((size_t) 256 * 1024) /* what is put together for one write */
-#define FRAME_PERIOD (5 * USEC_PER_MSEC)   /* 200 a second over all proxies */
-#define PATIENCE     (30 * USEC_PER_SEC)
-#define LOOK_EACH    1024 /* writes between two looks for what the peers say */
+#define PROXIES_MAX   64
+#define WRITE_SIZE    ((size_t) 256 * 1024) /* what is put together for one write */
+#define SINGLE_PERIOD ((usec_t) 100)        /* 10,000 a second over all proxies */
+#define PACED_PERIOD  (5 * USEC_PER_MSEC)   /* 200 a second */
+#define PATIENCE      (30 * USEC_PER_SEC)
+#define LOOK_EACH     1024 /* writes between two looks for what the peers say */
 #define SCANNER_FLAGS                                                                              \
     (PROXY_FEATURE_PASSIVE_SCAN | PROXY_FEATURE_ACTIVE_CONNECTIONS |                               \
      PROXY_FEATURE_RAW_ADVERTISEMENTS | PROXY_FEATURE_STATE_AND_MODE)
@@ -63,9 +57,8 @@ struct station { /* one proxy and its client */
     struct framer framer;           /* bare */
     struct buffer out;              /* bare */
     bool is_subscribed;
-    struct inet_diag_sockid reader; /* the other end of the connection */
-    size_t next;                    /* batch */
-    uint64_t frames_due;            /* of this command */
+    size_t next;         /* batch */
+    uint64_t frames_due; /* of this command */
 };
 
 struct sender {
@@ -74,7 +67,6 @@ struct sender {
     uint8_t key[32];
     struct recording *recording;
     struct station stations[PROXIES_MAX];
-    int kernel;              /* netlink socket for questions about sockets */
     uint64_t frames, writes; /* of this command */
 };
 
@@ -146,50 +138,6 @@ static void add_frame(struct sender *b, struct station *s)
     s->next = (s->next + 1) % recording_batches(b->recording, s->number);
     s->frames_due--;
     b->frames++;
-}
-
-/* ---- the reader's end ---- */
-
-static void note_reader(struct station *s)
-{
-    struct sockaddr_in ours, theirs;
-    socklen_t size = sizeof ours;
-
-    if (getsockname(s->socket, (struct sockaddr *) &ours, &size) < 0 ||
-        getpeername(s->socket, (struct sockaddr *) &theirs, &size) < 0)
-        fail("proxy %zu: %s", s->number, strerror(errno));
-    s->reader = (struct inet_diag_sockid){
-            .idiag_sport = theirs.sin_port,
-            .idiag_dport = ours.sin_port,
-            .idiag_src = {theirs.sin_addr.s_addr},
-            .idiag_dst = {ours.sin_addr.s_addr},
-            .idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE},
-    };
-}
-
-/* How many octets wait there to be read. */
-static size_t unread(const struct sender *b, const struct station *s)
-{
-    struct {
-        struct nlmsghdr head;
-        struct inet_diag_req_v2 request;
-    } question = {
-            .head = {.nlmsg_len = sizeof question,
-                     .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-                     .nlmsg_flags = NLM_F_REQUEST},
-            .request = {.sdiag_family = AF_INET, .sdiag_protocol = IPPROTO_TCP, .id = s->reader},
-    };
-    struct {
-        struct nlmsghdr head;
-        struct inet_diag_msg message;
-        uint8_t attributes[1024];
-    } told;
-
-    if (send(b->kernel, &question, sizeof question, 0) < 0 ||
-        recv(b->kernel, &told, sizeof told, 0) < (ssize_t) (sizeof told - sizeof told.attributes) ||
-        told.head.nlmsg_type != SOCK_DIAG_BY_FAMILY)
-        fail("proxy %zu: the kernel does not say what waits at its reader", s->number);
-    return told.message.idiag_rqueue;
 }
 
 /* ---- clients ---- */
@@ -280,7 +228,6 @@ static void accept_client(struct sender *b, struct station *s)
     s->socket = fd;
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
         fail("TCP_NODELAY: %s", strerror(errno));
-    note_reader(s);
     if (b->is_bare)
         open_bare(b, s);
     else
@@ -371,17 +318,7 @@ static bool write_much(struct sender *b, struct station *s)
     return s->frames_due > 0 || output_size(s) > 0;
 }
 
-/* The next frame, when the one before was read. */
-static bool write_one(struct sender *b, struct station *s)
-{
-    if (output_size(s) == 0 && s->frames_due > 0)
-        add_frame(b, s);
-    if (output_size(s) > 0 && unread(b, s) == 0)
-        (void) flush(b, s);
-    return s->frames_due > 0 || output_size(s) > 0;
-}
-
-static void send_all(struct sender *b, bool (*write_some)(struct sender *b, struct station *s))
+static void send_all(struct sender *b)
 {
     uint64_t moved = 0, looked = 0;
     usec_t limit = clock_now() + PATIENCE;
@@ -390,7 +327,7 @@ static void send_all(struct sender *b, bool (*write_some)(struct sender *b, stru
     while (is_left) {
         is_left = false;
         for (size_t i = 0; i < b->settings.proxies; i++)
-            is_left |= write_some(b, &b->stations[i]);
+            is_left |= write_much(b, &b->stations[i]);
         if (b->writes - looked < LOOK_EACH && b->writes != moved)
             continue;
         looked = b->writes;
@@ -399,7 +336,8 @@ static void send_all(struct sender *b, bool (*write_some)(struct sender *b, stru
     }
 }
 
-static void send_paced(struct sender *b)
+/* A frame each period, of one station after the other. */
+static void send_paced(struct sender *b, usec_t period)
 {
     usec_t due = clock_now();
     size_t i = 0;
@@ -409,13 +347,14 @@ static void send_paced(struct sender *b)
         usec_t now;
 
         if (s->frames_due == 0)
-            return;
+            break;
         add_frame(b, s);
         (void) flush(b, s);
-        due += FRAME_PERIOD;
+        due += period;
         while ((now = clock_now()) < due)
             (void) look(b, (int) ((due - now) / USEC_PER_MSEC));
     }
+    send_all(b); /* what a full socket left behind */
 }
 
 static void run(struct sender *b, const char *how, uint64_t count)
@@ -429,11 +368,11 @@ static void run(struct sender *b, const char *how, uint64_t count)
         b->stations[i].frames_due = count / RECORDING_BATCH / b->settings.proxies;
     }
     if (strcmp(how, "coalesced") == 0)
-        send_all(b, write_much);
+        send_all(b);
     else if (strcmp(how, "single") == 0)
-        send_all(b, write_one);
+        send_paced(b, SINGLE_PERIOD);
     else if (strcmp(how, "paced") == 0)
-        send_paced(b);
+        send_paced(b, PACED_PERIOD);
     else
         fail("no command %s", how);
     (void) printf("{\"sent\": %llu, \"frames\": %llu, \"writes\": %llu, \"seconds\": %.3f}\n",
@@ -487,9 +426,6 @@ static void start(struct sender *b)
         b->stations[i].number = i;
         (void) printf("%s%u", i ? ", " : "", open_listener(&b->stations[i]));
     }
-    b->kernel = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-    if (b->kernel < 0)
-        fail("the kernel answers no questions about sockets: %s", strerror(errno));
     b->recording = recording_new(&b->settings);
     (void) printf("]}\n");
 }
@@ -546,7 +482,6 @@ int main(int argc, char **argv)
         buffer_done(&b->stations[i].out);
         (void) close(b->stations[i].listener);
     }
-    (void) close(b->kernel);
     recording_free(b->recording);
     free(b);
     return 0;
