@@ -2,8 +2,8 @@
  * block: nobody else is on this thread), and turns its own poll() over the socket and a wake-up
  * descriptor. (The library's own loop uses select(), which refuses descriptors from 1024 on, and
  * we are a program with many sockets.) When the broker accepts us it subscribes, says "online", and
- * tells the loop. What the loop hands over lies in one line under the lock; what the broker sends
- * lies in another, and the loop is woken.
+ * tells the loop. What the loop hands over lies in one line under the lock, and the thread is woken
+ * once a turn of the loop; what the broker sends lies in another, and the loop is woken.
  *
  * Failure modes: an attempt or a connection that ends frees its client with everything in it: the
  * window is empty again, and the next attempt follows when attempts.h says so. A broker that reads
@@ -73,6 +73,7 @@ struct broker {
     struct broker_callbacks callbacks;
     uv_async_t wake;
     uv_timer_t close_timer;
+    uv_prepare_t hand_over; /* active: the thread is to be woken before the loop sleeps */
     pthread_t thread;
     unsigned open_handles;
     bool is_closing, is_ended;
@@ -718,6 +719,7 @@ static void end(struct broker *b, bool has_finished)
     b->shared = NULL;
     uv_close((uv_handle_t *) &b->wake, on_handle_closed);
     uv_close((uv_handle_t *) &b->close_timer, on_handle_closed);
+    uv_close((uv_handle_t *) &b->hand_over, on_handle_closed);
 }
 
 static void deliver(struct broker *b, struct incoming *in)
@@ -756,6 +758,14 @@ static void on_wake(uv_async_t *handle)
         b->callbacks.on_room(b->callbacks.user);
     if (is_finished)
         end(b, true);
+}
+
+static void on_hand_over(uv_prepare_t *prepare)
+{
+    struct broker *b = prepare->data;
+
+    (void) uv_prepare_stop(prepare);
+    wake_thread(b->shared);
 }
 
 static void on_close_timeout(uv_timer_t *timer)
@@ -805,6 +815,7 @@ static int abandon(struct broker *b, int rc)
     shared_drop(b->shared);
     uv_close((uv_handle_t *) &b->wake, on_stillborn_closed);
     uv_close((uv_handle_t *) &b->close_timer, on_stillborn_closed);
+    uv_close((uv_handle_t *) &b->hand_over, on_stillborn_closed);
     return rc;
 }
 
@@ -820,9 +831,10 @@ int broker_new(struct uv_loop_s *loop, const struct broker_settings *settings,
         free(b);
         return rc;
     }
-    (void) uv_timer_init(loop, &b->close_timer); /* cannot fail */
-    b->wake.data = b->close_timer.data = b;
-    b->open_handles = 2;
+    (void) uv_timer_init(loop, &b->close_timer); /* cannot fail, nor can the next */
+    (void) uv_prepare_init(loop, &b->hand_over);
+    b->wake.data = b->close_timer.data = b->hand_over.data = b;
+    b->open_handles = 3;
     b->callbacks = *callbacks;
     b->shared = shared_new(settings, &b->wake);
     rc = b->shared->wake_fd < 0 ? -errno : start_thread(b);
@@ -850,12 +862,11 @@ bool broker_publish(struct broker *b, struct outbox_message *message)
 {
     struct shared *s = b->shared;
     size_t bytes = outbox_message_bytes(message);
-    bool is_taken, is_first = false;
+    bool is_taken;
 
     pthread_mutex_lock(&s->lock);
     is_taken = s->status.state == BROKER_CONNECTED && !s->is_stopping && has_room_for(s, bytes);
     if (is_taken) {
-        is_first = !s->first_out;
         message->next = NULL;
         if (s->last_out)
             s->last_out->next = message;
@@ -868,8 +879,8 @@ bool broker_publish(struct broker *b, struct outbox_message *message)
         s->wants_room = s->status.state == BROKER_CONNECTED;
     }
     pthread_mutex_unlock(&s->lock);
-    if (is_first)
-        wake_thread(s);
+    if (is_taken)
+        (void) uv_prepare_start(&b->hand_over, on_hand_over); /* fails for closing ones alone */
     return is_taken;
 }
 

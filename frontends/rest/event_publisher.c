@@ -1,11 +1,11 @@
 /* The story: with the first reader we subscribe to the gateway. What it tells becomes an event in
- * the ring, and FLUSH later all events that came meanwhile are offered to all readers. With the
+ * the ring, and in the next turn of the loop all events of this one are offered to all readers. With the
  * first reader of packets we subscribe to packets too; each is held against the selections and
  * formatted only if one wants it. On a tick, readers get their signs of life, packets that were
  * held back are told, and what nobody wants any longer ends.
  *
- * Failure modes: a reader's slowness is its own (event_reader.h). When many events come within one
- * FLUSH, they are offered early, so that none leaves the ring before everybody had the chance to
+ * Failure modes: a reader's slowness is its own (event_reader.h). When many events come in one
+ * turn, they are offered early, so that none leaves the ring before everybody had the chance to
  * queue it. An event larger than a quarter of the ring is counted and not told. */
 #include "event_publisher.h"
 
@@ -19,7 +19,6 @@
 #include "rest/event_selection.h"
 #include "rest/event_subject.h"
 
-#define FLUSH          (3 * USEC_PER_MSEC)
 #define TICK           (100 * USEC_PER_MSEC)
 #define LINGER         SELECTION_LINGER /* at work without readers */
 #define EVENT_BYTES    ((size_t) 1024)  /* of an event, as the ring is sized */
@@ -83,7 +82,7 @@ static void offer_in_time(struct event_publisher *p)
         p->waiting_bytes >= event_ring_capacity_bytes(p->ring) / 2)
         offer(p);
     else if (!p->flush)
-        p->flush = gateway_timer_start(p->gateway, FLUSH, on_flush, p);
+        p->flush = gateway_timer_start(p->gateway, 0, on_flush, p);
 }
 
 /* The data are what was written; the writer is empty afterwards. */

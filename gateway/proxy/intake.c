@@ -50,18 +50,18 @@ static bool read_sources(struct intake *i)
 
 static void on_timer(uv_timer_t *timer);
 
+/* A turn, and what begins the next one. */
 static void take_turn(struct intake *i)
 {
-    bool has_more = read_sources(i);
+    bool has_more = read_sources(i), found_nothing = i->ready_count == 0;
 
-    if (i->ready_count == 0) {
+    i->ready_count = 0;
+    if (found_nothing)
         (void) uv_poll_start(&i->watch, UV_READABLE,
                              on_readable); /* fails for closing ones alone */
-        return;
-    }
-    i->ready_count = 0;
-    (void) uv_poll_stop(&i->watch);
-    (void) uv_timer_start(&i->timer, on_timer, has_more ? 0 : INTAKE_INTERVAL / USEC_PER_MSEC, 0);
+    else
+        (void) uv_timer_start(&i->timer, on_timer, has_more ? 0 : INTAKE_INTERVAL / USEC_PER_MSEC,
+                              0);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -73,6 +73,7 @@ static void on_readable(uv_poll_t *watch, int status, int events)
 {
     (void) status; /* the set itself does not fail */
     (void) events;
+    (void) uv_poll_stop(watch);
     take_turn(watch->data);
 }
 
