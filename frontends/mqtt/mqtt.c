@@ -29,8 +29,8 @@
 
 #define REPUBLISH_SPREAD      (5 * USEC_PER_SEC)
 #define PROXIES_INTERVAL      USEC_PER_SEC
-#define PUMP_TICK             (50 * USEC_PER_MSEC) /* changes of one tick go out together */
-#define PUMP_MESSAGES         512                  /* in one turn of the loop */
+#define PUMP_TICK             (100 * USEC_PER_MSEC) /* changes of one tick go out together */
+#define PUMP_MESSAGES         512                   /* in one turn of the loop */
 #define EVENTS_MAX            1000
 #define EVENTS_BYTES          ((size_t) 1 << 20)
 #define ANSWERS_MAX           256
