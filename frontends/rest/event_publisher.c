@@ -1,7 +1,7 @@
 /* The story: with the first reader we subscribe to the gateway. What it tells becomes an event in
- * the ring, and in the next turn of the loop all events of this one are offered to all readers. With the
- * first reader of packets we subscribe to packets too; each is held against the selections and
- * formatted only if one wants it. On a tick, readers get their signs of life, packets that were
+ * the ring, and in the next turn of the loop all events of this one are offered to all readers.
+ * With the first reader of packets we subscribe to packets too; each is held against the selections
+ * and formatted only if one wants it. On a tick, readers get their signs of life, packets that were
  * held back are told, and what nobody wants any longer ends.
  *
  * Failure modes: a reader's slowness is its own (event_reader.h). When many events come in one

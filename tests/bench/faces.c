@@ -151,7 +151,7 @@ void faces_free(struct faces *f)
     free(f);
 }
 
-void faces_run(struct faces *f)
+__attribute__((noinline)) void faces_run(struct faces *f)
 {
     for (size_t turn = 0; turn < TURNS; turn++) {
         for (size_t i = 0; i < TURN_PACKETS; i++)

@@ -174,7 +174,7 @@ void ingest_free(struct ingest *i)
     free(i);
 }
 
-uint64_t ingest_run(struct ingest *i)
+__attribute__((noinline)) uint64_t ingest_run(struct ingest *i)
 {
     bool is_left = true;
 

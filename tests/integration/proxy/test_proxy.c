@@ -358,6 +358,34 @@ static void reports_carry_their_source_and_are_counted(void **state)
     assert_true(status_of(f).last_advertisement > 0);
 }
 
+static void receive_report(struct fixture *f)
+{
+    const struct ble_report report = {.address = DEVICE, .rssi = -60};
+    size_t before = f->reports;
+
+    assert_int_equal(
+            server_session_send(f->session,
+                                &(struct message){.type = MESSAGE_RAW_ADVERTISEMENTS_RESPONSE,
+                                                  .raw_advertisements = {&report, 1}}),
+            0);
+    device_pump(f);
+    while (f->reports == before)
+        (void) uv_run(&f->loop, UV_RUN_ONCE);
+}
+
+static void while_it_is_online_it_is_read_in_turns(void **state)
+{
+    struct fixture *f = *state;
+    usec_t first;
+
+    start(f, (struct proxy_settings){0});
+    run_until(f, PROXY_ONLINE);
+    receive_report(f);
+    first = status_of(f).last_advertisement;
+    receive_report(f);
+    assert_true(status_of(f).last_advertisement - first >= INTAKE_INTERVAL - 2 * USEC_PER_MSEC);
+}
+
 static void send_empty_report(struct fixture *f)
 {
     const struct ble_report report = {.rssi = -60}; /* without an address */
@@ -612,6 +640,7 @@ int main(void)
             TEST(slots_are_mirrored_with_who_holds_them),
             TEST(X07_no_slots_means_unknown_not_exhausted),
             TEST(reports_carry_their_source_and_are_counted),
+            TEST(while_it_is_online_it_is_read_in_turns),
             TEST(a_node_without_bluetooth_stays_connected_and_says_so),
             TEST(old_firmware_that_pushes_no_scanner_state_is_believed),
             TEST(without_proof_of_the_subscription_it_is_not_online),
