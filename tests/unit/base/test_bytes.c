@@ -30,6 +30,32 @@ static void a_pull_past_the_end_fails_and_moves_nothing(void **state)
     assert_int_equal(b.size, 0);
 }
 
+static void a_varint_of_each_size_is_read_whatever_is_behind_it(void **state)
+{
+    static const uint64_t numbers[] = {0, 1, UINT64_C(0xc0ffee123456), UINT64_MAX};
+
+    (void) state;
+    for (size_t size = 1; size <= 10; size++) {
+        for (size_t behind = 0; behind <= 16; behind++) {
+            for (size_t n = 0; n < sizeof numbers / sizeof numbers[0]; n++) {
+                uint64_t number =
+                        size < 10 ? numbers[n] & ((UINT64_C(1) << 7 * size) - 1) : numbers[n];
+                uint64_t value = 1;
+                uint8_t data[26];
+                struct bytes b = {data, size + behind};
+
+                memset(data, n % 2 ? 0xff : 0, sizeof data);
+                for (size_t i = 0; i < size; i++)
+                    data[i] = (uint8_t) ((number >> 7 * i & 0x7f) | (i + 1 < size ? 0x80 : 0));
+                assert_true(bytes_pull_varint(&b, &value));
+                assert_true(value == number);
+                assert_ptr_equal(b.data, data + size);
+                assert_int_equal(b.size, behind);
+            }
+        }
+    }
+}
+
 static void a_varint_ends_within_its_octets(void **state)
 {
     static const uint8_t minus_one[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01};
@@ -128,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(a_pull_past_the_end_fails_and_moves_nothing),
             cmocka_unit_test(a_varint_ends_within_its_octets),
+            cmocka_unit_test(a_varint_of_each_size_is_read_whatever_is_behind_it),
             cmocka_unit_test(hex_goes_both_ways),
             cmocka_unit_test(hex_that_is_none_is_refused),
             cmocka_unit_test(a_buffer_gives_back_in_order_what_was_put_in),
