@@ -39,7 +39,8 @@
     XX(OVERLOADED, "overloaded", "too many clients or connections")                                \
     XX(SHUTTING_DOWN, "shutting_down", "the gateway stops")                                        \
     XX(CANCELLED, "cancelled", "given up by the one who asked")                                    \
-    XX(QUEUE_FULL, "queue_full", "the queue is full")
+    XX(QUEUE_FULL, "queue_full", "the queue is full")                                              \
+    XX(SCAN_REFUSED, "scan_refused", "no proxy could open a window")
 
 /* E_RESOLVE_FAILED is -10000, and so on downwards. */
 enum {
