@@ -252,11 +252,14 @@ void windows_source_state(struct windows *w, uint16_t source, enum scan_reported
                           bool is_running, usec_t now)
 {
     struct radio *r = windows_core_radio(w, source);
+    bool could_serve = window_plan_can_serve(r);
 
     if (!r)
         return;
     windows_core_set_now(w, now);
     radio_report(r, mode, is_running, w->now);
+    if (!could_serve)
+        window_plan_welcome(w, r);
     if (!r->window && is_astray(w, r))
         radio_command(r, radio_wants_active(r), &w->calls, w->user, w->now);
     else if (r->window && r->window->started && mode == SCAN_REPORTED_PASSIVE)

@@ -320,3 +320,30 @@ static inline const struct told *fixture_told(const struct fixture *f,
     fail_msg("not told");
     return NULL;
 }
+
+/* A source in auto mode that owns the device, a while ago. */
+static inline void fixture_settle(struct fixture *f, size_t device, uint16_t source)
+{
+    fixture_source(f, source, SCAN_AUTO);
+    fixture_own(f, device, source);
+    fixture_run(f, SECONDS(5));
+}
+
+static inline uint64_t fixture_request(struct fixture *f, uint16_t source, uint64_t address,
+                                       unsigned duration_s)
+{
+    uint64_t id = 0;
+
+    assert_int_equal(windows_open(f->windows, source, SCAN_CAUSE_REQUEST, address,
+                                  SECONDS(duration_s), f->now, &id),
+                     0);
+    return id;
+}
+
+static inline void fixture_switch_sweeps_on(struct fixture *f)
+{
+    struct windows_settings settings = fixture_settings();
+
+    settings.sweep_interval = SECONDS(43200);
+    windows_configure(f->windows, &settings, f->now);
+}
