@@ -20,14 +20,16 @@ enum scan_window_state {
 /* "opening", "running", "done", "refused", "failed". Static storage. */
 const char *scan_window_state_name(enum scan_window_state state);
 
-enum scan_cause { /* what a window was opened for; who joins it changes nothing */
-                  SCAN_CAUSE_NEED,
-                  SCAN_CAUSE_REQUEST,
-                  SCAN_CAUSE_DISCOVER,
-                  SCAN_CAUSE_SWEEP,
-                  SCAN_CAUSE_RESCUE,
-                  SCAN_CAUSE_FRONTEND,
+/* What a window was opened for; who joins it changes nothing. */
+enum scan_cause {
+    SCAN_CAUSE_NEED,
+    SCAN_CAUSE_REQUEST,
+    SCAN_CAUSE_DISCOVER,
+    SCAN_CAUSE_SWEEP,
+    SCAN_CAUSE_RESCUE,
+    SCAN_CAUSE_FRONTEND,
 };
+#define SCAN_CAUSE_COUNT (SCAN_CAUSE_FRONTEND + 1)
 /* "need", "request", "discover", "sweep", "rescue", "frontend". Static storage. */
 const char *scan_cause_name(enum scan_cause cause);
 

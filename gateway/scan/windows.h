@@ -25,13 +25,12 @@
 #include "base/clock.h"
 #include "scan/scan_window.h"
 
-#define WINDOWS_SOURCES_MAX   4096 /* source numbers are below it */
-#define WINDOWS_NO_SOURCE     UINT16_MAX
-#define WINDOWS_ADDRESSES_MAX 256                /* listed for one window; it may be for more */
-#define WINDOWS_DURATION_MIN  (5 * USEC_PER_SEC) /* every window wants to be between these */
-#define WINDOWS_DURATION_MAX  (35 * USEC_PER_SEC)
-#define WINDOWS_INTERVAL_MIN  (60 * USEC_PER_SEC) /* of needs */
-#define WINDOWS_INTERVAL_MAX  (86400 * USEC_PER_SEC)
+#define WINDOWS_SOURCES_MAX  4096 /* source numbers are below it */
+#define WINDOWS_NO_SOURCE    UINT16_MAX
+#define WINDOWS_DURATION_MIN (5 * USEC_PER_SEC) /* every window wants to be between these */
+#define WINDOWS_DURATION_MAX (35 * USEC_PER_SEC)
+#define WINDOWS_INTERVAL_MIN (60 * USEC_PER_SEC) /* of needs */
+#define WINDOWS_INTERVAL_MAX (86400 * USEC_PER_SEC)
 
 struct windows_settings {
     usec_t coalesce;       /* needs due within this time share a window; 40 s */
@@ -44,16 +43,18 @@ struct windows_settings {
     size_t needs_max;      /* 10,000 */
 };
 
-enum scan_mode { /* wanted of a source */
-                 SCAN_PASSIVE,
-                 SCAN_ACTIVE,
-                 SCAN_AUTO, /* passive, with windows */
+/* Wanted of a source. */
+enum scan_mode {
+    SCAN_PASSIVE,
+    SCAN_ACTIVE,
+    SCAN_AUTO, /* passive, with windows */
 };
 
-enum scan_reported { /* what a source says of itself */
-                     SCAN_REPORTED_UNKNOWN,
-                     SCAN_REPORTED_PASSIVE,
-                     SCAN_REPORTED_ACTIVE,
+/* What a source says of itself. */
+enum scan_reported {
+    SCAN_REPORTED_UNKNOWN,
+    SCAN_REPORTED_PASSIVE,
+    SCAN_REPORTED_ACTIVE,
 };
 
 enum windows_warning {
@@ -134,12 +135,13 @@ void windows_heard(struct windows *w, uint16_t source, uint64_t address, size_t 
 
 /* ---- needs ---- */
 
-enum scan_need_state { /* tokens of the schema */
-                       SCAN_NEED_WAITING,
-                       SCAN_NEED_DUE,
-                       SCAN_NEED_RUNNING,  /* in a window */
-                       SCAN_NEED_DEFERRED, /* it could not open or failed, and is tried again */
-                       SCAN_NEED_NO_CAPABLE_PROXY,
+/* Tokens of the schema. */
+enum scan_need_state {
+    SCAN_NEED_WAITING,
+    SCAN_NEED_DUE,
+    SCAN_NEED_RUNNING,  /* in a window */
+    SCAN_NEED_DEFERRED, /* it could not open or failed, and is tried again */
+    SCAN_NEED_NO_CAPABLE_PROXY,
 };
 /* "waiting", "due", "running", "deferred", "no_capable_proxy". Static storage. */
 const char *scan_need_state_name(enum scan_need_state state);
@@ -198,7 +200,7 @@ bool windows_before(const struct windows *w, uint64_t id, struct scan_window *re
 uint64_t windows_open_on(const struct windows *w, uint16_t source);
 
 struct windows_statistics {
-    uint64_t opened[SCAN_CAUSE_FRONTEND + 1]; /* that ran, by cause */
+    uint64_t opened[SCAN_CAUSE_COUNT]; /* that ran, by cause */
     uint64_t refused, failed;
     uint64_t active_usec;      /* all sources, windows that are over */
     uint64_t answered, missed; /* needs */

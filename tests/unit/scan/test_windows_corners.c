@@ -30,6 +30,23 @@ static void a_window_ends_when_all_devices_answered(void **state)
     assert_int_equal(f->covered_count, 2);
 }
 
+static void who_does_not_answer_holds_the_window_for_its_own_duration_only(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_settle(f, 0, 0);
+    fixture_own(f, 1, 0);
+    fixture_need(f, 0, 300, 20);
+    fixture_need(f, 1, 300, 5);
+    fixture_hear(f, 0, 0, PASSIVE_SIZE);
+    fixture_run(f, SECONDS(2));
+    fixture_hear(f, 0, 0, ACTIVE_SIZE);
+    fixture_run(f, SECONDS(5));
+    assert_int_equal(fixture_last(f)->action, SCAN_ACTION_CLOSED);
+    assert_int_equal(fixture_last(f)->window.ended - fixture_last(f)->window.started, SECONDS(5));
+    assert_int_equal(fixture_last(f)->window.answered, 1);
+}
+
 static void a_window_never_ends_before_a_second(void **state)
 {
     struct fixture *f = *state;
@@ -369,6 +386,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
             FIXTURE_TEST(a_window_ends_when_all_devices_answered),
+            FIXTURE_TEST(who_does_not_answer_holds_the_window_for_its_own_duration_only),
             FIXTURE_TEST(a_window_never_ends_before_a_second),
             FIXTURE_TEST(an_answer_to_another_source_does_not_count),
             FIXTURE_TEST(what_an_active_source_brings_says_nothing_about_passive_packets),
