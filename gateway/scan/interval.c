@@ -14,10 +14,12 @@
  * some that are twice as long as all of the last hundred. What tells is how much the longest gaps
  * of blocks differ from one another: not at all for a steady device, by about the mean excess for
  * one that is lost at random. So the interval is the mean of those gaps and several times the
- * typical step from one to the next, if that is more than the longest, and never more than twice
- * the longest. A step is only made between gaps of the same kind, an eighth of the longest at
- * least, and the two largest are left out, because one change of rate makes one large step and one
- * outage makes two.
+ * typical step from one to the next, if that is more than the longest. A step is only made between
+ * gaps of the same kind, an eighth of the longest at least, and the two largest are left out,
+ * because one change of rate makes one large step and one outage makes two. Where a packet in a
+ * hundred is lost, no such step is left; therefore a gap that leaves the blocks fades slowly, over
+ * some thousand packets. Neither makes the interval more than twice the longest gap of the blocks:
+ * that is what an outage costs for longer, and a device that has speeded up.
  *
  * Failure modes. The gap over a change of owner or a pause of its radio says nothing, nor does the
  * rest of that block. A silence of more than an hour is an absence. Time that goes backwards is
@@ -29,6 +31,7 @@
 #define BLOCKS_NEEDED 3 /* 15 gaps, 16 packets */
 #define SAME_KIND     8 /* times shorter is still the same kind of gap */
 #define STEPS         8 /* typical steps that are added to the mean */
+#define FADING        8 /* what is rare loses one part in 256 with each block */
 
 _Static_assert(sizeof(struct interval) <= 48, "one in each device");
 
@@ -121,21 +124,41 @@ static struct summary summarize(const struct interval *i)
     return s;
 }
 
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
 static void learn(struct interval *i)
 {
     struct summary s = summarize(i);
-    uint32_t expected = s.mean + STEPS * s.step;
+    uint32_t rare = smaller(unpack(i->rare), 2 * s.longest);
+    uint32_t expected = smaller(s.mean + STEPS * s.step, 2 * s.longest);
 
-    i->learned = expected > s.longest ? expected : s.longest;
-    if (i->learned > 2 * s.longest)
-        i->learned = 2 * s.longest;
-    i->least = s.second / SAME_KIND;
+    i->learned = larger(s.longest, larger(rare, expected));
+    i->rare = pack(rare);
+    i->least = pack(s.second / SAME_KIND);
 }
 
 /* ---- blocks ---- */
 
+static void remember_rare(struct interval *i, uint16_t leaving)
+{
+    uint32_t rare = unpack(i->rare);
+
+    rare -= rare >> FADING;
+    i->rare = pack(larger(rare, unpack(leaving)));
+}
+
 static void keep_block(struct interval *i, uint16_t longest)
 {
+    if (i->blocks == INTERVAL_BLOCKS)
+        remember_rare(i, i->longest_of[INTERVAL_BLOCKS - 1]);
     memmove(i->longest_of + 1, i->longest_of, sizeof i->longest_of - sizeof i->longest_of[0]);
     i->longest_of[0] = longest;
     if (i->blocks < INTERVAL_BLOCKS)
@@ -168,7 +191,7 @@ static void add_gap(struct interval *i, uint32_t gap)
         i->gaps++;
     if (i->blocks >= BLOCKS_NEEDED && gap > i->learned)
         i->learned = gap;
-    if (i->gaps == INTERVAL_BLOCK_GAPS && i->lasted >= i->least)
+    if (i->gaps == INTERVAL_BLOCK_GAPS && i->lasted >= unpack(i->least))
         finish_block(i);
 }
 
@@ -213,7 +236,7 @@ void interval_restore(struct interval *i, usec_t learned)
     if (gap == 0)
         return;
     i->learned = gap;
-    i->least = gap / SAME_KIND;
+    i->least = pack(gap / SAME_KIND);
     for (unsigned n = 0; n < BLOCKS_NEEDED; n++)
         keep_block(i, pack(gap)); /* as if it had been heard, so that a burst does not undo it */
 }

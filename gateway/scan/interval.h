@@ -20,8 +20,9 @@ struct interval {
     usec_t last_heard; /* 0: what came before does not count */
     uint32_t learned;  /* ms; 0: nothing yet */
     uint32_t lasted;   /* ms, the block that is being collected */
-    uint32_t least;    /* ms, how long a block has to last */
-    uint16_t longest;  /* of the block that is being collected; packed as the others */
+    uint16_t least;    /* how long a block has to last; this and what follows is packed */
+    uint16_t rare;     /* the longest of former blocks, fading */
+    uint16_t longest;  /* of the block that is being collected */
     uint8_t gaps;      /* of the block that is being collected */
     uint8_t blocks;    /* that are in longest_of */
     uint16_t longest_of[INTERVAL_BLOCKS]; /* each block's longest gap, the newest first */
