@@ -3,9 +3,10 @@
  * Otherwise the packet is stored as a payload (the one heard longest ago gives way, after its time
  * has been noted at its elements), read field by field (of repeats within a packet the last counts)
  * and merged: an element of the same key gets the new value, a new key makes a new element, what
- * the packet does not mention stays. A name gives way only to one that is not shorter. A payload of
- * which some element has got another value since is no longer current: when it comes back, it is
- * read again and sets its values again, as beacons do that rotate frames under one company id.
+ * the packet does not mention stays. A name that only begins the known one, in whatever case, is
+ * that name cut short and does not replace it; any other does. A payload of which some element has
+ * got another value since is no longer current: when it comes back, it is read again and sets its
+ * values again, as beacons do that rotate frames under one company id.
  *
  * Failure modes. A device that makes up ever new keys fills the elements or their octets: those
  * heard longest ago go, never the name and never one of this packet, and are counted. Octets that
@@ -86,7 +87,7 @@ static void read_fields(struct packet_fields *ret_fields, struct payload *p)
     struct ad_field f;
 
     ret_fields->count = 0;
-    p->has_tx_power = false;
+    p->has_tx_power = p->has_cut_name = false;
     while (advertising_data_next_field(&r, &f)) {
         add_field(ret_fields, &f);
         if (f.kind == AD_KIND_TX_POWER) {
@@ -238,6 +239,15 @@ static void outdate_payloads(struct merged_view *v, uint32_t bit)
     }
 }
 
+/* What was cut short of the former name may be another name now. */
+static void outdate_cut_names(struct merged_view *v)
+{
+    for (uint8_t i = 0; i < v->payloads_count; i++) {
+        if (v->payloads[i].has_cut_name)
+            v->payloads[i].is_current = false;
+    }
+}
+
 static void remove_element(struct merged_view *v, uint8_t index)
 {
     struct element gone = v->elements[index];
@@ -338,11 +348,26 @@ static void set_name(struct merged_view *v, struct slab *memory, const struct by
     v->name_size = (uint8_t) size;
 }
 
-static bool is_shorter_name(const struct merged_view *v, const struct element *e,
-                            const struct ad_field *f)
+/* ASCII only: in other letters case is rare on air, and folding it takes tables. */
+static uint8_t fold(uint8_t octet)
 {
-    return f->kind == AD_KIND_NAME &&
-           utf8_count(f->data.data, f->data.size) < utf8_count(octets_of(v, e), e->size);
+    return octet >= 'A' && octet <= 'Z' ? octet + ('a' - 'A') : octet;
+}
+
+/* A name that says less than the one that is known. Octets are compared, not characters: some
+ * devices cut a name within one. */
+static bool is_name_cut_short(const struct merged_view *v, const struct element *e,
+                              const struct ad_field *f)
+{
+    const uint8_t *known = octets_of(v, e);
+
+    if (f->kind != AD_KIND_NAME || f->data.size > e->size)
+        return false;
+    for (size_t i = 0; i < f->data.size; i++) {
+        if (fold(f->data.data[i]) != fold(known[i]))
+            return false;
+    }
+    return true;
 }
 
 /* A name is the same whether it was called short or complete. */
@@ -383,10 +408,13 @@ static bool merge_field(struct merged_view *v, struct slab *memory, struct paylo
         if (f->type == AD_NAME)
             e->type = AD_NAME;
         is_changed = false;
-    } else if (is_shorter_name(v, e, f)) {
+    } else if (is_name_cut_short(v, e, f)) {
+        p->has_cut_name = true;
         return false;
     } else {
         outdate_payloads(v, bit_of(v, e));
+        if (f->kind == AD_KIND_NAME)
+            outdate_cut_names(v);
         set_value(v, memory, e, f);
     }
     e->last_seen = p->last_seen;

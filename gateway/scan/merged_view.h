@@ -29,6 +29,7 @@ struct payload {
     uint8_t size;
     bool is_current : 1; /* reading it again would change nothing but times */
     bool has_tx_power : 1;
+    bool has_cut_name : 1; /* it says a name that does not count */
     int8_t tx_power;
     uint8_t octets[BLE_REPORT_DATA_MAX];
 };
