@@ -8,6 +8,10 @@
  * got another value since is no longer current: when it comes back, it is read again and sets its
  * values again, as beacons do that rotate frames under one company id.
  *
+ * An element that no packet contains any more goes when its age has come. When the first one may be
+ * due is noted, so that mostly one comparison answers; the note is too early when an element was
+ * heard again since, never too late, as a new element makes it invalid.
+ *
  * Failure modes. A device that makes up ever new keys fills the elements or their octets: those
  * heard longest ago go, never the name and never one of this packet, and are counted. Octets that
  * are no advertising data give no elements. */
@@ -18,6 +22,8 @@
 
 #include "base/utf8.h"
 #include "ble/advertising_data.h"
+
+#define APPLE 76 /* the company */
 
 _Static_assert(sizeof(struct payload) == 80, "no octet of padding in what there is most of");
 
@@ -224,6 +230,7 @@ static struct element *append_element(struct merged_view *v, struct slab *memory
                                   new * sizeof *v->elements);
         v->elements_capacity = (uint8_t) new;
     }
+    v->expiry = 0; /* to be found anew */
     return &v->elements[v->elements_count++];
 }
 
@@ -334,6 +341,63 @@ static void make_room(struct merged_view *v, const struct packet_fields *packet,
     }
 }
 
+/* ---- ages ---- */
+
+static usec_t age_of(const struct merged_ages *ages, uint8_t type)
+{
+    switch (advertising_data_kind(type)) {
+    case AD_KIND_NAME:
+        return USEC_NEVER;
+    case AD_KIND_FLAGS:
+    case AD_KIND_SERVICE_DATA:
+    case AD_KIND_MANUFACTURER:
+        return ages->values;
+    case AD_KIND_UUID:
+    case AD_KIND_TX_POWER:
+    case AD_KIND_APPEARANCE:
+    case AD_KIND_OTHER:
+        break;
+    }
+    return ages->rest;
+}
+
+static usec_t expiry_of(const struct merged_view *v, uint8_t index, const struct merged_ages *ages)
+{
+    usec_t age = age_of(ages, v->elements[index].type), time;
+    uint16_t source;
+
+    effective_time(v, index, &time, &source);
+    return age < USEC_NEVER - time ? time + age : USEC_NEVER;
+}
+
+/* ---- Apple ---- */
+
+static bool is_told_to_others(uint8_t apple_type)
+{
+    return apple_type == 0x02 || apple_type == 0x06 || apple_type == 0x10 || apple_type == 0x11 ||
+           apple_type == 0x12;
+}
+
+static bool find_apple_noise(const struct merged_view *v)
+{
+    const struct element *only = NULL;
+    const uint8_t *octets;
+
+    for (uint8_t i = 0; i < v->elements_count; i++) {
+        const struct element *e = &v->elements[i];
+        enum ad_kind kind = advertising_data_kind(e->type);
+
+        if (kind == AD_KIND_SERVICE_DATA || (kind == AD_KIND_MANUFACTURER && only))
+            return false;
+        if (kind == AD_KIND_MANUFACTURER)
+            only = e;
+    }
+    if (!only || only->size < 3)
+        return false;
+    octets = octets_of(v, only);
+    return octets[0] == (APPLE & 0xff) && octets[1] == APPLE >> 8 && !is_told_to_others(octets[2]);
+}
+
 /* ---- merging ---- */
 
 static void set_name(struct merged_view *v, struct slab *memory, const struct bytes *octets)
@@ -433,10 +497,14 @@ static unsigned merge(struct merged_view *v, struct slab *memory, struct payload
     read_fields(&packet, p);
     make_room(v, &packet, counts);
     for (size_t i = 0; i < packet.count; i++) {
-        if (merge_field(v, memory, p, &packet.fields[i]))
+        if (merge_field(v, memory, p, &packet.fields[i]) || v->is_cleared)
             changed |= 1u << packet.fields[i].kind;
     }
     p->is_current = true;
+    if (changed) {
+        v->is_cleared = false;
+        v->is_apple_noise = find_apple_noise(v);
+    }
     return changed;
 }
 
@@ -483,6 +551,52 @@ unsigned merged_view_take(struct merged_view *v, struct slab *memory,
     p->source = packet->source;
     *hint = v->latest = (uint8_t) (p - v->payloads);
     return p->is_current ? 0 : merge(v, memory, p, counts);
+}
+
+unsigned merged_view_expire(struct merged_view *v, const struct merged_ages *ages, usec_t now)
+{
+    unsigned gone = 0;
+
+    if (now < v->expiry)
+        return 0;
+    v->expiry = USEC_NEVER;
+    for (uint8_t i = v->elements_count; i-- > 0;) {
+        usec_t expiry = expiry_of(v, i, ages);
+
+        if (expiry <= now) {
+            gone |= 1u << advertising_data_kind(v->elements[i].type);
+            remove_element(v, i);
+        } else if (expiry < v->expiry) {
+            v->expiry = expiry;
+        }
+    }
+    if (gone)
+        v->is_apple_noise = find_apple_noise(v);
+    return gone;
+}
+
+void merged_view_clear(struct merged_view *v, struct slab *memory)
+{
+    const struct payload latest = *merged_view_latest(v);
+    struct payload *p;
+
+    for (uint8_t i = v->elements_count; i-- > 0;) {
+        if (advertising_data_kind(v->elements[i].type) != AD_KIND_NAME)
+            remove_element(v, i);
+    }
+    v->payloads_count = 0;
+    p = store_payload(v, memory, &(const struct merged_packet){0});
+    p->source = latest.source;
+    p->has_tx_power = latest.has_tx_power;
+    p->tx_power = latest.tx_power;
+    v->latest = 0;
+    v->is_apple_noise = false;
+    v->is_cleared = true;
+}
+
+bool merged_view_is_apple_noise(const struct merged_view *v)
+{
+    return v->is_apple_noise;
 }
 
 const struct payload *merged_view_latest(const struct merged_view *v)
@@ -535,6 +649,7 @@ bool merged_view_restore_element(struct merged_view *v, struct slab *memory,
     (void) merge_field(
             v, memory,
             &(struct payload){.last_seen = element->last_seen, .source = element->source}, &f);
+    v->is_apple_noise = find_apple_noise(v);
     return true;
 }
 

@@ -50,6 +50,15 @@ struct merged_view {
     uint16_t octets_size, octets_capacity;
     uint8_t payloads_count, payloads_capacity, elements_count, elements_capacity;
     uint8_t name_size, latest; /* latest: index of the last packet's payload */
+    bool is_apple_noise : 1;
+    bool is_cleared : 1; /* whatever the next packet says is new */
+    usec_t expiry;       /* no element is due to go before it */
+};
+
+/* For how long an element stays that no packet contains. A name stays for ever. */
+struct merged_ages {
+    usec_t values; /* manufacturer data, service data, flags: what packets say all the time */
+    usec_t rest;   /* what may stand in scan responses alone, which are rarely asked for */
 };
 
 struct merged_packet {
@@ -73,6 +82,20 @@ void merged_view_done(struct merged_view *v, struct slab *memory);
 unsigned merged_view_take(struct merged_view *v, struct slab *memory,
                           const struct merged_packet *packet, uint8_t *hint,
                           struct merged_counts *counts, usec_t *ret_heard_before);
+
+/* Drops the elements that are due to go. Returns their kinds as merged_view_take does. To be called
+ * after each take; costs one comparison as long as nothing can be due. */
+unsigned merged_view_expire(struct merged_view *v, const struct merged_ages *ages, usec_t now);
+
+/* Forgets all that was said but the name, and which packets said it; whatever the next packet says
+ * counts as new. There has been a take. The latest payload is an empty one with the transmit power
+ * of the last. */
+void merged_view_clear(struct merged_view *v, struct slab *memory);
+
+/* True when all that the device says is one piece of Apple's traffic between its own devices, which
+ * changes all the time and means nothing to others: it has no service data, and of manufacturer
+ * data only Apple's, of none of the kinds that others read (iBeacon, HomeKit, nearby, Find My). */
+bool merged_view_is_apple_noise(const struct merged_view *v);
 
 /* The payload of the last packet; there is one after the first take. */
 const struct payload *merged_view_latest(const struct merged_view *v);
