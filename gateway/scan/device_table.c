@@ -26,6 +26,7 @@
 #include "base/memory.h"
 #include "base/slab.h"
 #include "ble/address.h"
+#include "interval.h"
 #include "merged_view.h"
 #include "sightings.h"
 
@@ -46,6 +47,7 @@ struct device {
     struct merged_view view;
     usec_t first_seen;
     usec_t expected_interval; /* 0: not known */
+    struct interval interval; /* of the owner's packets */
     usec_t payload_told;      /* when DEVICE_PAYLOAD was told last, or the row was made */
     unsigned payload_waiting; /* kinds of what changed since and was not told */
     uint16_t payload_source;  /* whose packet changed it last */
@@ -354,11 +356,13 @@ static void take_payload(struct device_table *t, struct device *d, uint16_t inde
             .source = d->latest_source,
             .now = t->now,
     };
+    const struct merged_ages ages = {t->settings.forget_after, DEVICE_SCAN_RESPONSE_AGE};
     uint64_t parses = t->merged.parses;
 
     ret_news->payload_kinds =
             merged_view_take(&d->view, t->memory, &packet, &d->sightings.items[index].payload_hint,
                              &t->merged, &ret_news->heard_before);
+    ret_news->payload_kinds |= merged_view_expire(&d->view, &ages, t->now);
     t->sources[packet.source].counted.parses += t->merged.parses - parses;
 }
 
@@ -594,8 +598,10 @@ void device_table_configure(struct device_table *t, const struct device_table_se
 
     t->settings = *settings;
     t->settings.devices_max = devices_max;
-    while ((d = map_next(t->devices, &position)))
+    while ((d = map_next(t->devices, &position))) {
+        d->view.expiry = 0; /* to be found anew */
         schedule(t, d);
+    }
 }
 
 void device_table_source_online(struct device_table *t, uint16_t source, bool is_online, usec_t now)
@@ -767,10 +773,12 @@ void device_get_facts(const struct device_table *t, const struct device *d,
             .first_seen = d->first_seen,
             .last_seen = d->last_seen,
             .interval = d->expected_interval,
+            .interval_learned = interval_learned(&d->interval),
             .name = d->view.name,
             .name_size = d->view.name_size,
             .has_tx_power = latest->has_tx_power,
             .tx_power = latest->tx_power,
+            .is_apple_noise = merged_view_is_apple_noise(&d->view),
             .advertisements = d->advertisements,
     };
 }
@@ -837,6 +845,7 @@ bool device_table_restore(struct device_table *t, const struct device_restored *
     d->first_seen = earliest_of(r->first_seen, d->last_seen);
     d->advertisements = r->advertisements;
     d->is_available = t->now - d->last_seen <= latest_of(DEVICE_HOLDERS_AGE, patience_with(t, d));
+    interval_restore(&d->interval, r->interval);
     restore_sources(t, d, r);
     restore_view(t, d, r);
     schedule(t, d);

@@ -23,11 +23,13 @@
 
 #define DEVICE_TABLE_SOURCES_MAX 4096 /* source numbers are below it */
 #define SOURCE_NONE              UINT16_MAX
+#define DEVICE_SCAN_RESPONSE_AGE (25 * 3600 * USEC_PER_SEC) /* two sweeps and an hour */
 #define DEVICE_HOLDERS_AGE       (195 * USEC_PER_SEC) /* a source "hears" a device for so long */
 
 struct device_table_settings {
     uint32_t devices_max;        /* beyond, the least recently heard unconfigured one goes */
-    usec_t forget_after;         /* after the last packet, never before it is not available */
+    usec_t forget_after;         /* after the last packet, never before it is not available; a
+                                    value goes so long after the last packet that contained it */
     usec_t forget_private_after; /* unresolved private addresses */
     usec_t stale_after;          /* availability and ownership when no interval is known; 900 s */
     usec_t quiet_after;          /* a source silent for longer owns nothing; 90 s */
@@ -41,8 +43,8 @@ struct device_table_settings {
 /* Bits; several may come in one change. */
 enum device_change_kind {
     DEVICE_FIRST_SEEN = 1 << 0,
-    DEVICE_PAYLOAD = 1 << 1, /* an element of the merged view is new or has another value; the
-                                first change at once, those that follow soon together, after
+    DEVICE_PAYLOAD = 1 << 1, /* an element of the merged view is new, has another value, or went;
+                                the first change at once, those that follow soon together, after
                                 tell_after. Every packet for itself: device_table_listen() */
     DEVICE_OWNER = 1 << 2,
     DEVICE_AVAILABILITY = 1 << 3,
@@ -55,7 +57,7 @@ struct device_change {
     unsigned kinds;
     const struct device *device;
     uint16_t source;        /* whose packet caused it; SOURCE_NONE: time did */
-    unsigned payload_kinds; /* with DEVICE_PAYLOAD: 1 << enum ad_kind of what is new */
+    unsigned payload_kinds; /* with DEVICE_PAYLOAD: 1 << enum ad_kind of what is new or went */
     /* with DEVICE_OWNER: */
     uint16_t owner_from; /* SOURCE_NONE: nobody */
     enum owner_why why;
@@ -136,12 +138,14 @@ struct device_facts {
     double rssi_smoothed; /* of the owner; NAN: unknown */
     uint16_t owner;       /* SOURCE_NONE: nobody (its proxy was removed) */
     usec_t first_seen, last_seen;
-    usec_t interval;  /* learned or expected; 0: not known */
-    const char *name; /* UTF-8, repaired where needed (base/utf8.h), and NUL; may hold zero
-                         octets; NULL: none; borrowed */
-    size_t name_size; /* without the NUL */
+    usec_t interval;         /* learned or expected; 0: not known */
+    usec_t interval_learned; /* 0: nothing learned */
+    const char *name;        /* UTF-8, repaired where needed (base/utf8.h), and NUL; may hold zero
+                                octets; NULL: none; borrowed */
+    size_t name_size;        /* without the NUL */
     bool has_tx_power;
     int8_t tx_power;
+    bool is_apple_noise;     /* merged_view.h */
     uint64_t advertisements; /* packets of all sources */
 };
 void device_get_facts(const struct device_table *t, const struct device *d,
@@ -201,6 +205,7 @@ struct device_restored {
     uint8_t address_type;
     usec_t first_seen, last_seen; /* monotonic of now (clock.h) */
     uint64_t advertisements;
+    usec_t interval;             /* as it was learned; 0: nothing learned */
     struct device_packet latest; /* its time and data are not looked at */
     const struct device_source *sources;
     size_t sources_count;

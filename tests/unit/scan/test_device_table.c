@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "ble/advertising_data.h"
 #include "table_fixture.h"
 
 #define FLAGS  "020106"
@@ -341,6 +342,50 @@ static void A11_each_element_has_the_time_and_source_of_its_own(void **state)
     assert_int_equal(fixture_element(f, 9, -1).source, 2);
     assert_int_equal(fixture_element(f, 1, -1).last_seen, f->now);
     assert_int_equal(fixture_element(f, 0x16, 0xfcd2).last_seen, START + SECONDS(1));
+}
+
+static void A11_element_that_is_said_no_more_goes_with_the_next_packet(void **state)
+{
+    struct fixture *f = *state;
+    usec_t expiry = f->now + fixture_settings().forget_after;
+
+    fixture_hear(f, 0, -60, SENSOR);
+    while (f->now < expiry - SECONDS(600)) {
+        f->now += SECONDS(600);
+        fixture_hear(f, 1, -60, NAMED);
+    }
+    f->now = expiry - 1;
+    fixture_hear(f, 1, -60, NAMED);
+    assert_int_equal(fixture_kinds(f) & DEVICE_PAYLOAD, 0);
+    f->now = expiry;
+    fixture_hear(f, 1, -60, NAMED);
+    assert_int_equal(fixture_kinds(f), DEVICE_PAYLOAD);
+    assert_int_equal(f->changes[0].payload_kinds, 1 << AD_KIND_SERVICE_DATA);
+    assert_int_equal(f->changes[0].source, 1);
+}
+
+static void A11_shorter_age_counts_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct device_table_settings settings = fixture_settings();
+
+    fixture_hear(f, 0, -60, SENSOR);
+    f->now += SECONDS(60);
+    fixture_hear(f, 0, -60, NAMED);
+    settings.forget_after = SECONDS(60);
+    device_table_configure(f->table, &settings);
+    fixture_hear(f, 0, -60, NAMED);
+    assert_int_equal(fixture_kinds(f), DEVICE_PAYLOAD);
+}
+
+static void A13_noise_is_a_fact_of_the_device(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_hear(f, 0, -60, "04ff4c0007");
+    assert_true(fixture_facts(f).is_apple_noise);
+    fixture_hear(f, 0, -60, SENSOR);
+    assert_false(fixture_facts(f).is_apple_noise);
 }
 
 static void A12_latest_packet_alone_is_beside_the_merged_view(void **state)
@@ -758,6 +803,9 @@ int main(void)
             FIXTURE_TEST(repeats_within_a_packet_are_no_change),
             FIXTURE_TEST(tx_power_is_that_of_the_latest_packet),
             FIXTURE_TEST(A11_each_element_has_the_time_and_source_of_its_own),
+            FIXTURE_TEST(A11_element_that_is_said_no_more_goes_with_the_next_packet),
+            FIXTURE_TEST(A11_shorter_age_counts_at_once),
+            FIXTURE_TEST(A13_noise_is_a_fact_of_the_device),
             FIXTURE_TEST(A12_latest_packet_alone_is_beside_the_merged_view),
             FIXTURE_TEST(O01_challenger_takes_over_only_above_the_margin),
             FIXTURE_TEST(O02_one_spike_of_a_smoothed_challenger_does_not_switch),

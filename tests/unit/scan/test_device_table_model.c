@@ -13,6 +13,8 @@
 #define ELEMENTS 32
 #define STEPS    30000
 
+#define FORGET_AFTER SECONDS(4000) /* devices, and values in them */
+
 struct model_element {
     uint8_t type;
     uint8_t data[64];
@@ -148,6 +150,29 @@ static bool model_merge(struct model_device *d, const uint8_t *data, size_t size
     return is_changed;
 }
 
+static bool model_is_value(uint8_t type)
+{
+    enum ad_kind kind = advertising_data_kind(type);
+
+    return kind == AD_KIND_FLAGS || kind == AD_KIND_SERVICE_DATA || kind == AD_KIND_MANUFACTURER;
+}
+
+/* Elements of which it is too long ago; true when one went. */
+static bool model_expire(struct model_device *d, usec_t now)
+{
+    size_t kept = 0, count = d->elements_count;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct model_element *e = &d->elements[i];
+        usec_t age = model_is_value(e->type) ? FORGET_AFTER : DEVICE_SCAN_RESPONSE_AGE;
+
+        if (advertising_data_kind(e->type) == AD_KIND_NAME || now - e->time < age)
+            d->elements[kept++] = *e;
+    }
+    d->elements_count = kept;
+    return kept < count;
+}
+
 /* The reason why the source takes over, or -1. */
 static int model_why(const struct model *m, const struct model_device *d, uint16_t source, int rssi)
 {
@@ -174,7 +199,7 @@ static unsigned model_hear(struct model *m, struct model_device *d, uint16_t sou
                            const uint8_t *data, size_t size, int *ret_why)
 {
     struct model_sighting *s = &d->sightings[source];
-    bool is_first = !d->is_here;
+    bool is_first = !d->is_here, is_changed;
     unsigned kinds = is_first ? DEVICE_FIRST_SEEN : 0;
 
     if (is_first)
@@ -187,7 +212,9 @@ static unsigned model_hear(struct model *m, struct model_device *d, uint16_t sou
     s->rssi = rssi;
     s->time = d->last = m->now;
     d->count++;
-    if (model_merge(d, data, size, m->now, source) && !is_first)
+    is_changed = model_merge(d, data, size, m->now, source);
+    is_changed |= model_expire(d, m->now);
+    if (is_changed && !is_first)
         kinds |= DEVICE_PAYLOAD;
     *ret_why = model_why(m, d, source, rssi);
     if (*ret_why >= 0) {
@@ -212,7 +239,7 @@ static size_t model_advance(struct model *m)
             d->is_available = false;
             changes++;
         }
-        if (d->is_here && !d->is_available && m->now >= d->last + SECONDS(4000)) {
+        if (d->is_here && !d->is_available && m->now >= d->last + FORGET_AFTER) {
             d->is_here = false;
             changes++;
         }
@@ -356,7 +383,7 @@ static void run(uint32_t random)
     struct model m = {.now = START};
     struct fixture f;
 
-    settings.forget_after = SECONDS(4000);
+    settings.forget_after = FORGET_AFTER;
     fixture_start(&f, &settings);
     for (uint16_t source = 0; source < SOURCES; source++) {
         m.is_online[source] = true;
