@@ -111,6 +111,7 @@ static void tell_facts(const struct keeper *k, const struct device *row, struct 
     to->first_seen = clock_to_wall(facts.first_seen, k->now, k->wall);
     to->last_seen = clock_to_wall(facts.last_seen, k->now, k->wall);
     to->advertisements = facts.advertisements;
+    to->interval = facts.interval_learned;
 }
 
 static void tell_latest(const struct keeper *k, const struct device *row, struct store_device *to)
@@ -211,6 +212,7 @@ static void on_device(void *user, const struct store_device *from)
             .first_seen = to_monotonic(k, from->first_seen),
             .last_seen = to_monotonic(k, from->last_seen),
             .advertisements = from->advertisements,
+            .interval = from->interval,
             .latest = {.ad_data = from->latest.octets.data,
                        .size = from->latest.octets.size,
                        .source = source_of(k, from, from->latest.sighting),

@@ -47,6 +47,7 @@ void batch_put_device(struct batch *b, const struct store_device *device)
     row->last_seen = device->last_seen > 0 ? device->last_seen : 0;
     row->first_seen = device->first_seen > 0 ? device->first_seen : 0;
     row->advertisements = device->advertisements;
+    row->interval = device->interval;
     row->has_name = device->name != NULL;
     row->name_at = buffer_size(&b->octets);
     row->name_size = device->name ? device->name_size : 0;

@@ -17,7 +17,7 @@ struct batch_row {
     bool has_name;
     uint8_t address_type;
     int64_t first_seen, last_seen;
-    uint64_t advertisements;
+    uint64_t advertisements, interval;
     size_t name_at, name_size, details_at, details_size; /* in octets */
 };
 

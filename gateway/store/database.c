@@ -39,17 +39,17 @@
     XX(ROLLBACK, "ROLLBACK")                                                                       \
     XX(UPDATE_DEVICE,                                                                              \
        "UPDATE devices SET address_type = ?2, name = ?3, first_seen = ?4, last_seen = ?5,"         \
-       " advertisements = ?6, details = ?7 WHERE address = ?1")                                    \
+       " advertisements = ?6, details = ?7, interval = ?8 WHERE address = ?1")                     \
     XX(INSERT_DEVICE,                                                                              \
        "INSERT INTO devices(address, address_type, name, first_seen, last_seen, advertisements,"   \
-       " details) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                            \
+       " details, interval) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                              \
     XX(DROP_DEVICE, "DELETE FROM devices WHERE address = ?1")                                      \
     XX(DROP_OLDEST, "DELETE FROM devices WHERE address IN"                                         \
                     " (SELECT address FROM devices ORDER BY last_seen LIMIT ?1)")                  \
     XX(COUNT_DEVICES, "SELECT count(*) FROM devices")                                              \
     XX(LOAD_DEVICES,                                                                               \
-       "SELECT address, address_type, first_seen, last_seen, advertisements, details"              \
-       " FROM devices ORDER BY last_seen")                                                         \
+       "SELECT address, address_type, first_seen, last_seen, advertisements, details,"             \
+       " interval FROM devices ORDER BY last_seen")                                                \
     XX(PUT_PROXY, "INSERT OR REPLACE INTO proxies(name, mac) VALUES (?1, ?2)")                     \
     XX(DROP_PROXY, "DELETE FROM proxies WHERE name = ?1")                                          \
     XX(LOAD_PROXIES, "SELECT name, mac FROM proxies")                                              \
@@ -417,7 +417,7 @@ void database_close(struct database *db)
 static bool read_device(sqlite3_stmt *s, struct store_device *ret_device)
 {
     int64_t address = sqlite3_column_int64(s, 0), type = sqlite3_column_int64(s, 1);
-    int64_t advertisements = sqlite3_column_int64(s, 4);
+    int64_t advertisements = sqlite3_column_int64(s, 4), interval = sqlite3_column_int64(s, 6);
     const uint8_t *details = sqlite3_column_blob(s, 5);
     size_t size = (size_t) sqlite3_column_bytes(s, 5);
 
@@ -427,10 +427,11 @@ static bool read_device(sqlite3_stmt *s, struct store_device *ret_device)
             .first_seen = sqlite3_column_int64(s, 2),
             .last_seen = sqlite3_column_int64(s, 3),
             .advertisements = (uint64_t) advertisements,
+            .interval = (uint64_t) interval,
     };
     return address >= 0 && address < (int64_t) 1 << 48 && type >= 0 && type <= 3 &&
-           advertisements >= 0 && ret_device->first_seen >= 0 && ret_device->last_seen >= 0 &&
-           details_decode(ret_device, details, size);
+           advertisements >= 0 && interval >= 0 && ret_device->first_seen >= 0 &&
+           ret_device->last_seen >= 0 && details_decode(ret_device, details, size);
 }
 
 int database_load_devices(struct database *db, database_device_fn *on_device, void *user,
@@ -483,6 +484,7 @@ static void bind_device(sqlite3_stmt *s, const struct batch *b, const struct bat
     (void) sqlite3_bind_int64(s, 6, (int64_t) row->advertisements);
     (void) sqlite3_bind_blob(s, 7, batch_octets(b, row->details_at), (int) row->details_size,
                              SQLITE_STATIC);
+    (void) sqlite3_bind_int64(s, 8, (int64_t) row->interval);
 }
 
 static int write_device(struct database *db, const struct batch *b, const struct batch_row *row)

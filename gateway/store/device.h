@@ -45,6 +45,7 @@ struct store_device {
     size_t name_size;
     int64_t first_seen, last_seen;
     uint64_t advertisements;
+    uint64_t interval; /* learned, in microseconds; 0: nothing learned */
     struct store_packet latest;
     size_t sightings_count, elements_count;
     struct store_sighting sightings[STORE_SIGHTINGS_MAX];

@@ -157,10 +157,12 @@ static void schema_that_is_older_is_brought_up_and_keeps_its_rows(void **state)
     struct shelf *f = *state;
 
     make_store(f);
-    change_file(f, "DROP TABLE texts; DROP TABLE proxies; PRAGMA user_version = 1");
+    change_file(f, "DROP TABLE texts; DROP TABLE proxies;"
+                   "ALTER TABLE devices DROP COLUMN interval; PRAGMA user_version = 1");
     shelf_open(f);
     shelf_load(f);
     assert_int_equal(f->loaded_count, 1);
+    assert_true(f->loaded[0].interval == 0);
     store_put_text(f->store, "key", "value");
     shelf_reopen(f);
     assert_string_equal(store_get_text(f->store, "key"), "value");

@@ -203,6 +203,35 @@ static void file_forgets_what_a_smaller_table_has_no_room_for(void **state)
     assert_int_equal(shelf_status(&h->shelf).devices, 4);
 }
 
+static bool read_with_interval(void *user, uint64_t address, struct store_device *ret_device)
+{
+    const struct house *h = user;
+
+    *ret_device = (struct store_device){
+            .address = address,
+            .last_seen = clock_wall(),
+            .interval = 3500000,
+            .latest = {.sighting = STORE_SIGHTING_NONE},
+    };
+    return h != NULL;
+}
+
+static void P09_learned_interval_goes_from_run_to_run(void **state)
+{
+    struct house *h = *state;
+    struct device_facts facts;
+
+    store_read_devices_from(h->shelf.store, read_with_interval, h);
+    store_touch_device(h->shelf.store, ADDRESS(1));
+    for (int run = 0; run < 2; run++) {
+        stop(h);
+        start(h, 100);
+        device_get_facts(h->table, device_table_find(h->table, ADDRESS(1)), &facts);
+        assert_true(facts.interval_learned == 3500000);
+        hear(h, KITCHEN, ADDRESS(1), BLE_ADDRESS_PUBLIC, -40); /* so that the keeper writes it */
+    }
+}
+
 static bool read_from_the_future(void *user, uint64_t address, struct store_device *ret_device)
 {
     const struct house *h = user;
@@ -258,6 +287,7 @@ int main(void)
             HOUSE_TEST(forgotten_device_does_not_come_back),
             HOUSE_TEST(sweep_touches_what_was_heard_since_the_last),
             HOUSE_TEST(file_forgets_what_a_smaller_table_has_no_room_for),
+            HOUSE_TEST(P09_learned_interval_goes_from_run_to_run),
             HOUSE_TEST(time_far_in_the_future_is_of_unknown_age),
             HOUSE_TEST(device_of_many_proxies_keeps_its_owner_and_the_latest),
     };

@@ -33,6 +33,20 @@ static void device_comes_back_as_it_was(void **state)
     assert_true(d->sightings[0].is_owner);
 }
 
+static void P09_learned_interval_is_kept_and_follows_changes(void **state)
+{
+    struct shelf *f = *state;
+
+    shelf_put(f, 1, 12);
+    f->devices[1].interval = 3500000;
+    shelf_reopen(f);
+    assert_true(f->loaded[0].interval == 3500000);
+    shelf_put(f, 1, 13);
+    f->devices[1].interval = 60000000;
+    shelf_reopen(f);
+    assert_true(f->loaded[0].interval == 60000000);
+}
+
 static void device_that_changes_often_is_read_and_written_once(void **state)
 {
     struct shelf *f = *state;
@@ -341,7 +355,10 @@ static void row_that_makes_no_sense_is_left_out(void **state)
     assert_int_equal(sqlite3_open(shelf_path(f, "blefleet.db"), &other), SQLITE_OK);
     assert_int_equal(sqlite3_exec(other,
                                   "UPDATE devices SET details = x'ff' WHERE rowid % 2 = 0;"
-                                  "INSERT INTO devices VALUES(-1, 0, 'x', 0, 0, 0, x'0100');",
+                                  "INSERT INTO devices VALUES(-1, 0, 'x', 0, 0, 0, x'0100', 0);"
+                                  "INSERT INTO devices SELECT 7, address_type, name, first_seen,"
+                                  " last_seen, advertisements, details, -1 FROM devices"
+                                  " WHERE rowid % 2 = 1;",
                                   NULL, NULL, NULL),
                      SQLITE_OK);
     (void) sqlite3_close(other);
@@ -355,6 +372,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
             SHELF_TEST(device_comes_back_as_it_was),
+            SHELF_TEST(P09_learned_interval_is_kept_and_follows_changes),
             SHELF_TEST(device_that_changes_often_is_read_and_written_once),
             SHELF_TEST(P07_writing_is_not_put_off_by_devices_that_never_rest),
             SHELF_TEST(devices_come_back_in_the_order_of_last_hearing),
