@@ -1,7 +1,7 @@
 /* The story. A packet comes. Its octets are compared with the payload that this source sent last,
  * then with the other kept ones. If one is equal and current, its time is noted and that is all.
- * Otherwise the packet is stored as a payload (the one heard longest ago gives way, after its time
- * has been noted at its elements), read field by field (of repeats within a packet the last counts)
+ * Otherwise the packet is stored as a payload (one of long ago gives way, after its time has been
+ * noted at its elements), read field by field (of repeats within a packet the last counts)
  * and merged: an element of the same key gets the new value, a new key makes a new element, what
  * the packet does not mention stays. A name that only begins the known one, in whatever case, is
  * that name cut short and does not replace it; any other does. A payload of which some element has
@@ -136,24 +136,39 @@ static void flush_times(struct merged_view *v, const struct payload *p)
     }
 }
 
-static struct payload *free_payload(struct merged_view *v, struct slab *memory)
+static struct payload *append_payload(struct merged_view *v, struct slab *memory)
 {
-    struct payload *oldest = v->payloads;
+    if (v->payloads_count == v->payloads_capacity) {
+        size_t old = v->payloads_capacity, new = old ? old * 2 : 1;
 
-    if (v->payloads_count < MERGED_PAYLOADS_MAX) {
-        if (v->payloads_count == v->payloads_capacity) {
-            size_t old = v->payloads_capacity, new = old ? old * 2 : 1;
-
-            v->payloads = slab_resize(memory, v->payloads, old * sizeof *v->payloads,
-                                      new * sizeof *v->payloads);
-            v->payloads_capacity = (uint8_t) new;
-        }
-        return &v->payloads[v->payloads_count++];
+        v->payloads = slab_resize(memory, v->payloads, old * sizeof *v->payloads,
+                                  new * sizeof *v->payloads);
+        v->payloads_capacity = (uint8_t) new;
     }
-    for (uint8_t i = 1; i < v->payloads_count; i++) {
-        if (v->payloads[i].last_seen < oldest->last_seen)
+    return &v->payloads[v->payloads_count++];
+}
+
+/* NULL: there is none. */
+static struct payload *find_oldest_payload(const struct merged_view *v)
+{
+    struct payload *oldest = NULL;
+
+    for (uint8_t i = 0; i < v->payloads_count; i++) {
+        if (!oldest || v->payloads[i].last_seen < oldest->last_seen)
             oldest = &v->payloads[i];
     }
+    return oldest;
+}
+
+/* Where a new payload goes. One of long ago gives way even while there is room: most devices never
+ * say it again, and a row with eight is twice as large as one with one. */
+static struct payload *free_payload(struct merged_view *v, struct slab *memory, usec_t now)
+{
+    struct payload *oldest = find_oldest_payload(v);
+
+    if (!oldest ||
+        (v->payloads_count < MERGED_PAYLOADS_MAX && now - oldest->last_seen <= MERGED_PAYLOAD_AGE))
+        return append_payload(v, memory);
     flush_times(v, oldest);
     return oldest;
 }
@@ -161,7 +176,7 @@ static struct payload *free_payload(struct merged_view *v, struct slab *memory)
 static struct payload *store_payload(struct merged_view *v, struct slab *memory,
                                      const struct merged_packet *packet)
 {
-    struct payload *p = free_payload(v, memory);
+    struct payload *p = free_payload(v, memory, packet->now);
 
     *p = (struct payload){.size = packet->size};
     if (packet->size > 0)

@@ -18,9 +18,10 @@
 #include "ble/report.h"
 #include "scan/device_table.h"
 
-#define MERGED_PAYLOADS_MAX 8    /* beacons rotate up to six frames */
-#define MERGED_ELEMENTS_MAX 32   /* one packet has 30 at most; bits of a mask */
-#define MERGED_OCTETS_MAX   1024 /* of all elements; an oversized name may add 60 */
+#define MERGED_PAYLOADS_MAX 8                   /* beacons rotate up to six frames */
+#define MERGED_PAYLOAD_AGE  (60 * USEC_PER_SEC) /* older ones give way to new ones first */
+#define MERGED_ELEMENTS_MAX 32                  /* one packet has 30 at most; bits of a mask */
+#define MERGED_OCTETS_MAX   1024                /* of all elements; an oversized name may add 60 */
 
 struct payload {
     usec_t last_seen;

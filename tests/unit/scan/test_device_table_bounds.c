@@ -104,6 +104,22 @@ static void device_of_three_sources_takes_less_than_a_kibibyte(void **state)
     assert_true(bytes < 1024);
 }
 
+static void device_that_says_something_new_each_minute_stays_as_small(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t data[BLE_REPORT_DATA_MAX];
+    size_t bytes = bytes_per_device(f, 1000, 3);
+
+    for (uint32_t minute = 1; minute < 20; minute++) {
+        f->now += SECONDS(61);
+        for (uint32_t i = 0; i < 1000; i++) {
+            make_payload(data, minute * 1000 + i);
+            fixture_hear_octets(f, 0, DEVICE + i, -60, data, sizeof data);
+        }
+    }
+    assert_int_equal(fixture_statistics(f).memory_bytes / 1000, bytes);
+}
+
 static void A16_a_thousand_devices_of_20_sources_take_less_than_12_mib(void **state)
 {
     size_t bytes = 1000 * bytes_per_device(*state, 1000, 20);
@@ -438,6 +454,7 @@ int main(void)
             FIXTURE_TEST(steady_state_of_100000_reports_allocates_nothing),
             FIXTURE_TEST(full_table_that_evicts_all_the_time_allocates_nothing),
             FIXTURE_TEST(device_of_three_sources_takes_less_than_a_kibibyte),
+            FIXTURE_TEST(device_that_says_something_new_each_minute_stays_as_small),
             FIXTURE_TEST(A16_a_thousand_devices_of_20_sources_take_less_than_12_mib),
             FIXTURE_TEST(memory_of_forgotten_devices_is_used_again),
             FIXTURE_TEST(full_table_drops_exactly_the_least_recently_heard),
