@@ -190,7 +190,7 @@
        "rows of the device table; the oldest unconfigured goes first") \
     XX(INT, limits_forget_after_s, "limits.forget_after_s", "3600", \
        60, 604800, NULL, false, "core", \
-       "a device is forgotten so long after its last packet") \
+       "a device is forgotten so long after its last packet, a value after the last with it") \
     XX(INT, limits_forget_private_after_s, "limits.forget_private_after_s", "900", \
        60, 604800, NULL, false, "core", \
        "the same for private addresses that nobody resolves") \
