@@ -161,6 +161,16 @@ static void A11_name_stays_for_ever(void **state)
     assert_string_equal(l->view.name, "Snsor1");
 }
 
+static void A11_value_that_came_later_goes_at_its_time_too(void **state)
+{
+    struct listener *l = *state;
+
+    (void) hear(l, NAMED); /* nothing is ever due */
+    (void) hear(l, NAMED SENSOR);
+    l->now += HOURS(1);
+    assert_int_equal(hear(l, NAMED), KIND(AD_KIND_SERVICE_DATA));
+}
+
 static void value_that_went_is_new_when_its_packet_comes_back(void **state)
 {
     struct listener *l = *state;
@@ -345,6 +355,7 @@ int main(void)
             IN_VIEW(A11_each_value_goes_at_its_own_time),
             IN_VIEW(A11_what_only_scan_responses_say_outlives_two_sweeps),
             IN_VIEW(A11_name_stays_for_ever),
+            IN_VIEW(A11_value_that_came_later_goes_at_its_time_too),
             IN_VIEW(value_that_went_is_new_when_its_packet_comes_back),
             IN_VIEW(restored_elements_grow_old_as_well),
             IN_VIEW(E07_next_packet_after_clearing_is_new_though_it_is_the_same),
