@@ -332,6 +332,8 @@ static void on_proxy_change(void *user, struct proxy *proxy, unsigned changes, u
     if (changes & PROXY_CHANGE_STATE) {
         proxy_get_status(proxy, &status);
         device_table_source_online(g->table, source, status.state == PROXY_ONLINE, now);
+        device_table_source_can_connect(g->table, source,
+                                        status.features & PROXY_FEATURE_ACTIVE_CONNECTIONS);
         if (status.state == PROXY_ONLINE && status.has_mac)
             keeping_note_mac(g->keeping, source, status.mac);
         tell_proxy(g, GATEWAY_PROXY_STATE, source);
@@ -391,7 +393,11 @@ static struct device_table_settings table_settings_of(const struct config *c)
             .quiet_after = (usec_t) c->scan_quiet_s * USEC_PER_SEC,
             .tell_after = PAYLOAD_TOLD_AFTER,
             .margin_db = c->scan_ownership_margin_db,
+            .reclaim_db = c->scan_ownership_reclaim_db,
             .ewma_alpha = c->scan_ownership_ewma_alpha,
+            .strong_dbm = (double) c->scan_ownership_strong_dbm,
+            .roam_factor = c->scan_ownership_roam_factor,
+            .gone_factor = c->scan_ownership_gone_factor,
     };
 }
 
@@ -832,6 +838,7 @@ bool gateway_get_source(const struct gateway *g, const struct gateway_device *d,
             .last_seen = s.last_seen,
             .advertisements = s.advertisements,
             .is_owner = s.is_owner,
+            .can_connect = s.can_connect,
     };
     return true;
 }

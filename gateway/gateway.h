@@ -207,6 +207,7 @@ struct gateway_source {
     usec_t last_seen;
     uint64_t advertisements;
     bool is_owner;
+    bool can_connect; /* the proxy could carry a connection */
 };
 
 size_t gateway_devices_count(const struct gateway *g); /* heard, or configured */

@@ -38,8 +38,12 @@ static const char *const parts[] = {"core",
                                     "voices",
                                     "scan.quiet_s",
                                     "scan.ownership.margin_db",
+                                    "scan.ownership.reclaim_db",
                                     "scan.ownership.ewma_alpha",
+                                    "scan.ownership.strong_dbm",
                                     "scan.ownership.stale_s",
+                                    "scan.ownership.roam_factor",
+                                    "scan.ownership.gone_factor",
                                     NULL};
 
 struct options {

@@ -28,10 +28,12 @@
 #include "ble/address.h"
 #include "interval.h"
 #include "merged_view.h"
+#include "rescue.h"
 #include "sightings.h"
 
-#define INTERVAL_GRACE (5 * USEC_PER_SEC) /* added to a known advertising interval */
-#define WINDOW         16                 /* reports whose memory is asked for ahead */
+#define WINDOW            16 /* reports whose memory is asked for ahead */
+#define PATH_AGE_DB_PER_S 0.1
+#define RSSI_UNKNOWN_DBM  (-127.0)
 
 struct device {
     uint64_t address;
@@ -43,11 +45,12 @@ struct device {
     uint16_t latest_source;
     int8_t latest_rssi;
     uint8_t address_type;
-    bool latest_is_parsed, is_available, is_pinned;
+    bool latest_is_parsed, is_available, is_pinned, has_need;
+    bool is_excused; /* its deadline was put off; the next packet sets it anew */
     struct merged_view view;
+    struct interval interval; /* of the owner's packets */
     usec_t first_seen;
     usec_t expected_interval; /* 0: not known */
-    struct interval interval; /* of the owner's packets */
     usec_t payload_told;      /* when DEVICE_PAYLOAD was told last, or the row was made */
     unsigned payload_waiting; /* kinds of what changed since and was not told */
     uint16_t payload_source;  /* whose packet changed it last */
@@ -56,8 +59,11 @@ struct device {
 };
 
 struct source {
-    usec_t last_heard; /* any device, or coming online */
-    bool is_online;
+    usec_t last_heard;  /* any device */
+    usec_t went_deaf;   /* offline or connecting, the last time; 0: never */
+    usec_t listens;     /* online and not connecting, since then */
+    usec_t interrupted; /* the later of both */
+    bool is_online, is_connecting, can_connect;
     struct device_source_statistics counted; /* its reports include the refused ones */
 };
 
@@ -66,14 +72,24 @@ struct pin {
     usec_t expected_interval;
 };
 
+struct need {
+    uint64_t address;
+    struct rescue rescue;
+    uint16_t challenger; /* of the last question, as the next */
+    uint16_t owner;
+};
+
 struct device_table {
     struct device_table_settings settings;
+    struct ownership_rule rule; /* part of the settings */
     device_table_change_fn *on_change;
     device_table_hearing_fn *on_hearing; /* NULL: nobody listens */
+    device_table_rescue_fn *on_rescue;   /* NULL: nobody answers */
     void *user;
     usec_t now;
     struct map *devices; /* address -> struct device, in memory */
     struct map *pins;    /* address -> struct pin, ours */
+    struct map *needs;   /* address -> struct need, ours */
     struct slab *memory;
     struct heap recency; /* keys: last_report, or an earlier one */
     struct heap due;     /* keys: deadline, or an earlier time */
@@ -109,11 +125,17 @@ static usec_t earliest_of(usec_t a, usec_t b)
     return a < b ? a : b;
 }
 
+static usec_t interval_of(const struct device *d)
+{
+    usec_t learned = interval_learned(&d->interval);
+
+    return learned ? learned : d->expected_interval;
+}
+
 /* How long a silent device is taken for available. */
 static usec_t patience_with(const struct device_table *t, const struct device *d)
 {
-    return d->expected_interval ? later(d->expected_interval, INTERVAL_GRACE)
-                                : t->settings.stale_after;
+    return ownership_stale_time(&t->rule, interval_of(d));
 }
 
 /* When the next thing is due for a device that is not heard any more: what waits is told, then it
@@ -136,6 +158,7 @@ static usec_t deadline_of(const struct device_table *t, const struct device *d)
 
 static void schedule(struct device_table *t, struct device *d)
 {
+    d->is_excused = false;
     if (d->is_pinned && !d->is_available)
         heap_remove(&t->due, &d->due);
     else
@@ -157,8 +180,22 @@ static void apply_pin(struct device_table *t, struct device *d)
     schedule(t, d);
 }
 
+static struct need *need_of(const struct device_table *t, const struct device *d)
+{
+    return d->has_need ? map_find(t->needs, d->address) : NULL;
+}
+
+static void end_rescue(struct device_table *t, const struct device *d)
+{
+    struct need *need = need_of(t, d);
+
+    if (need)
+        rescue_end(&need->rescue);
+}
+
 static void remove_row(struct device_table *t, struct device *d)
 {
+    end_rescue(t, d);
     (void) map_take(t->devices, d->address);
     heap_remove(&t->recency, &d->recency);
     heap_remove(&t->due, &d->due);
@@ -222,6 +259,7 @@ static struct device *add_row(struct device_table *t, uint64_t address, uint8_t 
             .payload_source = SOURCE_NONE,
             .owner = SIGHTING_NONE,
             .is_available = true,
+            .has_need = map_find(t->needs, address) != NULL,
     };
     map_put(t->devices, d->address, d);
     apply_pin(t, d);
@@ -267,16 +305,31 @@ static void forget_sighting(struct device *d, uint16_t source)
 
 /* ---- observing ---- */
 
+/* Until when it could not listen: now, while an attempt to connect is young. */
+static usec_t deaf_until(const struct source *s, usec_t now)
+{
+    return s->is_connecting ? earliest_of(now, s->went_deaf + DEVICE_PAUSE_MAX) : s->listens;
+}
+
+static usec_t since(usec_t moment, usec_t now)
+{
+    return now > moment ? now - moment : 0;
+}
+
 static struct ownership_claim claim_of(const struct device_table *t, const struct device *d,
                                        uint16_t index)
 {
     const struct sighting *s = &d->sightings.items[index];
     const struct source *source = &t->sources[sightings_source(&d->sightings, index)];
+    usec_t deaf = deaf_until(source, t->now);
+    usec_t silent_for = since(latest_of(s->last_seen, deaf), t->now);
+    usec_t silent_at_all = since(s->last_seen, t->now);
 
+    /* Pauses excuse much, but not when one follows the other for ever. */
     return (struct ownership_claim){
-            .rssi = s->rssi_smoothed,
-            .last_seen = s->last_seen,
-            .last_heard = source->last_heard,
+            .signal = &s->signal,
+            .silent_for = silent_at_all > t->rule.stale_after ? silent_at_all : silent_for,
+            .quiet_for = since(latest_of(source->last_heard, deaf), t->now),
             .is_online = source->is_online,
     };
 }
@@ -290,36 +343,101 @@ static void count_owner_change(struct device_table *t, uint16_t from, uint16_t t
         t->sources[from].counted.devices_lost++;
 }
 
-/* Asks the rule after a packet of the sighting at index, which is not the owner's. */
-static void consider_owner(struct device_table *t, struct device *d, uint16_t index,
-                           struct device_change *change)
+/* Somebody has to open a window of active scanning, if the rule found so. */
+static void ask_for_rescue(const struct device_table *t, const struct device *d, struct need *need,
+                           uint16_t challenger)
 {
-    const struct ownership_rule rule = {
-            .margin_db = t->settings.margin_db,
-            .gone_after = t->settings.stale_after,
-            .quiet_after = t->settings.quiet_after,
-    };
-    const struct ownership_claim challenger = claim_of(t, d, index);
-    bool has_owner = d->owner != SIGHTING_NONE;
-    struct ownership_claim owner = {.rssi = (double) NAN};
-
-    if (has_owner)
-        owner = claim_of(t, d, d->owner);
-    if (!ownership_moves(&rule, has_owner ? &owner : NULL, &challenger, d->latest_rssi != 0, t->now,
-                         &change->why))
+    if (!rescue_take_question(&need->rescue))
         return;
+    need->owner = sightings_source(&d->sightings, d->owner);
+    need->challenger = challenger;
+    if (t->on_rescue)
+        t->on_rescue(t->user, d->address, need->owner, challenger);
+}
+
+static double rssi_smoothed(const struct sighting *s)
+{
+    return s->signal.count ? (double) s->signal.fast : (double) NAN;
+}
+
+/* The sighting at index takes the device over; tells so in the change. */
+static void move_to(struct device_table *t, struct device *d, uint16_t index,
+                    struct device_change *change)
+{
+    struct sighting *to = &d->sightings.items[index];
+
     change->kinds |= DEVICE_OWNER;
-    change->owner_from =
-            has_owner ? sightings_source(&d->sightings, d->owner) : (uint16_t) SOURCE_NONE;
-    change->rssi_from = owner.rssi;
-    change->rssi_to = challenger.rssi;
+    change->owner_from = SOURCE_NONE;
+    change->rssi_from = (double) NAN;
+    change->rssi_to = rssi_smoothed(to);
+    if (d->owner != SIGHTING_NONE) {
+        struct sighting *from = &d->sightings.items[d->owner];
+
+        change->owner_from = sightings_source(&d->sightings, d->owner);
+        change->rssi_from = rssi_smoothed(from);
+        from->signal.has_lost |= change->why == OWNER_STRONGER;
+    }
+    if (change->why == OWNER_STRONGER)
+        to->signal.has_lost = false;
     d->owner = index;
+    interval_restart(&d->interval);
+    end_rescue(t, d);
     count_owner_change(t, change->owner_from, change->source, change->why);
 }
 
-/* Notes who heard it, how loud; the index of the sighting. */
+/* The shortcut for most packets: the owner hears the device, so that only a better one takes it. */
+static bool is_owner_fresh(const struct device_table *t, const struct device *d)
+{
+    const struct sighting *owner;
+
+    if (d->owner == SIGHTING_NONE)
+        return false;
+    owner = &d->sightings.items[d->owner];
+    return t->now - owner->last_seen <= OWNERSHIP_FRESH &&
+           t->sources[sightings_source(&d->sightings, d->owner)].is_online;
+}
+
+/* Asks the whole rule. */
+static void challenge_owner(struct device_table *t, struct device *d, uint16_t index,
+                            struct device_change *change)
+{
+    bool has_owner = d->owner != SIGHTING_NONE;
+    struct need *need = need_of(t, d);
+    const struct ownership_challenge challenge = {
+            .signal = &d->sightings.items[index].signal,
+            .has_rssi = d->latest_rssi != 0,
+            .interval = interval_of(d),
+            .rescue = need ? &need->rescue : NULL,
+            .now = t->now,
+    };
+    struct ownership_claim owner;
+
+    if (has_owner)
+        owner = claim_of(t, d, d->owner);
+    if (ownership_moves(&t->rule, has_owner ? &owner : NULL, &challenge, &change->why))
+        move_to(t, d, index, change);
+    else if (need)
+        ask_for_rescue(t, d, need, change->source);
+}
+
+/* After a packet of the sighting at index, which is not the owner's. */
+static void consider_owner(struct device_table *t, struct device *d, uint16_t index,
+                           struct device_change *change)
+{
+    const struct sighting *s = d->sightings.items;
+
+    if (!is_owner_fresh(t, d)) {
+        challenge_owner(t, d, index, change);
+    } else if (d->latest_rssi != 0 &&
+               ownership_is_better(&t->rule, &s[d->owner].signal, &s[index].signal)) {
+        change->why = OWNER_STRONGER;
+        move_to(t, d, index, change);
+    }
+}
+
+/* Notes who heard it, how loud; the index of the sighting, and when it was heard by it before. */
 static uint16_t hear(struct device_table *t, struct device *d, uint16_t source,
-                     const struct ble_report *report)
+                     const struct ble_report *report, usec_t *ret_before)
 {
     uint16_t index = sightings_find(&d->sightings, source);
     struct sighting *s;
@@ -327,9 +445,10 @@ static uint16_t hear(struct device_table *t, struct device *d, uint16_t source,
     if (index == SIGHTING_NONE)
         index = sightings_add(&d->sightings, t->memory, source);
     s = &d->sightings.items[index];
+    *ret_before = s->last_seen;
+    ownership_hear(&s->signal, report->rssi, s->rssi, t->now - s->last_seen, t->rule.alpha);
     s->last_seen = t->now;
     s->rssi = report->rssi;
-    s->rssi_smoothed = ownership_smooth(s->rssi_smoothed, report->rssi, t->settings.ewma_alpha);
     s->advertisements++;
     d->last_seen = t->now;
     d->last_report = t->reports;
@@ -341,10 +460,25 @@ static uint16_t hear(struct device_table *t, struct device *d, uint16_t source,
     return index;
 }
 
+/* The owner heard it, and before: learns the interval, but not from a time in which the owner could
+ * not listen. */
+static void learn_interval(struct device_table *t, struct device *d, usec_t before)
+{
+    const struct source *source = &t->sources[d->latest_source];
+    uint32_t learned = d->interval.learned;
+
+    if (before <= source->interrupted)
+        interval_restart(&d->interval);
+    interval_heard(&d->interval, t->now);
+    if (learned == 0 ? d->interval.learned != 0 : d->interval.learned < learned)
+        schedule(t, d); /* the deadline is sooner than it was */
+}
+
 /* What one packet brought. */
 struct news {
-    unsigned payload_kinds; /* as in struct device_hearing, like the rest */
+    unsigned payload_kinds; /* as in struct device_hearing, like the next two */
     usec_t heard_before, silent_since;
+    usec_t before; /* the packet of this device and source before it; 0: the first one */
 };
 
 static void take_payload(struct device_table *t, struct device *d, uint16_t index,
@@ -410,23 +544,31 @@ static void tell_packet(struct device_table *t, const struct device *d, uint16_t
                            });
 }
 
+/* It is heard again while its deadline is later than that of a device that is heard. */
+static void wake(struct device_table *t, struct device *d, struct device_change *change)
+{
+    if (!d->is_available)
+        change->kinds |= DEVICE_AVAILABILITY;
+    d->is_available = true;
+    schedule(t, d);
+}
+
 static void observe_known(struct device_table *t, struct device *d, uint16_t source,
                           const struct ble_report *report)
 {
     struct device_change change = {.device = d, .source = source};
     struct news news = {.silent_since = d->last_seen};
-    uint16_t index = hear(t, d, source, report);
+    uint16_t index = hear(t, d, source, report, &news.before);
 
     take_payload(t, d, index, report, &news);
     if (news.payload_kinds)
         note_payload(t, d, news.payload_kinds, &change);
     if (index != d->owner)
         consider_owner(t, d, index, &change);
-    if (!d->is_available) {
-        d->is_available = true;
-        schedule(t, d); /* earlier than the deadline for forgetting it had */
-        change.kinds |= DEVICE_AVAILABILITY;
-    }
+    if (index == d->owner)
+        learn_interval(t, d, news.before);
+    if (!d->is_available || d->is_excused)
+        wake(t, d, &change);
     if (change.kinds && d->payload_waiting)
         take_waiting(t, d, &change);
     tell_packet(t, d, index, &change, report, &news);
@@ -448,10 +590,11 @@ static void observe_new(struct device_table *t, uint16_t source, const struct bl
         t->sources[source].counted.refused++;
         return;
     }
-    index = hear(t, d, source, report);
+    index = hear(t, d, source, report, &news.before);
     take_payload(t, d, index, report, &news);
     change.payload_kinds = news.payload_kinds;
     consider_owner(t, d, index, &change);
+    learn_interval(t, d, news.before);
     tell_packet(t, d, index, &change, report, &news);
 }
 
@@ -467,6 +610,7 @@ static void find_ahead(const struct device_table *t, const struct ble_report *re
         if (ret_rows[i]) {
             __builtin_prefetch(ret_rows[i], 1);
             __builtin_prefetch((const char *) ret_rows[i] + 64, 1);
+            __builtin_prefetch((const char *) ret_rows[i] + 128, 1);
         }
     }
     for (size_t i = 0; i < count; i++) {
@@ -512,10 +656,11 @@ static void restore_sources(struct device_table *t, struct device *d,
         index = sightings_add(&d->sightings, t->memory, from->source);
         d->sightings.items[index] = (struct sighting){
                 .last_seen = earliest_of(from->last_seen, t->now),
-                .rssi_smoothed = from->rssi_smoothed,
-                .advertisements = from->advertisements,
+                .advertisements = (uint32_t) earliest_of(from->advertisements, UINT32_MAX),
                 .rssi = from->rssi,
         };
+        if (!isnan(from->rssi_smoothed))
+            ownership_restore(&d->sightings.items[index].signal, from->rssi_smoothed);
         if (from->is_owner)
             d->owner = index;
     }
@@ -550,7 +695,51 @@ static void restore_view(struct device_table *t, struct device *d, const struct 
     d->latest_is_parsed = r->latest.is_parsed;
 }
 
+/* ---- time that has come ---- */
+
+/* Since when the source does not listen: it is offline, connecting or quiet, or was lately. 0: it
+ * always did. */
+static usec_t deaf_since(const struct device_table *t, const struct source *s)
+{
+    bool is_quiet = since(s->last_heard, t->now) > t->settings.quiet_after;
+
+    return is_quiet ? latest_of(s->last_heard, s->went_deaf) : s->went_deaf;
+}
+
+/* Until when a silent device is excused: each source that should have heard it went deaf before it
+ * could notice. 0: it is not, one has listened and heard nothing. */
+static usec_t excused_until(const struct device_table *t, const struct device *d)
+{
+    usec_t patience = patience_with(t, d), until = 0;
+
+    for (uint16_t i = 0; i < d->sightings.count; i++) {
+        const struct sighting *s = &d->sightings.items[i];
+        usec_t deaf = deaf_since(t, &t->sources[sightings_source(&d->sightings, i)]);
+
+        if (later(s->last_seen, patience) < d->last_seen)
+            continue; /* it had lost the device before the others did */
+        if (deaf < s->last_seen || deaf > later(s->last_seen, patience))
+            return 0;
+        until = latest_of(until, later(deaf, DEVICE_RESTORED_GRACE));
+    }
+    return until;
+}
+
 /* ---- the door ---- */
+
+static struct ownership_rule rule_of(const struct device_table_settings *s)
+{
+    return (struct ownership_rule){
+            .margin_db = s->margin_db,
+            .reclaim_db = s->reclaim_db,
+            .strong_dbm = s->strong_dbm,
+            .roam_factor = s->roam_factor,
+            .gone_factor = s->gone_factor,
+            .alpha = (float) s->ewma_alpha,
+            .stale_after = s->stale_after,
+            .quiet_after = s->quiet_after,
+    };
+}
 
 struct device_table *device_table_new(const struct device_table_settings *settings,
                                       device_table_change_fn *on_change, void *user)
@@ -559,24 +748,32 @@ struct device_table *device_table_new(const struct device_table_settings *settin
 
     assert(settings->devices_max > 0);
     t->settings = *settings;
+    t->rule = rule_of(settings);
     t->on_change = on_change;
     t->user = user;
     t->devices = map_new(settings->hash_seed);
     t->pins = map_new(settings->hash_seed);
+    t->needs = map_new(settings->hash_seed);
     t->memory = slab_new();
     return t;
 }
 
-void device_table_free(struct device_table *t)
+static void free_values(struct map *m)
 {
     size_t position = 0;
-    struct pin *pin;
+    void *value;
 
+    while ((value = map_next(m, &position)))
+        free(value);
+    map_free(m);
+}
+
+void device_table_free(struct device_table *t)
+{
     if (!t)
         return;
-    while ((pin = map_next(t->pins, &position)))
-        free(pin);
-    map_free(t->pins);
+    free_values(t->pins);
+    free_values(t->needs);
     map_free(t->devices);
     heap_done(&t->recency);
     heap_done(&t->due);
@@ -598,20 +795,53 @@ void device_table_configure(struct device_table *t, const struct device_table_se
 
     t->settings = *settings;
     t->settings.devices_max = devices_max;
+    t->rule = rule_of(settings);
     while ((d = map_next(t->devices, &position))) {
         d->view.expiry = 0; /* to be found anew */
         schedule(t, d);
     }
 }
 
+static bool is_listening(const struct source *s)
+{
+    return s->is_online && !s->is_connecting;
+}
+
+/* After a change: it may have gone deaf with it, or have begun to listen. */
+static void note_listening(const struct device_table *t, struct source *s, bool was_listening)
+{
+    if (was_listening && !is_listening(s))
+        s->went_deaf = t->now;
+    else if (!was_listening && is_listening(s))
+        s->listens = t->now;
+    s->interrupted = latest_of(s->went_deaf, s->listens);
+}
+
 void device_table_source_online(struct device_table *t, uint16_t source, bool is_online, usec_t now)
 {
     struct source *s = get_source(t, source);
+    bool was_listening = is_listening(s);
 
     set_now(t, now);
-    if (is_online && !s->is_online)
-        s->last_heard = t->now; /* it has had no time to hear anything yet */
     s->is_online = is_online;
+    s->is_connecting &= is_online;
+    note_listening(t, s, was_listening);
+}
+
+void device_table_source_connecting(struct device_table *t, uint16_t source, bool is_connecting,
+                                    usec_t now)
+{
+    struct source *s = get_source(t, source);
+    bool was_listening = is_listening(s);
+
+    set_now(t, now);
+    s->is_connecting = is_connecting && s->is_online;
+    note_listening(t, s, was_listening);
+}
+
+void device_table_source_can_connect(struct device_table *t, uint16_t source, bool can_connect)
+{
+    get_source(t, source)->can_connect = can_connect;
 }
 
 void device_table_source_remove(struct device_table *t, uint16_t source)
@@ -660,6 +890,17 @@ void device_table_pin(struct device_table *t, uint64_t address, bool is_pinned,
         apply_pin(t, d);
 }
 
+bool device_table_clear_history(struct device_table *t, uint64_t address)
+{
+    struct device *d = map_find(t->devices, address);
+
+    if (!d)
+        return false;
+    merged_view_clear(&d->view, t->memory);
+    end_rescue(t, d);
+    return true;
+}
+
 bool device_table_forget(struct device_table *t, uint64_t address)
 {
     struct device *d = map_find(t->devices, address);
@@ -669,6 +910,36 @@ bool device_table_forget(struct device_table *t, uint64_t address)
     t->forgotten++;
     forget(t, d);
     return true;
+}
+
+void device_table_set_need(struct device_table *t, uint64_t address, bool is_needed)
+{
+    struct need *need = map_find(t->needs, address);
+    struct device *d = map_find(t->devices, address);
+
+    if (d)
+        d->has_need = is_needed;
+    if (is_needed && !need) {
+        need = xnew(struct need, 1);
+        *need = (struct need){.address = address, .owner = SOURCE_NONE, .challenger = SOURCE_NONE};
+        map_put(t->needs, address, need);
+    } else if (!is_needed) {
+        free(map_take(t->needs, address));
+    }
+}
+
+void device_table_on_rescue(struct device_table *t, device_table_rescue_fn *on_rescue)
+{
+    t->on_rescue = on_rescue;
+}
+
+void device_table_covered(struct device_table *t, uint64_t address, uint16_t source, usec_t now)
+{
+    struct need *need = map_find(t->needs, address);
+
+    set_now(t, now);
+    if (need && (source == need->owner || source == need->challenger))
+        rescue_cover(&need->rescue, t->now);
 }
 
 static void tell_waiting(struct device_table *t, struct device *d)
@@ -683,10 +954,6 @@ static void tell_waiting(struct device_table *t, struct device *d)
 /* The deadline of this device has come. */
 static void do_due(struct device_table *t, struct device *d)
 {
-    if (d->payload_waiting) {
-        tell_waiting(t, d);
-        return;
-    }
     if (!d->is_available) {
         t->forgotten++;
         forget(t, d);
@@ -709,8 +976,16 @@ void device_table_advance(struct device_table *t, usec_t now)
     set_now(t, now);
     while ((node = heap_first(&t->due, &key)) && key <= t->now) {
         struct device *d = CONTAINER_OF(node, struct device, due);
-        usec_t deadline = deadline_of(t, d);
+        usec_t deadline = deadline_of(t, d), excused = 0;
 
+        if (deadline <= t->now && d->payload_waiting) {
+            tell_waiting(t, d);
+            continue;
+        }
+        if (deadline <= t->now && d->is_available)
+            excused = excused_until(t, d);
+        d->is_excused = excused > t->now;
+        deadline = latest_of(deadline, excused);
         if (deadline <= t->now)
             do_due(t, d);
         else
@@ -772,7 +1047,7 @@ void device_get_facts(const struct device_table *t, const struct device *d,
             .owner = owner.source,
             .first_seen = d->first_seen,
             .last_seen = d->last_seen,
-            .interval = d->expected_interval,
+            .interval = interval_of(d),
             .interval_learned = interval_learned(&d->interval),
             .name = d->view.name,
             .name_size = d->view.name_size,
@@ -804,20 +1079,62 @@ bool device_get_source(const struct device_table *t, const struct device *d, siz
                        struct device_source *ret_source)
 {
     const struct sighting *s;
+    uint16_t source;
 
-    (void) t;
     if (index >= d->sightings.count)
         return false;
     s = &d->sightings.items[index];
+    source = sightings_source(&d->sightings, (uint16_t) index);
     *ret_source = (struct device_source){
-            .source = sightings_source(&d->sightings, (uint16_t) index),
+            .source = source,
             .rssi = s->rssi,
-            .rssi_smoothed = s->rssi_smoothed,
+            .rssi_smoothed = rssi_smoothed(s),
             .last_seen = s->last_seen,
             .advertisements = s->advertisements,
             .is_owner = index == d->owner,
+            .can_connect = t->sources[source].can_connect,
     };
     return true;
+}
+
+static bool is_heard(const struct sighting *s, usec_t now)
+{
+    return since(s->last_seen, now) <= DEVICE_HOLDERS_AGE;
+}
+
+/* Puts it where it belongs among the count best; what is worse than max others falls out. */
+static size_t insert_path(struct device_path *paths, size_t count, size_t max,
+                          struct device_path path)
+{
+    size_t at = count < max ? count : max;
+
+    while (at > 0 && paths[at - 1].rssi < path.rssi) {
+        if (at < max)
+            paths[at] = paths[at - 1];
+        at--;
+    }
+    if (at < max)
+        paths[at] = path;
+    return count < max ? count + 1 : max;
+}
+
+size_t device_get_paths(const struct device_table *t, const struct device *d, usec_t now,
+                        struct device_path *ret_paths, size_t max)
+{
+    size_t count = 0;
+
+    for (uint16_t i = 0; i < d->sightings.count; i++) {
+        const struct sighting *s = &d->sightings.items[i];
+        uint16_t number = sightings_source(&d->sightings, i);
+        const struct source *source = &t->sources[number];
+        double age_s = (double) since(s->last_seen, now) / (double) USEC_PER_SEC;
+        double rssi = s->signal.count ? (double) s->signal.fast : RSSI_UNKNOWN_DBM;
+
+        if (source->is_online && source->can_connect && is_heard(s, now))
+            count = insert_path(ret_paths, count, max,
+                                (struct device_path){number, rssi - age_s * PATH_AGE_DB_PER_S});
+    }
+    return count;
 }
 
 bool device_get_element(const struct device_table *t, const struct device *d, size_t index,
@@ -844,17 +1161,12 @@ bool device_table_restore(struct device_table *t, const struct device_restored *
     d->last_seen = earliest_of(r->last_seen, t->now);
     d->first_seen = earliest_of(r->first_seen, d->last_seen);
     d->advertisements = r->advertisements;
-    d->is_available = t->now - d->last_seen <= latest_of(DEVICE_HOLDERS_AGE, patience_with(t, d));
     interval_restore(&d->interval, r->interval);
+    d->is_available = t->now - d->last_seen <= latest_of(DEVICE_HOLDERS_AGE, patience_with(t, d));
     restore_sources(t, d, r);
     restore_view(t, d, r);
     schedule(t, d);
     return true;
-}
-
-static bool is_heard(const struct sighting *s, usec_t now)
-{
-    return now <= s->last_seen || now - s->last_seen <= DEVICE_HOLDERS_AGE;
 }
 
 void device_table_count_heard_all(const struct device_table *t, size_t *ret_counts, size_t sources,
@@ -887,6 +1199,7 @@ void device_table_get_statistics(const struct device_table *t,
             .elements_dropped = t->merged.elements_dropped,
             .memory_bytes = sizeof *t + slab_bytes(t->memory) + map_bytes(t->devices) +
                             map_bytes(t->pins) + map_count(t->pins) * sizeof(struct pin) +
+                            map_bytes(t->needs) + map_count(t->needs) * sizeof(struct need) +
                             heap_bytes(&t->recency) + heap_bytes(&t->due) +
                             t->sources_count * sizeof *t->sources,
     };

@@ -31,13 +31,19 @@ struct device_table_settings {
     usec_t forget_after;         /* after the last packet, never before it is not available; a
                                     value goes so long after the last packet that contained it */
     usec_t forget_private_after; /* unresolved private addresses */
-    usec_t stale_after;          /* availability and ownership when no interval is known; 900 s */
+    usec_t stale_after;          /* availability and ownership when no interval is known, and the
+                                    longest silence of an owner; 900 s */
     usec_t quiet_after;          /* a source silent for longer owns nothing; 90 s */
-    usec_t tell_after;  /* DEVICE_PAYLOAD of one device is told once in this time; 0: each change */
-    double margin_db;   /* 16 */
-    double ewma_alpha;  /* 0.3 */
-    uint64_t hash_seed; /* drawn at random, so that nobody can make up addresses that
-                           collide; any value works */
+    usec_t tell_after;           /* DEVICE_PAYLOAD of one device is told once in this time; 0: each
+                                    change */
+    double margin_db;            /* of ownership, as the next five (ownership.h); 16 */
+    double reclaim_db;           /* 6 */
+    double ewma_alpha;           /* 0.3 */
+    double strong_dbm;           /* -70 */
+    double roam_factor;          /* 1.5 */
+    double gone_factor;          /* 2.5 */
+    uint64_t hash_seed;          /* drawn at random, so that nobody can make up addresses that
+                                    collide; any value works */
 };
 
 /* Bits; several may come in one change. */
@@ -100,6 +106,16 @@ void device_table_source_online(struct device_table *t, uint16_t source, bool is
                                 usec_t now);
 void device_table_source_remove(struct device_table *t, uint16_t source);
 
+/* The source begins or ends an attempt to connect, in which it does not scan. What it does not hear
+ * meanwhile, for DEVICE_PAUSE_MAX at most, is no silence of its devices. Going offline ends it. */
+#define DEVICE_PAUSE_MAX (30 * USEC_PER_SEC)
+void device_table_source_connecting(struct device_table *t, uint16_t source, bool is_connecting,
+                                    usec_t now);
+
+/* Whether the source can carry connections; it cannot until said otherwise. Has no part in
+ * ownership. */
+void device_table_source_can_connect(struct device_table *t, uint16_t source, bool can_connect);
+
 /* One batch from one source. The hot path. Reports are well formed (ble/report.h) and addresses are
  * of 48 bits. The first report of a device tells DEVICE_FIRST_SEEN and DEVICE_OWNER, which stand
  * for payload and availability as well. */
@@ -111,10 +127,33 @@ void device_table_observe(struct device_table *t, uint16_t source, const struct 
 void device_table_pin(struct device_table *t, uint64_t address, bool is_pinned,
                       usec_t expected_interval);
 
-/* Drops the device and all that is known of it; a pin stays. False: it is not here. */
+/* The device needs active scanning: its owner, when it fell silent, keeps it until a window of
+ * active scanning has shown that another source hears it (rescue.h). The device need not be here
+ * yet. */
+void device_table_set_need(struct device_table *t, uint64_t address, bool is_needed);
+
+/* Asks for a window of active scanning on both sources, for a device that was set so. Called from
+ * observe; must not change the table. */
+typedef void device_table_rescue_fn(void *user, uint64_t address, uint16_t owner_source,
+                                    uint16_t challenger_source);
+void device_table_on_rescue(struct device_table *t, device_table_rescue_fn *on_rescue);
+
+/* The source has listened actively for the device until now. Of others than the two that were told
+ * last it is ignored. */
+void device_table_covered(struct device_table *t, uint64_t address, uint16_t source, usec_t now);
+
+/* Forgets what the device has said: its next packet is a new one, whatever it says. Owner, sources
+ * and interval stay. False: it is not here. */
+bool device_table_clear_history(struct device_table *t, uint64_t address);
+
+/* Drops the device and all that is known of it; a pin and a need stay. False: it is not here. */
 bool device_table_forget(struct device_table *t, uint64_t address);
 
-/* Does what is due (availability, forgetting), and when to call it next: a time
+/* A device is available until its interval and 5 s have passed since its last packet, or
+ * stale_after when no interval is known. Where nobody who heard it can listen any more (offline,
+ * connecting or quiet), it stays so until DEVICE_RESTORED_GRACE after they went.
+ *
+ * Does what is due (availability, forgetting), and when to call it next: a time
  * that may prove too early, never one that is too late. */
 void device_table_advance(struct device_table *t, usec_t now);
 usec_t device_table_deadline(const struct device_table *t);
@@ -138,8 +177,8 @@ struct device_facts {
     double rssi_smoothed; /* of the owner; NAN: unknown */
     uint16_t owner;       /* SOURCE_NONE: nobody (its proxy was removed) */
     usec_t first_seen, last_seen;
-    usec_t interval;         /* learned or expected; 0: not known */
-    usec_t interval_learned; /* 0: nothing learned */
+    usec_t interval;         /* learned, else expected; 0: not known */
+    usec_t interval_learned; /* 0: nothing */
     const char *name;        /* UTF-8, repaired where needed (base/utf8.h), and NUL; may hold zero
                                 octets; NULL: none; borrowed */
     size_t name_size;        /* without the NUL */
@@ -172,9 +211,20 @@ struct device_source {
     usec_t last_seen;
     uint64_t advertisements;
     bool is_owner;
+    bool can_connect; /* the source could carry a connection, whatever it hears */
 };
 bool device_get_source(const struct device_table *t, const struct device *d, size_t index,
                        struct device_source *ret_source);
+
+/* The sources through which a connection could go: online, able to connect, and they heard the
+ * device within DEVICE_HOLDERS_AGE. Who owns it does not matter. The best first: by smoothed RSSI,
+ * of which 1 dB is taken for each 10 s since. Fills at most max and returns how many. */
+struct device_path {
+    uint16_t source;
+    double rssi; /* smoothed and aged, dBm; -127 and less if it never said */
+};
+size_t device_get_paths(const struct device_table *t, const struct device *d, usec_t now,
+                        struct device_path *ret_paths, size_t max);
 
 /* One element of the merged view; index from 0, false at the end. In order of first hearing. */
 struct device_element {
@@ -205,7 +255,7 @@ struct device_restored {
     uint8_t address_type;
     usec_t first_seen, last_seen; /* monotonic of now (clock.h) */
     uint64_t advertisements;
-    usec_t interval;             /* as it was learned; 0: nothing learned */
+    usec_t interval;             /* that was learned; 0: none */
     struct device_packet latest; /* its time and data are not looked at */
     const struct device_source *sources;
     size_t sources_count;

@@ -3,7 +3,6 @@
  * instead of one for each source. */
 #include "sightings.h"
 
-#include <math.h>
 #include <string.h>
 
 #define FIRST_CAPACITY 4
@@ -59,7 +58,7 @@ uint16_t sightings_add(struct sightings *s, struct slab *memory, uint16_t source
 {
     if (s->count == s->capacity)
         grow(s, memory);
-    s->items[s->count] = (struct sighting){.rssi_smoothed = (double) NAN};
+    s->items[s->count] = (struct sighting){0};
     sources_of(s)[s->count] = source;
     return s->count++;
 }

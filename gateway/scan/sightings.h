@@ -8,15 +8,16 @@
 
 #include "base/clock.h"
 #include "base/slab.h"
+#include "scan/ownership.h"
 
 #define SIGHTING_NONE UINT16_MAX
 
 struct sighting {
     usec_t last_seen;
-    double rssi_smoothed; /* NAN: it never said */
-    uint64_t advertisements;
-    int8_t rssi;          /* of the last packet; 0: it did not say */
-    uint8_t payload_hint; /* where merged_view probably keeps what it said last */
+    struct ownership_signal signal;
+    uint32_t advertisements; /* 13 years of 10 a second */
+    int8_t rssi;             /* of the last packet; 0: it did not say */
+    uint8_t payload_hint;    /* where merged_view probably keeps what it said last */
 };
 
 struct sightings {

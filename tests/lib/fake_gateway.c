@@ -480,7 +480,7 @@ void fake_gateway_hear(struct gateway *g, struct fake_device *d, const char *pro
     d->packet = (struct gateway_packet){
             .time = g->now, .proxy = proxy, .rssi = d->facts.rssi, .data = data, .size = size};
     d->sources_count = 1;
-    d->sources[0] = (struct gateway_source){proxy, d->facts.rssi, -60.5, g->now, 1, true};
+    d->sources[0] = (struct gateway_source){proxy, d->facts.rssi, -60.5, g->now, 1, true, true};
 }
 
 void fake_gateway_change_owner(struct gateway *g, unsigned reasons, const struct fake_device *d,

@@ -38,7 +38,7 @@ static int setup(void **state)
     f->device = fake_gateway_add(f->gateway, ADDRESS);
     fake_gateway_hear(f->gateway, f->device, "kitchen", payload, sizeof payload);
     f->device->facts.area = "Kitchen";
-    f->device->sources[1] = (struct gateway_source){"hall", -80, -80, FAKE_START, 1, false};
+    f->device->sources[1] = (struct gateway_source){"hall", -80, -80, FAKE_START, 1, false, false};
     f->device->sources_count = 2;
     *state = f;
     return 0;

@@ -37,7 +37,11 @@ static inline struct device_table_settings fixture_settings(void)
             .stale_after = SECONDS(900),
             .quiet_after = SECONDS(90),
             .margin_db = 16,
+            .reclaim_db = 6,
             .ewma_alpha = 0.3,
+            .strong_dbm = -70,
+            .roam_factor = 1.5,
+            .gone_factor = 2.5,
             .hash_seed = 0x5eed,
     };
 }
@@ -108,6 +112,15 @@ static inline void fixture_hear(struct fixture *f, uint16_t source, int rssi, co
 
     assert_true(bytes_from_hex(data, sizeof data, hex, strlen(hex), &size));
     fixture_hear_octets(f, source, DEVICE, rssi, data, size);
+}
+
+/* So often that it is no lucky packet: three times in three seconds. */
+static inline void fixture_hear_well(struct fixture *f, uint16_t source, int rssi, const char *hex)
+{
+    for (int i = 0; i < 3; i++) {
+        f->now += SECONDS(1);
+        fixture_hear(f, source, rssi, hex);
+    }
 }
 
 /* What the last fixture_hear told; 0: nothing. */

@@ -207,7 +207,7 @@ static void A07_name_learnt_by_one_source_is_kept_when_another_hears_none(void *
     struct fixture *f = *state;
 
     fixture_hear(f, 0, -60, NAMED);
-    fixture_hear(f, 1, -40, FLAGS);
+    fixture_hear_well(f, 1, -40, FLAGS);
     assert_int_equal(fixture_facts(f).owner, 1);
     assert_string_equal(fixture_facts(f).name, "Snsor1");
 }
@@ -412,9 +412,9 @@ static void O01_challenger_takes_over_only_above_the_margin(void **state)
     struct fixture *f = *state;
 
     fixture_hear(f, 0, -70, FLAGS);
-    fixture_hear(f, 1, -54, FLAGS);
-    assert_int_equal(fixture_kinds(f), 0);
-    fixture_hear(f, 2, -53, FLAGS);
+    fixture_hear_well(f, 1, -54, FLAGS);
+    assert_int_equal(fixture_facts(f).owner, 0);
+    fixture_hear_well(f, 2, -53, FLAGS);
     assert_int_equal(fixture_kinds(f), DEVICE_OWNER);
     assert_int_equal(f->changes[0].why, OWNER_STRONGER);
     assert_int_equal(f->changes[0].owner_from, 0);
@@ -542,7 +542,7 @@ static void O13_removed_source_leaves_nothing_behind(void **state)
     struct device_source source;
 
     fixture_hear(f, 0, -90, NAMED);
-    fixture_hear(f, 1, -40, FLAGS);
+    fixture_hear_well(f, 1, -40, FLAGS);
     fixture_hear(f, 2, -45, FLAGS);
     device_table_source_remove(f->table, 1);
     d = device_table_find(f->table, DEVICE);
@@ -569,7 +569,7 @@ static void removing_a_source_before_the_owner_keeps_the_owner(void **state)
     struct fixture *f = *state;
 
     fixture_hear(f, 0, -90, NAMED);
-    fixture_hear(f, 1, -40, FLAGS);
+    fixture_hear_well(f, 1, -40, FLAGS);
     device_table_source_remove(f->table, 0);
     assert_int_equal(fixture_facts(f).owner, 1);
     assert_int_equal(fixture_element(f, 9, -1).source, SOURCE_NONE);

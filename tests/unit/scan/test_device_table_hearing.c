@@ -75,8 +75,10 @@ static void a_packet_tells_whether_its_source_owns_the_device_now(void **state)
     assert_true(heard.is_owner);
     fixture_hear(f, 4, -61, NAMED);
     assert_false(heard.is_owner);
+    device_table_source_online(f->table, 3, false, f->now);
     fixture_hear(f, 5, -20, NAMED);
     assert_true(heard.is_owner);
+    device_table_source_online(f->table, 3, true, f->now);
     fixture_hear(f, 3, -60, NAMED);
     assert_false(heard.is_owner);
 }

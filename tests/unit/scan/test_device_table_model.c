@@ -1,11 +1,13 @@
 /* The table against a model that is as plain as possible: it reads every packet anew and searches
  * everything. Random reports, sources that come and go, and jumps of time; after each step what was
- * told and all that can be asked must be equal. */
+ * told and all that can be asked must be equal. The owner's rule and the interval are taken as they
+ * are; they have tests of their own. */
 #include <math.h>
 #include <stdio.h>
 #include <strings.h>
 
 #include "ble/advertising_data.h"
+#include "scan/interval.h"
 #include "table_fixture.h"
 
 #define DEVICES  6
@@ -26,13 +28,14 @@ struct model_element {
 struct model_sighting {
     uint64_t count; /* 0: never heard it */
     int rssi;
-    double smoothed;
+    struct ownership_signal signal;
     usec_t time;
 };
 
 struct model_device {
     bool is_here, is_available;
-    usec_t first, last;
+    usec_t first, last, excused_until;
+    struct interval interval;
     int owner; /* -1: nobody */
     struct model_sighting sightings[SOURCES];
     struct model_element elements[ELEMENTS];
@@ -42,9 +45,22 @@ struct model_device {
 
 struct model {
     struct model_device devices[DEVICES];
-    bool is_online[SOURCES];
-    usec_t last_heard[SOURCES];
+    struct model_source {
+        bool is_online, is_connecting;
+        usec_t last_heard, went_deaf, listens;
+    } sources[SOURCES];
     usec_t now;
+};
+
+static const struct ownership_rule rule = {
+        .margin_db = 16,
+        .reclaim_db = 6,
+        .strong_dbm = -70,
+        .roam_factor = 1.5,
+        .gone_factor = 2.5,
+        .alpha = 0.3F,
+        .stale_after = 900 * USEC_PER_SEC,
+        .quiet_after = 90 * USEC_PER_SEC,
 };
 
 static uint32_t draw(uint32_t *state)
@@ -173,25 +189,58 @@ static bool model_expire(struct model_device *d, usec_t now)
     return kept < count;
 }
 
-/* The reason why the source takes over, or -1. */
+static usec_t least(usec_t a, usec_t b)
+{
+    return a < b ? a : b;
+}
+
+static usec_t patience_of(const struct model_device *d)
+{
+    return ownership_stale_time(&rule, interval_learned(&d->interval));
+}
+
+/* The reason why the source takes over, or -1. The rule itself has tests of its own. */
 static int model_why(const struct model *m, const struct model_device *d, uint16_t source, int rssi)
 {
-    const struct model_sighting *owner;
+    const struct ownership_challenge challenge = {
+            .signal = &d->sightings[source].signal,
+            .has_rssi = rssi != 0,
+            .interval = interval_learned(&d->interval),
+            .now = m->now,
+    };
+    const struct model_sighting *sighting = d->owner < 0 ? NULL : &d->sightings[d->owner];
+    const struct model_source *s = d->owner < 0 ? NULL : &m->sources[d->owner];
+    struct ownership_claim owner;
+    enum owner_why why;
 
-    if (d->owner < 0)
+    if (!sighting)
         return OWNER_FIRST;
-    owner = &d->sightings[d->owner];
-    if (d->owner == source || rssi == 0)
+    if (d->owner == source)
         return -1;
-    if (!m->is_online[d->owner])
-        return OWNER_PROXY_OFFLINE;
-    if (m->now - m->last_heard[d->owner] > SECONDS(90))
-        return OWNER_PROXY_QUIET;
-    if (m->now - owner->time > SECONDS(900))
-        return OWNER_GONE;
-    if (d->sightings[source].smoothed > (isnan(owner->smoothed) ? -127 : owner->smoothed) + 16)
-        return OWNER_STRONGER;
-    return -1;
+    owner = (struct ownership_claim){&sighting->signal, m->now - sighting->time,
+                                     m->now - s->last_heard, s->is_online};
+    if (owner.silent_for <= SECONDS(900))
+        owner.silent_for = least(owner.silent_for, m->now - s->listens);
+    owner.quiet_for = least(owner.quiet_for, m->now - s->listens);
+    if (s->is_connecting && m->now - s->went_deaf <= SECONDS(30))
+        owner.quiet_for = 0;
+    else if (s->is_connecting)
+        owner.quiet_for = least(owner.quiet_for, m->now - s->went_deaf - SECONDS(30));
+    if (s->is_connecting && owner.silent_for <= SECONDS(900))
+        owner.silent_for = least(owner.silent_for, m->now - s->went_deaf <= SECONDS(30)
+                                                           ? 0
+                                                           : m->now - s->went_deaf - SECONDS(30));
+    return ownership_moves(&rule, &owner, &challenge, &why) ? (int) why : -1;
+}
+
+static void model_move(struct model_device *d, uint16_t source, int why)
+{
+    if (why == OWNER_STRONGER) {
+        d->sightings[d->owner].signal.has_lost = true;
+        d->sightings[source].signal.has_lost = false;
+    }
+    d->owner = source;
+    interval_restart(&d->interval);
 }
 
 /* The kinds that the report must tell. */
@@ -199,16 +248,16 @@ static unsigned model_hear(struct model *m, struct model_device *d, uint16_t sou
                            const uint8_t *data, size_t size, int *ret_why)
 {
     struct model_sighting *s = &d->sightings[source];
+    const struct model_source *ear = &m->sources[source];
     bool is_first = !d->is_here, is_changed;
+    usec_t before = s->time;
     unsigned kinds = is_first ? DEVICE_FIRST_SEEN : 0;
 
     if (is_first)
         *d = (struct model_device){
                 .is_here = true, .is_available = true, .first = m->now, .owner = -1};
-    if (s->count++ == 0)
-        s->smoothed = (double) NAN;
-    if (rssi)
-        s->smoothed = isnan(s->smoothed) ? rssi : 0.3 * rssi + 0.7 * s->smoothed;
+    s->count++;
+    ownership_hear(&s->signal, (int8_t) rssi, (int8_t) s->rssi, m->now - s->time, 0.3F);
     s->rssi = rssi;
     s->time = d->last = m->now;
     d->count++;
@@ -218,13 +267,40 @@ static unsigned model_hear(struct model *m, struct model_device *d, uint16_t sou
         kinds |= DEVICE_PAYLOAD;
     *ret_why = model_why(m, d, source, rssi);
     if (*ret_why >= 0) {
-        d->owner = source;
+        model_move(d, source, *ret_why);
         kinds |= DEVICE_OWNER;
     }
+    if (d->owner == source) {
+        if (before <= ear->went_deaf || before <= ear->listens)
+            interval_restart(&d->interval);
+        interval_heard(&d->interval, m->now);
+    }
+    d->excused_until = 0;
     if (!d->is_available)
         kinds |= DEVICE_AVAILABILITY;
     d->is_available = true;
     return kinds;
+}
+
+/* Until when silence is no wonder, because all ears that should have heard it are deaf; 0: it is.
+ */
+static usec_t model_excuse(const struct model *m, const struct model_device *d)
+{
+    usec_t until = 0;
+
+    for (size_t i = 0; i < SOURCES; i++) {
+        usec_t heard = d->sightings[i].time, deaf = m->sources[i].went_deaf;
+
+        if (d->sightings[i].count == 0 || heard + patience_of(d) < d->last)
+            continue;
+        if (m->now - m->sources[i].last_heard > SECONDS(90) && deaf < m->sources[i].last_heard)
+            deaf = m->sources[i].last_heard;
+        if (deaf < heard || deaf > heard + patience_of(d))
+            return 0;
+        if (deaf + SECONDS(60) > until)
+            until = deaf + SECONDS(60);
+    }
+    return until;
 }
 
 /* How many changes the passing of time must tell. */
@@ -235,9 +311,11 @@ static size_t model_advance(struct model *m)
     for (size_t i = 0; i < DEVICES; i++) {
         struct model_device *d = &m->devices[i];
 
-        if (d->is_here && d->is_available && m->now >= d->last + SECONDS(900)) {
-            d->is_available = false;
-            changes++;
+        if (d->is_here && d->is_available && m->now >= d->last + patience_of(d) &&
+            m->now >= d->excused_until) {
+            d->excused_until = model_excuse(m, d);
+            d->is_available = d->excused_until > m->now;
+            changes += !d->is_available;
         }
         if (d->is_here && !d->is_available && m->now >= d->last + FORGET_AFTER) {
             d->is_here = false;
@@ -281,9 +359,9 @@ static void compare_sources(const struct fixture *f, const struct device *d,
         assert_true(s.advertisements == sighting->count);
         assert_int_equal(s.rssi, sighting->rssi);
         assert_true(s.last_seen == sighting->time);
-        assert_int_equal(isnan(s.rssi_smoothed), isnan(sighting->smoothed));
+        assert_int_equal(!isnan(s.rssi_smoothed), sighting->signal.count > 0);
         if (!isnan(s.rssi_smoothed))
-            assert_true(fabs(s.rssi_smoothed - sighting->smoothed) < 1e-9);
+            assert_true(s.rssi_smoothed == (double) sighting->signal.fast);
         assert_int_equal(s.is_owner, m->owner == s.source);
     }
     assert_int_equal(count, expected);
@@ -302,6 +380,7 @@ static void compare(const struct fixture *f, size_t index, const struct model_de
     assert_true(facts.first_seen == m->first);
     assert_true(facts.last_seen == m->last);
     assert_true(facts.advertisements == m->count);
+    assert_true(facts.interval == interval_learned(&m->interval));
     assert_int_equal(facts.owner, m->owner < 0 ? SOURCE_NONE : (uint16_t) m->owner);
     compare_elements(f, d, m);
     compare_sources(f, d, m);
@@ -333,16 +412,22 @@ static size_t make_packet(uint8_t ret_data[BLE_REPORT_DATA_MAX], uint32_t *rando
     return size;
 }
 
-static void step_source(struct fixture *f, struct model *m, uint16_t source, bool is_removal)
+/* It listens, or does not any more. */
+static void set_source(struct model *m, struct model_source *s, bool is_online, bool is_connecting)
 {
-    if (!is_removal) {
-        m->is_online[source] = !m->is_online[source];
-        if (m->is_online[source])
-            m->last_heard[source] = m->now;
-        device_table_source_online(f->table, source, m->is_online[source], m->now);
-        return;
-    }
-    m->is_online[source] = false;
+    bool listened = s->is_online && !s->is_connecting;
+
+    s->is_online = is_online;
+    s->is_connecting = is_online && is_connecting;
+    if (listened && (!is_online || is_connecting))
+        s->went_deaf = m->now;
+    if (!listened && is_online && !is_connecting)
+        s->listens = m->now;
+}
+
+static void remove_source(struct fixture *f, struct model *m, uint16_t source)
+{
+    m->sources[source] = (struct model_source){0};
     device_table_source_remove(f->table, source);
     for (size_t i = 0; i < DEVICES; i++) {
         struct model_device *d = &m->devices[i];
@@ -357,6 +442,23 @@ static void step_source(struct fixture *f, struct model *m, uint16_t source, boo
     }
 }
 
+static void step_source(struct fixture *f, struct model *m, uint16_t source, uint32_t what)
+{
+    struct model_source *s = &m->sources[source];
+
+    if (what == 0) {
+        remove_source(f, m, source);
+    } else if (what % 2) {
+        set_source(m, s, !s->is_online, s->is_connecting);
+        device_table_source_online(f->table, source, s->is_online, m->now);
+    } else {
+        bool is_connecting = !s->is_connecting;
+
+        set_source(m, s, s->is_online, is_connecting);
+        device_table_source_connecting(f->table, source, is_connecting, m->now);
+    }
+}
+
 static void step_report(struct fixture *f, struct model *m, uint32_t *random)
 {
     /* A few packets come again and again, so that most are known. */
@@ -368,7 +470,7 @@ static void step_report(struct fixture *f, struct model *m, uint32_t *random)
     size_t size = make_packet(data, &packet);
     unsigned kinds;
 
-    m->last_heard[source] = m->now;
+    m->sources[source].last_heard = m->now;
     kinds = model_hear(m, &m->devices[index], source, rssi, data, size, &why);
     fixture_hear_octets(f, source, DEVICE + index, rssi, data, size);
     assert_int_equal(fixture_kinds(f), kinds);
@@ -386,8 +488,8 @@ static void run(uint32_t random)
     settings.forget_after = FORGET_AFTER;
     fixture_start(&f, &settings);
     for (uint16_t source = 0; source < SOURCES; source++) {
-        m.is_online[source] = true;
-        m.last_heard[source] = START;
+        m.sources[source].is_online = true;
+        m.sources[source].listens = START;
     }
     for (int step = 0; step < STEPS; step++) {
         uint32_t what = draw(&random) % 1000;
@@ -399,8 +501,8 @@ static void run(uint32_t random)
         f.changes_count = 0;
         device_table_advance(f.table, f.now);
         assert_int_equal(f.changes_count, model_advance(&m));
-        if (what > 990)
-            step_source(&f, &m, (uint16_t) (draw(&random) % SOURCES), what == 999);
+        if (what > 984)
+            step_source(&f, &m, (uint16_t) (draw(&random) % SOURCES), what - 985);
         else
             step_report(&f, &m, &random);
         if (step % 100 == 0) {

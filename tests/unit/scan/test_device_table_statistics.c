@@ -34,7 +34,7 @@ static void D03_owner_changes_are_counted_by_why_for_both_sides(void **state)
     struct fixture *f = *state;
 
     fixture_hear(f, 0, -80, PAYLOAD_A);
-    fixture_hear(f, 1, -50, PAYLOAD_A);
+    fixture_hear_well(f, 1, -50, PAYLOAD_A);
     device_table_source_online(f->table, 1, false, f->now);
     fixture_hear(f, 2, -90, PAYLOAD_A);
     assert_int_equal(fixture_statistics(f).owner_changes[OWNER_FIRST], 1);

@@ -91,6 +91,7 @@ static void another_change_brings_what_waits(void **state)
 
     fixture_hear(f, 1, -60, TWO);
     fixture_hear(f, 1, -60, ONE);
+    device_table_source_online(f->table, 1, false, f->now);
     fixture_hear(f, 2, -30, ONE);
     assert_int_equal(fixture_kinds(f), DEVICE_OWNER | DEVICE_PAYLOAD);
     assert_int_equal(f->changes[0].payload_kinds, 1 << AD_KIND_MANUFACTURER);
