@@ -62,7 +62,7 @@ struct source {
     usec_t last_heard;  /* any device */
     usec_t went_deaf;   /* offline or connecting, the last time; 0: never */
     usec_t listens;     /* online and not connecting, since then */
-    usec_t interrupted; /* the later of both */
+    usec_t interrupted; /* a gap that began earlier is none of a device */
     bool is_online, is_connecting, can_connect;
     struct device_source_statistics counted; /* its reports include the refused ones */
 };
@@ -467,7 +467,7 @@ static void learn_interval(struct device_table *t, struct device *d, usec_t befo
     const struct source *source = &t->sources[d->latest_source];
     uint32_t learned = d->interval.learned;
 
-    if (before <= source->interrupted)
+    if (before < source->interrupted)
         interval_restart(&d->interval);
     interval_heard(&d->interval, t->now);
     if (learned == 0 ? d->interval.learned != 0 : d->interval.learned < learned)
@@ -814,7 +814,7 @@ static void note_listening(const struct device_table *t, struct source *s, bool 
         s->went_deaf = t->now;
     else if (!was_listening && is_listening(s))
         s->listens = t->now;
-    s->interrupted = latest_of(s->went_deaf, s->listens);
+    s->interrupted = latest_of(s->went_deaf + 1, s->listens);
 }
 
 void device_table_source_online(struct device_table *t, uint16_t source, bool is_online, usec_t now)

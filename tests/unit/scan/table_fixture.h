@@ -20,12 +20,20 @@
 #define DEVICE      0xa4c138000001u
 #define CHANGES_MAX 64
 
+struct fixture_question { /* the last one for windows of active scanning */
+    size_t count;
+    uint64_t address;
+    uint16_t owner, challenger;
+    usec_t time;
+};
+
 struct fixture {
     struct device_table *table;
     usec_t now;
     size_t changes_count; /* may exceed what is kept */
     struct device_change changes[CHANGES_MAX];
     uint64_t addresses[CHANGES_MAX];
+    struct fixture_question asked; /* by whoever lets on_rescue set it */
 };
 
 static inline struct device_table_settings fixture_settings(void)

@@ -271,7 +271,7 @@ static unsigned model_hear(struct model *m, struct model_device *d, uint16_t sou
         kinds |= DEVICE_OWNER;
     }
     if (d->owner == source) {
-        if (before <= ear->went_deaf || before <= ear->listens)
+        if (before <= ear->went_deaf || before < ear->listens)
             interval_restart(&d->interval);
         interval_heard(&d->interval, m->now);
     }
