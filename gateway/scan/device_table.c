@@ -10,10 +10,17 @@
  * A device that is restored gets its row without a report: nothing is told, and the deadlines take
  * into account since when the table listens.
  *
+ * Silence counts only while somebody listens. A source that is offline or connects to something
+ * hears nothing: what it owns is not silent for that, its pauses are no intervals, and the devices
+ * that it alone heard stay available for a minute after it went. The heap of deadlines does not
+ * know about that; when a deadline has come, the row's sources are looked at and it is put off.
+ *
  * Failure modes. The table is full: the least recently heard row that is not pinned goes, exactly
  * that one, because the recency key is a running number of reports and no two are equal. Every row
  * is pinned: the report is refused and counted. Devices that fall silent become unavailable and
- * then forgotten, at deadlines; time that goes backwards is taken as standing still. */
+ * then forgotten, at deadlines; time that goes backwards is taken as standing still. A source that
+ * pauses for ever, or comes and goes, excuses its silence for 15 minutes as an owner (stale_after),
+ * and for a minute as an ear. */
 #include "device_table.h"
 
 #include <assert.h>
@@ -571,7 +578,8 @@ static void observe_known(struct device_table *t, struct device *d, uint16_t sou
         wake(t, d, &change);
     if (change.kinds && d->payload_waiting)
         take_waiting(t, d, &change);
-    tell_packet(t, d, index, &change, report, &news);
+    if (change.kinds || t->on_hearing)
+        tell_packet(t, d, index, &change, report, &news);
 }
 
 static void observe_new(struct device_table *t, uint16_t source, const struct ble_report *report)

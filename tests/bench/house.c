@@ -188,8 +188,13 @@ struct house *house_new(void)
                                                    .forget_private_after = 900 * USEC_PER_SEC,
                                                    .stale_after = 900 * USEC_PER_SEC,
                                                    .quiet_after = 90 * USEC_PER_SEC,
+                                                   .tell_after = 100 * USEC_PER_MSEC,
                                                    .margin_db = 16,
+                                                   .reclaim_db = 6,
                                                    .ewma_alpha = 0.3,
+                                                   .strong_dbm = -70,
+                                                   .roam_factor = 1.5,
+                                                   .gone_factor = 2.5,
                                                    .hash_seed = 0x5eed};
     struct house *h = xnew(struct house, 1);
 

@@ -147,8 +147,13 @@ struct ingest *ingest_new(bool is_encrypted, unsigned changed_percent, unsigned 
                                                    .forget_private_after = 900 * USEC_PER_SEC,
                                                    .stale_after = 900 * USEC_PER_SEC,
                                                    .quiet_after = 90 * USEC_PER_SEC,
+                                                   .tell_after = 100 * USEC_PER_MSEC,
                                                    .margin_db = 16,
-                                                   .ewma_alpha = 0.3};
+                                                   .reclaim_db = 6,
+                                                   .ewma_alpha = 0.3,
+                                                   .strong_dbm = -70,
+                                                   .roam_factor = 1.5,
+                                                   .gone_factor = 2.5};
     struct ingest *i = xnew(struct ingest, 1);
 
     i->now = USEC_PER_SEC;

@@ -1,6 +1,6 @@
-/* A script of reports, sources, pins and time drives a small table, which keeps its bounds and says
- * nothing that contradicts itself. A step is an operation, a source, a device, an argument, and for
- * reports a size and so many octets. */
+/* A script of reports, sources, pins, needs and time drives a small table, which keeps its bounds
+ * and says nothing that contradicts itself. A step is an operation, a source, a device, an
+ * argument, and for reports a size and so many octets. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +76,7 @@ static void check_sources(const struct device_table *t, const struct device *d,
 
 static void check_device(const struct device_table *t, const struct device *d, usec_t now)
 {
+    struct device_path paths[2];
     struct device_facts facts;
     struct device_packet latest;
 
@@ -87,6 +88,8 @@ static void check_device(const struct device_table *t, const struct device *d, u
     if (facts.name && facts.name[facts.name_size] != '\0')
         abort();
     if (latest.size > BLE_REPORT_DATA_MAX || latest.time != facts.last_seen)
+        abort();
+    if (device_get_paths(t, d, now, paths, 2) > 2)
         abort();
     check_sources(t, d, &facts);
     check_elements(t, d);
@@ -145,8 +148,13 @@ static struct device_table_settings make_settings(bool is_other)
             .forget_private_after = (is_other ? 50 : 600) * USEC_PER_SEC,
             .stale_after = (is_other ? 20 : 900) * USEC_PER_SEC,
             .quiet_after = 90 * USEC_PER_SEC,
+            .tell_after = is_other ? 0 : 100 * USEC_PER_MSEC,
             .margin_db = is_other ? 0 : 16,
+            .reclaim_db = 6,
             .ewma_alpha = 0.3,
+            .strong_dbm = -70,
+            .roam_factor = 1.5,
+            .gone_factor = 2.5,
     };
 }
 
@@ -231,15 +239,28 @@ static void remove_source(struct device_table *t, uint16_t source)
 }
 
 /* Commands that the bit of rarity makes of others. */
-static bool step_rarely(struct device_table *t, uint8_t operation, bool is_set)
+static void step_rarely(struct device_table *t, uint8_t operation, uint8_t source, uint8_t device,
+                        bool is_set, usec_t now)
 {
     const struct device_table_settings settings = make_settings(is_set);
 
-    if (operation % 8 == 0)
+    switch (operation % 8) {
+    case 0:
         device_table_listen(t, is_set ? on_hearing : NULL);
-    else
+        return;
+    case 1:
+        device_table_source_connecting(t, source, is_set, now);
+        return;
+    case 2:
+        device_table_set_need(t, device, is_set);
+        return;
+    case 3:
+        (void) device_table_clear_history(t, device);
         device_table_configure(t, &settings);
-    return true;
+        return;
+    default:
+        device_table_covered(t, device, source, now);
+    }
 }
 
 /* False when the script is at its end. */
@@ -253,17 +274,20 @@ static bool step(struct device_table *t, struct bytes *script, usec_t *now)
         !bytes_pull_u8(script, &device) || !bytes_pull_u8(script, &argument))
         return false;
     *now += (operation & BIT_TIME) ? argument * 10 * USEC_PER_SEC : 1;
-    if ((operation & BIT_RARE) && operation % 8 < 5)
-        return step_rarely(t, operation, argument & 1);
+    if ((operation & BIT_RARE) && operation % 8 < 5) {
+        step_rarely(t, operation, source, device, argument & 1, *now);
+        return true;
+    }
     switch (operation % 8) {
     case 0:
         device_table_source_online(t, source, argument & 1, *now);
+        device_table_source_can_connect(t, source, argument & 2);
         return true;
     case 1:
         remove_source(t, source);
         return true;
     case 2:
-        device_table_pin(t, device, argument & 1, argument);
+        device_table_pin(t, device, argument & 1, argument * USEC_PER_SEC);
         return true;
     case 3:
         (void) device_table_forget(t, device);

@@ -98,7 +98,11 @@ static void set_up(struct fixture *f, bool is_encrypted)
                                                    .stale_after = 900 * USEC_PER_SEC,
                                                    .quiet_after = 90 * USEC_PER_SEC,
                                                    .margin_db = 16,
-                                                   .ewma_alpha = 0.3};
+                                                   .reclaim_db = 6,
+                                                   .ewma_alpha = 0.3,
+                                                   .strong_dbm = -70,
+                                                   .roam_factor = 1.5,
+                                                   .gone_factor = 2.5};
     struct client_session_options client = {.client_info = "test", .is_encrypted = is_encrypted};
     struct server_session_options server = {
             .name = "test",

@@ -53,7 +53,11 @@ static void start(struct house *h, uint32_t devices_max)
             .stale_after = 900 * SECOND_US,
             .quiet_after = 90 * SECOND_US,
             .margin_db = 16,
+            .reclaim_db = 6,
             .ewma_alpha = 0.3,
+            .strong_dbm = -70,
+            .roam_factor = 1.5,
+            .gone_factor = 2.5,
     };
     const struct keeper_proxies proxies = {mac_of, source_of, h};
 
