@@ -192,17 +192,8 @@ static struct need *need_of(const struct device_table *t, const struct device *d
     return d->has_need ? map_find(t->needs, d->address) : NULL;
 }
 
-static void end_rescue(struct device_table *t, const struct device *d)
-{
-    struct need *need = need_of(t, d);
-
-    if (need)
-        rescue_end(&need->rescue);
-}
-
 static void remove_row(struct device_table *t, struct device *d)
 {
-    end_rescue(t, d);
     (void) map_take(t->devices, d->address);
     heap_remove(&t->recency, &d->recency);
     heap_remove(&t->due, &d->due);
@@ -388,7 +379,6 @@ static void move_to(struct device_table *t, struct device *d, uint16_t index,
         to->signal.has_lost = false;
     d->owner = index;
     interval_restart(&d->interval);
-    end_rescue(t, d);
     count_owner_change(t, change->owner_from, change->source, change->why);
 }
 
@@ -905,7 +895,6 @@ bool device_table_clear_history(struct device_table *t, uint64_t address)
     if (!d)
         return false;
     merged_view_clear(&d->view, t->memory);
-    end_rescue(t, d);
     return true;
 }
 

@@ -3,8 +3,9 @@
  * the owner had a chance. The next stale packet then hands the device over.
  *
  * Failure modes. No window runs: the episode begins anew after 30 s and asks again. The owner hears
- * the device in between: the next stale packet begins a new episode. Silence that lasts for some
- * intervals is not for this rule to judge: it ends ownership before this one is asked. */
+ * the device in between, or there is another: the next stale packet begins a new episode. Silence
+ * that lasts for some intervals is not for this rule to judge: it ends ownership before this one is
+ * asked. */
 #include "rescue.h"
 
 #define ASK_EVERY (30 * USEC_PER_SEC)
@@ -44,9 +45,4 @@ bool rescue_take_question(struct rescue *r)
 void rescue_cover(struct rescue *r, usec_t now)
 {
     r->covered = now;
-}
-
-void rescue_end(struct rescue *r)
-{
-    *r = (struct rescue){.asked = r->asked};
 }

@@ -28,6 +28,3 @@ bool rescue_take_question(struct rescue *r);
 
 /* One of the two sources of the episode listened actively until now. */
 void rescue_cover(struct rescue *r, usec_t now);
-
-/* Another owner, or the device is not needed any more. */
-void rescue_end(struct rescue *r);

@@ -282,7 +282,7 @@ static void O12_paths_are_all_that_could_connect_and_the_best_comes_first(void *
 {
     struct fixture *f = *state;
     const int rssi[] = {-40, -70, -60, -65, -50, 0};
-    struct device_path paths[8];
+    struct device_path paths[8], best[2];
     struct device_source source;
     const struct device *d;
 
@@ -300,9 +300,9 @@ static void O12_paths_are_all_that_could_connect_and_the_best_comes_first(void *
     assert_int_equal(paths[2].source, 1);
     assert_int_equal(paths[3].source, 5);
     assert_true(paths[3].rssi == -127);
-    assert_int_equal(device_get_paths(f->table, d, f->now, paths, 2), 2);
-    assert_int_equal(paths[0].source, 2);
-    assert_int_equal(paths[1].source, 3);
+    assert_int_equal(device_get_paths(f->table, d, f->now, best, 2), 2);
+    assert_int_equal(best[0].source, 2);
+    assert_int_equal(best[1].source, 3);
     assert_true(device_get_source(f->table, d, 2, &source));
     assert_true(source.can_connect);
     assert_true(device_get_source(f->table, d, 0, &source));
@@ -431,6 +431,26 @@ static void V02_interval_comes_back_after_a_restart(void **state)
     assert_int_equal(advance_to(f, START + SECONDS(305)), DEVICE_AVAILABILITY);
 }
 
+static void V05_interval_that_gets_shorter_makes_the_deadline_sooner(void **state)
+{
+    struct fixture *f = *state;
+    const struct device_restored restored = {
+            .address = DEVICE, .first_seen = START, .last_seen = START, .interval = SECONDS(600)};
+    usec_t last, latest;
+
+    assert_true(device_table_restore(f->table, &restored, START));
+    for (int i = 0; i < 10000 && fixture_facts(f).interval != SECONDS(2); i++) {
+        assert_int_equal(advance_to(f, f->now + SECONDS(2)), 0);
+        fixture_hear(f, 0, -60, FLAGS);
+        latest = f->now + fixture_facts(f).interval + SECONDS(5);
+        assert_true(device_table_deadline(f->table) <= latest || f->now < START + MINUTE);
+    }
+    last = f->now;
+    assert_true(fixture_facts(f).interval == SECONDS(2));
+    assert_int_equal(advance_to(f, last + SECONDS(7) - 1), 0);
+    assert_int_equal(advance_to(f, last + SECONDS(7)), DEVICE_AVAILABILITY);
+}
+
 /* ---- deaf ears ---- */
 
 static void devices_of_a_proxy_that_restarts_stay_available(void **state)
@@ -495,6 +515,20 @@ static void one_ear_that_listens_is_enough_to_know(void **state)
     device_table_source_online(f->table, 0, false, f->now);
     assert_int_equal(advance_to(f, last + SECONDS(7) - 1), 0);
     assert_int_equal(advance_to(f, last + SECONDS(7)), DEVICE_AVAILABILITY);
+}
+
+static void ear_that_had_lost_the_device_before_knows_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    fall_silent(f, -60, 2, 1);
+    fixture_hear(f, ME, -80, FLAGS);
+    for (int i = 0; i < 5; i++) {
+        f->now += SECONDS(2);
+        fixture_hear(f, 0, -60, FLAGS);
+    }
+    device_table_source_online(f->table, 0, false, f->now);
+    assert_int_equal(advance_to(f, f->now + SECONDS(30)), 0);
 }
 
 static void ear_that_went_after_the_device_fell_silent_is_no_excuse(void **state)
@@ -591,11 +625,13 @@ int main(void)
             FIXTURE_TEST(V05_learning_makes_the_deadline_sooner),
             FIXTURE_TEST(V06_device_that_anybody_hears_is_available),
             FIXTURE_TEST(V02_interval_comes_back_after_a_restart),
+            FIXTURE_TEST(V05_interval_that_gets_shorter_makes_the_deadline_sooner),
             FIXTURE_TEST(devices_of_a_proxy_that_restarts_stay_available),
             FIXTURE_TEST(deaf_ears_are_an_excuse_for_60_seconds),
             FIXTURE_TEST(paused_source_is_a_deaf_ear),
             FIXTURE_TEST(quiet_source_is_a_deaf_ear),
             FIXTURE_TEST(one_ear_that_listens_is_enough_to_know),
+            FIXTURE_TEST(ear_that_had_lost_the_device_before_knows_nothing),
             FIXTURE_TEST(ear_that_went_after_the_device_fell_silent_is_no_excuse),
             FIXTURE_TEST(packet_after_an_excuse_brings_the_usual_deadline_back),
             FIXTURE_TEST(source_that_goes_and_comes_excuses_no_longer_than_once),

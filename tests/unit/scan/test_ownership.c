@@ -282,6 +282,7 @@ static void packets_of_one_moment_are_no_time(void **state)
     (void) state;
     for (int i = 0; i < 1000; i++)
         ownership_hear(&crowd, -55, -55, 0, rule.alpha);
+    assert_true(crowd.slow == -70);
     assert_string_equal(ask(&claim, &crowd, 0), "keep");
 }
 
