@@ -341,12 +341,10 @@ static void count_owner_change(struct device_table *t, uint16_t from, uint16_t t
         t->sources[from].counted.devices_lost++;
 }
 
-/* Somebody has to open a window of active scanning, if the rule found so. */
+/* Somebody has to open a window of active scanning. */
 static void ask_for_rescue(const struct device_table *t, const struct device *d, struct need *need,
                            uint16_t challenger)
 {
-    if (!rescue_take_question(&need->rescue))
-        return;
     need->owner = sightings_source(&d->sightings, d->owner);
     need->challenger = challenger;
     if (t->on_rescue)
@@ -408,12 +406,15 @@ static void challenge_owner(struct device_table *t, struct device *d, uint16_t i
             .now = t->now,
     };
     struct ownership_claim owner;
+    bool moves, asks;
 
     if (has_owner)
         owner = claim_of(t, d, d->owner);
-    if (ownership_moves(&t->rule, has_owner ? &owner : NULL, &challenge, &change->why))
+    moves = ownership_moves(&t->rule, has_owner ? &owner : NULL, &challenge, &change->why);
+    asks = need && rescue_take_question(&need->rescue);
+    if (moves)
         move_to(t, d, index, change);
-    else if (need)
+    else if (asks)
         ask_for_rescue(t, d, need, change->source);
 }
 
@@ -695,13 +696,19 @@ static void restore_view(struct device_table *t, struct device *d, const struct 
 
 /* ---- time that has come ---- */
 
-/* Since when the source does not listen: it is offline, connecting or quiet, or was lately. 0: it
- * always did. */
-static usec_t deaf_since(const struct device_table *t, const struct source *s)
+static bool is_listening(const struct source *s)
+{
+    return s->is_online && !s->is_connecting;
+}
+
+/* When the source, which heard a device last at that time, went deaf: offline, connecting or quiet,
+ * the last time that it did. What it heard in between was on its way already. 0: never. */
+static usec_t deaf_since(const struct device_table *t, const struct source *s, usec_t heard)
 {
     bool is_quiet = since(s->last_heard, t->now) > t->settings.quiet_after;
+    usec_t went = is_quiet ? latest_of(s->last_heard, s->went_deaf) : s->went_deaf;
 
-    return is_quiet ? latest_of(s->last_heard, s->went_deaf) : s->went_deaf;
+    return is_listening(s) ? went : latest_of(went, heard);
 }
 
 /* Until when a silent device is excused: each source that should have heard it went deaf before it
@@ -712,7 +719,7 @@ static usec_t excused_until(const struct device_table *t, const struct device *d
 
     for (uint16_t i = 0; i < d->sightings.count; i++) {
         const struct sighting *s = &d->sightings.items[i];
-        usec_t deaf = deaf_since(t, &t->sources[sightings_source(&d->sightings, i)]);
+        usec_t deaf = deaf_since(t, &t->sources[sightings_source(&d->sightings, i)], s->last_seen);
 
         if (later(s->last_seen, patience) < d->last_seen)
             continue; /* it had lost the device before the others did */
@@ -798,11 +805,6 @@ void device_table_configure(struct device_table *t, const struct device_table_se
         d->view.expiry = 0; /* to be found anew */
         schedule(t, d);
     }
-}
-
-static bool is_listening(const struct source *s)
-{
-    return s->is_online && !s->is_connecting;
 }
 
 /* After a change: it may have gone deaf with it, or have begun to listen. */

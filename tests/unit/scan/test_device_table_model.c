@@ -295,6 +295,8 @@ static usec_t model_excuse(const struct model *m, const struct model_device *d)
             continue;
         if (m->now - m->sources[i].last_heard > SECONDS(90) && deaf < m->sources[i].last_heard)
             deaf = m->sources[i].last_heard;
+        if (!m->sources[i].is_online || m->sources[i].is_connecting)
+            deaf = deaf > heard ? deaf : heard;
         if (deaf < heard || deaf > heard + patience_of(d))
             return 0;
         if (deaf + SECONDS(60) > until)

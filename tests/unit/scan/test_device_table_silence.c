@@ -250,6 +250,20 @@ static void O09_windows_are_asked_for_once_in_30_seconds(void **state)
     assert_in_range(f->asked.count, 3, 4);
 }
 
+static void O09_challenger_that_is_better_needs_no_window(void **state)
+{
+    struct fixture *f = *state;
+
+    begin_rescue(f, 0);
+    fixture_hear_well(f, ME, -66, FLAGS);
+    f->now += SECONDS(23); /* stale now */
+    challenge(f, -20, "stronger");
+    assert_int_equal(f->asked.count, 0);
+    f->now += SECONDS(1);
+    fixture_hear(f, 2, -90, FLAGS); /* nor does anybody ask later, of another pair */
+    assert_int_equal(f->asked.count, 0);
+}
+
 static void O09_device_without_a_need_any_more_roams(void **state)
 {
     struct fixture *f = *state;
@@ -492,6 +506,20 @@ static void paused_source_is_a_deaf_ear(void **state)
     assert_int_equal(advance_to(f, gone + MINUTE), DEVICE_AVAILABILITY);
 }
 
+static void packet_that_was_on_its_way_does_not_make_ears_of_a_paused_source(void **state)
+{
+    struct fixture *f = *state;
+    usec_t last;
+
+    fall_silent(f, -60, 2, 1);
+    device_table_source_connecting(f->table, 0, true, f->now);
+    f->now += 100 * USEC_PER_MSEC;
+    fixture_hear(f, 0, -60, FLAGS);
+    last = f->now;
+    assert_int_equal(advance_to(f, last + MINUTE - 1), 0);
+    assert_int_equal(advance_to(f, last + MINUTE), DEVICE_AVAILABILITY);
+}
+
 static void quiet_source_is_a_deaf_ear(void **state)
 {
     struct fixture *f = *state;
@@ -615,6 +643,7 @@ int main(void)
             FIXTURE_TEST(O09_no_window_no_hand_over_but_gone_wins),
             FIXTURE_TEST(O09_owner_that_speaks_up_ends_the_episode),
             FIXTURE_TEST(O09_windows_are_asked_for_once_in_30_seconds),
+            FIXTURE_TEST(O09_challenger_that_is_better_needs_no_window),
             FIXTURE_TEST(O09_device_without_a_need_any_more_roams),
             FIXTURE_TEST(O09_need_outlives_the_device_and_its_episode_does_not),
             FIXTURE_TEST(O12_paths_are_all_that_could_connect_and_the_best_comes_first),
@@ -629,6 +658,7 @@ int main(void)
             FIXTURE_TEST(devices_of_a_proxy_that_restarts_stay_available),
             FIXTURE_TEST(deaf_ears_are_an_excuse_for_60_seconds),
             FIXTURE_TEST(paused_source_is_a_deaf_ear),
+            FIXTURE_TEST(packet_that_was_on_its_way_does_not_make_ears_of_a_paused_source),
             FIXTURE_TEST(quiet_source_is_a_deaf_ear),
             FIXTURE_TEST(one_ear_that_listens_is_enough_to_know),
             FIXTURE_TEST(ear_that_had_lost_the_device_before_knows_nothing),
