@@ -29,6 +29,7 @@ def pair(session_pairs):
     pair = session_pairs("api", house(PROXIES), config_change=configure)
     pair.gateway.wait_online(4)
     pair.wait_device(THERMOMETER["address"], lambda device: len(device["sources"]) == 4)
+    pair.wait_device(THERMOMETER["address"], lambda device: device["proxy"] == "kitchen")  # after a few packets
     pair.wait_device(NAMED["address"], lambda device: device["name"])
     return pair
 
