@@ -24,23 +24,15 @@
 #include "esphome/client_session.h"
 #include "proxy/connection.h"
 #include "proxy/failures.h"
+#include "proxy/node.h"
 #include "proxy/reconnect.h"
 #include "proxy/resolver.h"
+#include "proxy/slots.h"
 #include "proxy/subscription.h"
-
-#define TEXT_MAX 64 /* of what a device says of itself */
 
 /* Lines that one proxy may cause: one that comes and goes all day must not fill the log. */
 #define LOG_BURST  10
 #define LOG_WINDOW (600 * USEC_PER_SEC)
-
-struct slot_table {
-    bool is_known;
-    uint32_t limit, free;
-    size_t count;
-    uint64_t addresses[PROXY_SLOTS_MAX];
-    usec_t since[PROXY_SLOTS_MAX];
-};
 
 struct proxy {
     uv_loop_t *loop;
@@ -72,15 +64,11 @@ struct proxy {
     void (*on_closed)(void *user);
     void *closed_user;
 
-    /* what the device said; kept while it is away */
-    bool has_mac, has_bluetooth_mac, has_deep_sleep;
-    uint64_t mac, bluetooth_mac;
-    char model[TEXT_MAX], version[TEXT_MAX];
-    uint32_t api_major, api_minor, features;
+    struct node node; /* kept while it is away */
     /* of this session */
     bool has_scanner;
     struct message_scanner_state scanner;
-    struct slot_table slots;
+    struct slots slots;
     /* since the start */
     uint64_t advertisements, skipped; /* skipped: by former sessions */
     usec_t last_advertisement;
@@ -105,20 +93,6 @@ const char *proxy_state_name(enum proxy_state state)
                                         "failed"};
 
     return names[state];
-}
-
-uint32_t proxy_features(uint32_t api_major, uint32_t api_minor, uint32_t flags, uint32_t legacy)
-{
-    static const uint32_t steps[] = {PROXY_FEATURE_PASSIVE_SCAN, PROXY_FEATURE_ACTIVE_CONNECTIONS,
-                                     PROXY_FEATURE_REMOTE_CACHING, PROXY_FEATURE_PAIRING,
-                                     PROXY_FEATURE_CACHE_CLEARING};
-    uint32_t features = 0;
-
-    if (api_major > 1 || api_minor >= 9)
-        return flags;
-    for (size_t i = 0; i < ARRAY_SIZE(steps) && i < legacy; i++)
-        features |= steps[i];
-    return features;
 }
 
 static void set_state(struct proxy *p, enum proxy_state state, usec_t now)
@@ -202,7 +176,7 @@ static void release(struct proxy *p)
     p->ready_since = 0;
     p->goodbye_deadline = 0;
     p->has_scanner = false;
-    p->slots = (struct slot_table){0};
+    p->slots = (struct slots){0};
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -240,7 +214,8 @@ static void finish(struct proxy *p, int cause, const char *detail)
         return;
     }
     keep_error(p, cause, detail, now);
-    delay = reconnect_delay(&p->reconnect, cause, ready_for, p->has_deep_sleep, random_share());
+    delay = reconnect_delay(&p->reconnect, cause, ready_for, p->node.has_deep_sleep,
+                            random_share());
     log_failure(p, delay, now);
     p->retry_at = now + delay;
     set_state(p, reconnect_is_hopeless(cause) ? PROXY_FAILED : PROXY_WAITING_RETRY, now);
@@ -291,23 +266,6 @@ static void after_session(struct proxy *p)
     arm_timer(p);
 }
 
-static void copy_text(char ret_copy[TEXT_MAX], struct text text)
-{
-    size_t size = text.size < TEXT_MAX - 1 ? text.size : TEXT_MAX - 1;
-
-    for (size_t i = 0; i < size; i++)
-        ret_copy[i] = text.data[i] >= 0x20 && text.data[i] < 0x7f ? text.data[i] : '?';
-    ret_copy[size] = '\0';
-}
-
-static bool parse_mac(struct text text, uint64_t *ret_mac)
-{
-    char copy[TEXT_MAX];
-
-    copy_text(copy, text);
-    return ble_address_parse(copy, ret_mac);
-}
-
 static void send_message(struct proxy *p, const struct message *message)
 {
     int rc = client_session_send(p->session, message);
@@ -319,7 +277,7 @@ static void send_message(struct proxy *p, const struct message *message)
 
 static void ask_for_advertisements(struct proxy *p)
 {
-    bool is_raw = p->features & PROXY_FEATURE_RAW_ADVERTISEMENTS;
+    bool is_raw = p->node.features & PROXY_FEATURE_RAW_ADVERTISEMENTS;
 
     send_message(p, &(struct message){.type = MESSAGE_SUBSCRIBE_ADVERTISEMENTS_REQUEST,
                                       .subscription_flags = is_raw ? 1 : 0});
@@ -327,9 +285,9 @@ static void ask_for_advertisements(struct proxy *p)
 
 static void subscribe(struct proxy *p, usec_t now)
 {
-    if (p->features & PROXY_FEATURE_ACTIVE_CONNECTIONS)
+    if (p->node.features & PROXY_FEATURE_ACTIVE_CONNECTIONS)
         send_message(p, &(struct message){.type = MESSAGE_SUBSCRIBE_CONNECTIONS_FREE_REQUEST});
-    subscription_start(&p->subscription, p->features & PROXY_FEATURE_STATE_AND_MODE, now);
+    subscription_start(&p->subscription, p->node.features & PROXY_FEATURE_STATE_AND_MODE, now);
     ask_for_advertisements(p);
 }
 
@@ -337,46 +295,27 @@ static void go_online(struct proxy *p, usec_t now)
 {
     char mac[BLE_ADDRESS_TEXT_SIZE] = "-";
 
-    if (p->has_mac)
-        ble_address_format(mac, p->mac);
+    if (p->node.has_mac)
+        ble_address_format(mac, p->node.mac);
     if (may_log(p, now))
         log_info("proxy.online", "name=%s mac=%s esphome=%s api=%u.%u features=0x%02x encrypted=%d",
-                 p->settings.name, mac, p->version, p->api_major, p->api_minor, p->features,
-                 p->settings.is_encrypted);
+                 p->settings.name, mac, p->node.version, p->node.api_major, p->node.api_minor,
+                 p->node.features, p->settings.is_encrypted);
     p->logged_error = 0;
     p->error_code = 0;
     set_state(p, PROXY_ONLINE, now);
 }
 
-static void learn(struct proxy *p, const struct message_device_info *info)
-{
-    const struct session_peer *peer = client_session_peer(p->session);
-
-    p->has_mac = parse_mac(info->mac_address, &p->mac);
-    p->has_bluetooth_mac = parse_mac(info->bluetooth_mac_address, &p->bluetooth_mac);
-    if (!p->has_bluetooth_mac && p->has_mac) { /* older firmware: the Wi-Fi address names it */
-        p->has_bluetooth_mac = true;
-        p->bluetooth_mac = p->mac;
-    }
-    p->has_deep_sleep = info->has_deep_sleep;
-    p->api_major = peer->api_major;
-    p->api_minor = peer->api_minor;
-    p->features =
-            proxy_features(peer->api_major, peer->api_minor, info->bluetooth_proxy_feature_flags,
-                           info->legacy_bluetooth_proxy_version);
-    copy_text(p->model, info->model);
-    copy_text(p->version, info->esphome_version);
-}
-
 static void on_ready(void *user, const struct message_device_info *info, usec_t now)
 {
     struct proxy *p = user;
+    const struct session_peer *peer = client_session_peer(p->session);
 
-    learn(p, info);
+    node_learn(&p->node, info, peer->api_major, peer->api_minor);
     p->ready_since = now;
     p->greetings++;
     reconnect_succeeded(&p->reconnect);
-    if (p->features == 0) {
+    if (p->node.features == 0) {
         keep_error(p, E_NOT_A_PROXY, "an ESPHome device without the bluetooth_proxy component",
                    now);
         if (may_log(p, now))
@@ -406,28 +345,6 @@ static void on_reports(void *user, const struct ble_report *reports, size_t coun
     p->callbacks.on_reports(p->callbacks.user, p->settings.source, reports, count, now);
 }
 
-static usec_t allocated_since(const struct slot_table *slots, uint64_t address, usec_t now)
-{
-    for (size_t i = 0; i < slots->count; i++) {
-        if (slots->addresses[i] == address)
-            return slots->since[i];
-    }
-    return now;
-}
-
-static void on_connections_free(struct proxy *p, const struct message_connections_free *m,
-                                usec_t now)
-{
-    struct slot_table next = {.is_known = m->limit > 0, .limit = m->limit, .free = m->free};
-
-    for (size_t i = 0; i < m->allocated_count && next.count < PROXY_SLOTS_MAX; i++) {
-        next.addresses[next.count] = m->allocated[i];
-        next.since[next.count++] = allocated_since(&p->slots, m->allocated[i], now);
-    }
-    p->slots = next;
-    p->callbacks.on_change(p->callbacks.user, p, PROXY_CHANGE_SLOTS, now);
-}
-
 static void on_message(void *user, const struct message *message, usec_t now)
 {
     struct proxy *p = user;
@@ -440,7 +357,8 @@ static void on_message(void *user, const struct message *message, usec_t now)
         p->callbacks.on_change(p->callbacks.user, p, PROXY_CHANGE_SCANNER, now);
         break;
     case MESSAGE_CONNECTIONS_FREE_RESPONSE:
-        on_connections_free(p, &message->connections_free, now);
+        slots_take(&p->slots, &message->connections_free, now);
+        p->callbacks.on_change(p->callbacks.user, p, PROXY_CHANGE_SLOTS, now);
         break;
     default:
         break;
@@ -449,11 +367,12 @@ static void on_message(void *user, const struct message *message, usec_t now)
 
 /* A host in .local is the name of the node itself, and a node of another name there is another
  * node. Any other host is just a place. */
-static const char *expected_name(const struct proxy *p, char ret_name[TEXT_MAX])
+static const char *expected_name(const struct proxy *p, char ret_name[NODE_TEXT_SIZE])
 {
     size_t label = strcspn(p->settings.host, "."), size = strlen(p->settings.host);
 
-    if (label >= TEXT_MAX || size < 6 || strcasecmp(p->settings.host + size - 6, ".local") != 0)
+    if (label >= NODE_TEXT_SIZE || size < 6 ||
+        strcasecmp(p->settings.host + size - 6, ".local") != 0)
         return NULL;
     memcpy(ret_name, p->settings.host, label);
     ret_name[label] = '\0';
@@ -464,13 +383,13 @@ static struct client_session *make_session(struct proxy *p, usec_t now)
 {
     static const struct client_session_callbacks callbacks = {
             .on_ready = on_ready, .on_reports = on_reports, .on_message = on_message};
-    char name[TEXT_MAX];
+    char name[NODE_TEXT_SIZE];
     struct client_session_options options = {
             .client_info = "blefleet " BLEFLEET_VERSION,
             .expected_name = expected_name(p, name),
             .password = p->settings.password,
-            .has_expected_mac = p->settings.has_mac || p->has_mac,
-            .expected_mac = p->settings.has_mac ? p->settings.mac : p->mac,
+            .has_expected_mac = p->settings.has_mac || p->node.has_mac,
+            .expected_mac = p->settings.has_mac ? p->settings.mac : p->node.mac,
             .is_encrypted = p->settings.is_encrypted,
             .wall_clock = wall_seconds,
     };
@@ -736,15 +655,15 @@ void proxy_get_status(const struct proxy *p, struct proxy_status *ret_status)
             .error_detail = p->error_detail,
             .error_time = p->error_time,
             .retry_at = p->retry_at,
-            .has_mac = p->has_mac || p->settings.has_mac,
-            .mac = p->has_mac ? p->mac : p->settings.mac,
-            .has_bluetooth_mac = p->has_bluetooth_mac,
-            .bluetooth_mac = p->bluetooth_mac,
-            .model = p->model,
-            .esphome_version = p->version,
-            .api_major = p->api_major,
-            .api_minor = p->api_minor,
-            .features = p->features,
+            .has_mac = p->node.has_mac || p->settings.has_mac,
+            .mac = p->node.has_mac ? p->node.mac : p->settings.mac,
+            .has_bluetooth_mac = p->node.has_bluetooth_mac,
+            .bluetooth_mac = p->node.bluetooth_mac,
+            .model = p->node.model,
+            .esphome_version = p->node.version,
+            .api_major = p->node.api_major,
+            .api_minor = p->node.api_minor,
+            .features = p->node.features,
             .has_scanner = p->has_scanner,
             .scanner = p->scanner,
             .has_slots = p->slots.is_known,

@@ -21,7 +21,6 @@ struct proxy;
 
 #define PROXY_RESOLVE_TIMEOUT (30 * USEC_PER_SEC)
 #define PROXY_GOODBYE_TIMEOUT (2 * USEC_PER_SEC) /* at our own end nobody is waited for longer */
-#define PROXY_SLOTS_MAX       16                 /* entries of message 81 that are kept */
 
 enum proxy_state {
     PROXY_DISABLED,
@@ -109,7 +108,3 @@ void proxy_reconnect(struct proxy *p);
 
 const struct proxy_settings *proxy_get_settings(const struct proxy *p);
 void proxy_get_status(const struct proxy *p, struct proxy_status *ret_status);
-
-/* The features that DeviceInfo stands for: the flags, or what API versions before 1.9 said with a
- * single number (1 passive, 2 connections, 3 remote caching, 4 pairing, 5 cache clearing). */
-uint32_t proxy_features(uint32_t api_major, uint32_t api_minor, uint32_t flags, uint32_t legacy);

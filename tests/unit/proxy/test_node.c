@@ -5,15 +5,16 @@
 
 #include <cmocka.h>
 
+#include "proxy/node.h"
 #include "proxy/proxy.h"
 
 static void X01_from_api_1_9_on_the_flags_decide(void **state)
 {
     (void) state;
-    assert_int_equal(proxy_features(1, 9, 0x7f, 0), 0x7f);
-    assert_int_equal(proxy_features(1, 9, 0x21, 5), 0x21);
-    assert_int_equal(proxy_features(1, 14, 0, 5), 0);
-    assert_int_equal(proxy_features(2, 0, 0xff, 0), 0xff);
+    assert_int_equal(node_features(1, 9, 0x7f, 0), 0x7f);
+    assert_int_equal(node_features(1, 9, 0x21, 5), 0x21);
+    assert_int_equal(node_features(1, 14, 0, 5), 0);
+    assert_int_equal(node_features(2, 0, 0xff, 0), 0xff);
 }
 
 static void X01_before_api_1_9_the_legacy_number_decides(void **state)
@@ -22,7 +23,7 @@ static void X01_before_api_1_9_the_legacy_number_decides(void **state)
 
     (void) state;
     for (uint32_t legacy = 0; legacy < 7; legacy++)
-        assert_int_equal(proxy_features(1, 8, 0xff, legacy), expected[legacy]);
+        assert_int_equal(node_features(1, 8, 0xff, legacy), expected[legacy]);
 }
 
 static void every_state_has_the_token_of_the_contract(void **state)
@@ -43,5 +44,5 @@ int main(void)
             cmocka_unit_test(every_state_has_the_token_of_the_contract),
     };
 
-    return cmocka_run_group_tests_name("proxy.features", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("proxy.node", tests, NULL, NULL);
 }
