@@ -40,7 +40,9 @@
     XX(SHUTTING_DOWN, "shutting_down", "the gateway stops")                                        \
     XX(CANCELLED, "cancelled", "given up by the one who asked")                                    \
     XX(QUEUE_FULL, "queue_full", "the queue is full")                                              \
-    XX(SCAN_REFUSED, "scan_refused", "no proxy could open a window")
+    XX(SCAN_REFUSED, "scan_refused", "no proxy could open a window")                               \
+    XX(NOT_SUPPORTED, "not_supported", "the proxy cannot do that")                                 \
+    XX(PROXY_OFFLINE, "proxy_offline", "the proxy is not online")
 
 /* E_RESOLVE_FAILED is -10000, and so on downwards. */
 enum {

@@ -641,6 +641,23 @@ void proxy_reconnect(struct proxy *p)
     finish(p, E_CANCELLED, "asked to reconnect");
 }
 
+int proxy_set_scan_mode(struct proxy *p, bool is_active)
+{
+    const struct message message = {.type = MESSAGE_SCANNER_SET_MODE_REQUEST,
+                                    .scanner_mode = is_active ? SCANNER_ACTIVE : SCANNER_PASSIVE};
+    int rc;
+
+    if (p->state != PROXY_ONLINE || client_session_state(p->session) != CLIENT_SESSION_READY)
+        return E_PROXY_OFFLINE;
+    if (!(p->node.features & PROXY_FEATURE_STATE_AND_MODE))
+        return E_NOT_SUPPORTED;
+    rc = client_session_send(p->session, &message);
+    if (rc < 0)
+        return rc;
+    pump(p); /* and no more: this may be called from inside on_change */
+    return 0;
+}
+
 const struct proxy_settings *proxy_get_settings(const struct proxy *p)
 {
     return &p->settings;

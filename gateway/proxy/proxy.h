@@ -61,7 +61,8 @@ struct proxy_callbacks {
     /* The hot path: as in client_session.h. */
     void (*on_reports)(void *user, uint16_t source, const struct ble_report *reports, size_t count,
                        usec_t now);
-    /* Something that proxy_get_status() shows has changed. */
+    /* Something that proxy_get_status() shows has changed. Each scanner state of the device is told
+     * by itself and in order, with PROXY_CHANGE_SCANNER, while the status shows it. */
     void (*on_change)(void *user, struct proxy *proxy, unsigned changes, usec_t now);
     void *user;
 };
@@ -105,6 +106,12 @@ void proxy_close(struct proxy *p, void (*on_closed)(void *user), void *user);
 
 /* Drops what is under way and begins anew at once. Not for a disabled one. */
 void proxy_reconnect(struct proxy *p);
+
+/* Asks it to scan actively (it asks devices for scan responses) or passively, until it restarts.
+ * What it really does is told by the scanner states that follow; none follows when it scans so
+ * already. E_PROXY_OFFLINE without a conversation in which it can be told, E_NOT_SUPPORTED when its
+ * firmware cannot be told at all. */
+int proxy_set_scan_mode(struct proxy *p, bool is_active);
 
 const struct proxy_settings *proxy_get_settings(const struct proxy *p);
 void proxy_get_status(const struct proxy *p, struct proxy_status *ret_status);

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "esphome/server_session.h"
 #include "proxy/failures.h"
 #include "proxy/intake.h"
@@ -38,10 +39,14 @@ struct fixture {
     struct server_session_options options;
     struct server_session *session;
     uint32_t slots_limit;
+    int subscriptions;      /* requests for advertisements */
+    uint32_t scanner_modes; /* bits of the modes that were asked for */
     /* what the proxy told */
     unsigned changes;
     size_t reports;
     uint16_t report_source;
+    struct message_scanner_state scanners[8]; /* as they were told */
+    size_t scanners_count;
     int closed;
 };
 
@@ -76,6 +81,9 @@ static void device_on_message(void *user, const struct message *m, usec_t now)
     static const uint64_t allocated[] = {DEVICE};
 
     (void) now;
+    f->subscriptions += m->type == MESSAGE_SUBSCRIBE_ADVERTISEMENTS_REQUEST;
+    if (m->type == MESSAGE_SCANNER_SET_MODE_REQUEST)
+        f->scanner_modes |= 1u << m->scanner_mode;
     if (m->type == MESSAGE_SUBSCRIBE_ADVERTISEMENTS_REQUEST && f->answers_subscription)
         (void) server_session_send(
                 f->session, &(struct message){.type = MESSAGE_SCANNER_STATE_RESPONSE,
@@ -166,10 +174,13 @@ static void on_reports(void *user, uint16_t source, const struct ble_report *rep
 static void on_change(void *user, struct proxy *proxy, unsigned changes, usec_t now)
 {
     struct fixture *f = user;
+    struct proxy_status status;
 
-    (void) proxy;
     (void) now;
     f->changes |= changes;
+    proxy_get_status(proxy, &status);
+    if (changes & PROXY_CHANGE_SCANNER && f->scanners_count < ARRAY_SIZE(f->scanners))
+        f->scanners[f->scanners_count++] = status.scanner;
 }
 
 static void on_closed(void *user)
@@ -543,6 +554,58 @@ static void a_device_that_hangs_up_at_once_is_waited_for(void **state)
     assert_int_equal(status_of(f).mac, WIFI_MAC); /* what it is, it stays */
 }
 
+static void S01_it_is_told_to_scan_actively_and_passively(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, (struct proxy_settings){0});
+    run_until(f, PROXY_ONLINE);
+    assert_int_equal(proxy_set_scan_mode(f->proxy, true), 0);
+    while (f->scanner_modes != 1u << SCANNER_ACTIVE)
+        (void) uv_run(&f->loop, UV_RUN_ONCE);
+    assert_int_equal(proxy_set_scan_mode(f->proxy, false), 0);
+    while (f->scanner_modes != (1u << SCANNER_ACTIVE | 1u << SCANNER_PASSIVE))
+        (void) uv_run(&f->loop, UV_RUN_ONCE);
+}
+
+static void S10_each_scanner_state_is_told_and_in_order(void **state)
+{
+    static const struct message_scanner_state states[] = {
+            {SCANNER_STOPPING, SCANNER_ACTIVE, SCANNER_PASSIVE},
+            {SCANNER_IDLE, SCANNER_ACTIVE, SCANNER_PASSIVE},
+            {SCANNER_STARTING, SCANNER_ACTIVE, SCANNER_PASSIVE},
+            {SCANNER_RUNNING, SCANNER_ACTIVE, SCANNER_PASSIVE}};
+    struct fixture *f = *state;
+
+    start(f, (struct proxy_settings){0});
+    run_until(f, PROXY_ONLINE);
+    while (f->scanners_count == 0) /* that of the subscription */
+        (void) uv_run(&f->loop, UV_RUN_ONCE);
+    for (size_t i = 0; i < ARRAY_SIZE(states); i++)
+        (void) server_session_send(f->session,
+                                   &(struct message){.type = MESSAGE_SCANNER_STATE_RESPONSE,
+                                                     .scanner_state = states[i]});
+    device_pump(f); /* all in one piece */
+    while (f->scanners_count < 1 + ARRAY_SIZE(states))
+        (void) uv_run(&f->loop, UV_RUN_ONCE);
+    assert_memory_equal(f->scanners + 1, states, sizeof states);
+}
+
+static void S14_a_proxy_that_cannot_be_told_to_scan_says_so(void **state)
+{
+    struct fixture *f = *state;
+
+    f->options.device_info.bluetooth_proxy_feature_flags = 0x3f;
+    start(f, (struct proxy_settings){0});
+    assert_int_equal(proxy_set_scan_mode(f->proxy, true), E_PROXY_OFFLINE);
+    run_until(f, PROXY_ONLINE);
+    assert_int_equal(proxy_set_scan_mode(f->proxy, true), E_NOT_SUPPORTED);
+    device_hang_up(f);
+    run_until(f, PROXY_WAITING_RETRY);
+    assert_int_equal(proxy_set_scan_mode(f->proxy, true), E_PROXY_OFFLINE);
+    assert_int_equal(f->scanner_modes, 0);
+}
+
 static uint64_t failures_of(const struct fixture *f, int cause)
 {
     const struct failures *failures = status_of(f).failures;
@@ -643,6 +706,9 @@ int main(void)
             TEST(while_it_is_online_it_is_read_in_turns),
             TEST(a_node_without_bluetooth_stays_connected_and_says_so),
             TEST(old_firmware_that_pushes_no_scanner_state_is_believed),
+            TEST(S01_it_is_told_to_scan_actively_and_passively),
+            TEST(S10_each_scanner_state_is_told_and_in_order),
+            TEST(S14_a_proxy_that_cannot_be_told_to_scan_says_so),
             TEST(without_proof_of_the_subscription_it_is_not_online),
             TEST(a_wrong_key_fails_and_is_not_retried_soon),
             TEST(a_missing_key_is_told_apart_from_a_wrong_one),
