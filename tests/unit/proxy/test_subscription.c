@@ -10,7 +10,7 @@
 
 #define START (1000 * USEC_PER_SEC)
 
-static void it_is_asked_for_again_after_10_30_60_and_60_s(void **state)
+static void S15_it_is_asked_for_again_after_10_30_60_and_60_s(void **state)
 {
     static const unsigned waits[] = {10, 30, 60, 60, 60};
     struct subscription s = {0};
@@ -87,8 +87,8 @@ static void nothing_is_due_before_it_is_asked_for(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-            cmocka_unit_test(it_is_asked_for_again_after_10_30_60_and_60_s),
             cmocka_unit_test(after_an_hour_of_sleep_it_is_asked_for_once),
+            cmocka_unit_test(S15_it_is_asked_for_again_after_10_30_60_and_60_s),
             cmocka_unit_test(it_counts_as_refused_once_the_first_wait_went_by),
             cmocka_unit_test(a_proof_ends_the_asking_even_after_a_refusal),
             cmocka_unit_test(a_proxy_that_cannot_prove_it_is_believed),
