@@ -357,6 +357,7 @@ static struct proxy_settings proxy_settings_of(const struct gateway *g, size_t i
             .is_encrypted = c->is_encrypted,
             .password = c->password,
             .is_enabled = c->is_enabled,
+            .quiet_after = (usec_t) g->config->scan_quiet_s * USEC_PER_SEC,
     };
 
     if (!s.has_mac)

@@ -1,7 +1,7 @@
 /* The happy path: begin() looks the host up, on_resolved() connects, on_open() makes a session,
  * which calls on_ready() when the device has told who it is; subscribe() asks for slots and
  * advertisements; the first scanner state or advertisement proves that we have them, and the proxy
- * is online.
+ * is online. While it is, check_theft() and check_health() watch that something is heard.
  *
  * Whatever goes wrong ends in finish(): connection and session are let go of, the cause is kept,
  * reconnect.h says how long to wait, and the timer calls begin() again. Session callbacks never
@@ -24,11 +24,13 @@
 #include "esphome/client_session.h"
 #include "proxy/connection.h"
 #include "proxy/failures.h"
+#include "proxy/health.h"
 #include "proxy/node.h"
 #include "proxy/reconnect.h"
 #include "proxy/resolver.h"
 #include "proxy/slots.h"
 #include "proxy/subscription.h"
+#include "proxy/theft.h"
 
 /* Lines that one proxy may cause: one that comes and goes all day must not fill the log. */
 #define LOG_BURST  10
@@ -47,6 +49,8 @@ struct proxy {
     usec_t retry_at;    /* 0: not waiting */
     struct reconnect reconnect;
     struct subscription subscription;
+    struct health health;
+    struct theft theft;
     int error_code, logged_error;
     struct log_limit log_limit;
     char error_detail[200];
@@ -72,7 +76,7 @@ struct proxy {
     /* since the start */
     uint64_t advertisements, skipped; /* skipped: by former sessions */
     usec_t last_advertisement;
-    uint64_t dials, greetings;
+    uint64_t dials, greetings, retakes;
     struct failures failures;
 };
 
@@ -95,6 +99,11 @@ const char *proxy_state_name(enum proxy_state state)
     return names[state];
 }
 
+static void tell(struct proxy *p, unsigned changes, usec_t now)
+{
+    p->callbacks.on_change(p->callbacks.user, p, changes, now);
+}
+
 static void set_state(struct proxy *p, enum proxy_state state, usec_t now)
 {
     if (p->state == state)
@@ -103,7 +112,7 @@ static void set_state(struct proxy *p, enum proxy_state state, usec_t now)
               proxy_state_name(state));
     p->state = state;
     p->since = now;
-    p->callbacks.on_change(p->callbacks.user, p, PROXY_CHANGE_STATE, now);
+    tell(p, PROXY_CHANGE_STATE, now);
 }
 
 static double random_share(void)
@@ -173,6 +182,8 @@ static void release(struct proxy *p)
     p->skipped = skipped(p);
     client_session_free(TAKE(p->session));
     p->subscription = (struct subscription){0};
+    health_stop(&p->health);
+    theft_stop(&p->theft);
     p->ready_since = 0;
     p->goodbye_deadline = 0;
     p->has_scanner = false;
@@ -213,6 +224,8 @@ static void finish(struct proxy *p, int cause, const char *detail)
         begin(p);
         return;
     }
+    if (health_excuse(&p->health, now))
+        tell(p, PROXY_CHANGE_HEALTH, now);
     keep_error(p, cause, detail, now);
     delay = reconnect_delay(&p->reconnect, cause, ready_for, p->node.has_deep_sleep,
                             random_share());
@@ -303,7 +316,26 @@ static void go_online(struct proxy *p, usec_t now)
                  p->node.features, p->settings.is_encrypted);
     p->logged_error = 0;
     p->error_code = 0;
+    health_start(&p->health, now);
+    if (p->node.features & PROXY_FEATURE_STATE_AND_MODE) /* without it the first subscriber wins */
+        theft_start(&p->theft);
     set_state(p, PROXY_ONLINE, now);
+}
+
+/* Another client took the advertisements once too often: they are not asked for any more. */
+static void lose(struct proxy *p, usec_t now)
+{
+    keep_error(p, E_SUBSCRIPTION_LOST,
+               "another client takes its advertisements; they were taken back twice within an "
+               "hour; remove the proxy from that client (Home Assistant?), then reconnect it",
+               now);
+    if (may_log(p, now))
+        log_warning("proxy.subscription_lost", "name=%s detail=\"%s\", waiting for a reconnect",
+                    p->settings.name, p->error_detail);
+    health_stop(&p->health);
+    if (health_excuse(&p->health, now))
+        tell(p, PROXY_CHANGE_HEALTH, now);
+    set_state(p, PROXY_SUBSCRIPTION_LOST, now);
 }
 
 static void on_ready(void *user, const struct message_device_info *info, usec_t now)
@@ -324,6 +356,10 @@ static void on_ready(void *user, const struct message_device_info *info, usec_t 
         set_state(p, PROXY_ONLINE_NO_BLUETOOTH, now);
         return;
     }
+    if (p->theft.is_lost) {
+        lose(p, now);
+        return;
+    }
     subscribe(p, now);
     if (p->subscription.state == SUBSCRIPTION_HELD)
         go_online(p, now);
@@ -335,6 +371,35 @@ static void prove_subscription(struct proxy *p, usec_t now)
         go_online(p, now);
 }
 
+static void count_retake(struct proxy *p, usec_t now)
+{
+    p->retakes++;
+    if (may_log(p, now))
+        log_warning("proxy.retaken",
+                    "name=%s detail=\"another client had taken its advertisements\", taken back",
+                    p->settings.name);
+}
+
+/* Something was heard. */
+static void notice_hearing(struct proxy *p, usec_t now)
+{
+    switch (theft_heard(&p->theft, now)) {
+    case THEFT_RETAKEN:
+        count_retake(p, now);
+        break;
+    case THEFT_LULL:
+        go_online(p, now);
+        break;
+    case THEFT_NONE:
+        break;
+    }
+    if (!health_heard(&p->health, now))
+        return;
+    if (may_log(p, now))
+        log_info("proxy.heard_again", "name=%s", p->settings.name);
+    tell(p, PROXY_CHANGE_HEALTH, now);
+}
+
 static void on_reports(void *user, const struct ble_report *reports, size_t count, usec_t now)
 {
     struct proxy *p = user;
@@ -342,6 +407,7 @@ static void on_reports(void *user, const struct ble_report *reports, size_t coun
     p->advertisements += count;
     p->last_advertisement = now;
     prove_subscription(p, now);
+    notice_hearing(p, now);
     p->callbacks.on_reports(p->callbacks.user, p->settings.source, reports, count, now);
 }
 
@@ -354,11 +420,12 @@ static void on_message(void *user, const struct message *message, usec_t now)
         p->scanner = message->scanner_state;
         p->has_scanner = true;
         prove_subscription(p, now);
-        p->callbacks.on_change(p->callbacks.user, p, PROXY_CHANGE_SCANNER, now);
+        theft_owned(&p->theft, now);
+        tell(p, PROXY_CHANGE_SCANNER, now);
         break;
     case MESSAGE_CONNECTIONS_FREE_RESPONSE:
         slots_take(&p->slots, &message->connections_free, now);
-        p->callbacks.on_change(p->callbacks.user, p, PROXY_CHANGE_SLOTS, now);
+        tell(p, PROXY_CHANGE_SLOTS, now);
         break;
     default:
         break;
@@ -505,6 +572,8 @@ static usec_t next_deadline(const struct proxy *p)
 {
     usec_t deadline = subscription_deadline(&p->subscription);
 
+    deadline = earlier(deadline, health_deadline(&p->health));
+    deadline = earlier(deadline, theft_deadline(&p->theft));
     if (p->retry_at)
         deadline = earlier(deadline, p->retry_at);
     if (p->look_up)
@@ -534,6 +603,76 @@ static void check_subscription(struct proxy *p, usec_t now)
     set_state(p, PROXY_SUBSCRIPTION_REFUSED, now);
 }
 
+static void check_theft(struct proxy *p, usec_t now)
+{
+    switch (theft_tick(&p->theft, now)) {
+    case THEFT_SUBSCRIBE:
+        log_debug("proxy.silent", "name=%s asking again", p->settings.name);
+        ask_for_advertisements(p);
+        break;
+    case THEFT_GIVE_UP:
+        lose(p, now);
+        break;
+    case THEFT_NOTHING:
+        break;
+    }
+}
+
+static void tell_quiet(struct proxy *p, usec_t now)
+{
+    if (may_log(p, now))
+        log_warning("proxy.quiet",
+                    "name=%s detail=\"has heard nothing for %.0f s\", trying to wake it",
+                    p->settings.name, (double) (now - p->health.silent_since) / USEC_PER_SEC);
+    tell(p, PROXY_CHANGE_HEALTH, now);
+}
+
+/* True when a goodbye is under way; finish() follows. */
+static bool say_goodbye(struct proxy *p)
+{
+    usec_t now = clock_now();
+
+    if (!p->session || client_session_state(p->session) != CLIENT_SESSION_READY)
+        return false;
+    p->goodbye_deadline = now + PROXY_GOODBYE_TIMEOUT;
+    client_session_disconnect(p->session, now);
+    after_session(p);
+    return true;
+}
+
+/* Ends the conversation, or the attempt at one, and begins anew. */
+static void restart(struct proxy *p)
+{
+    p->reconnect = (struct reconnect){0};
+    p->wants_restart = true;
+    if (say_goodbye(p))
+        return;
+    if (p->goodbye_deadline)
+        return; /* one is under way already */
+    finish(p, E_CANCELLED, "asked to reconnect");
+}
+
+static void check_health(struct proxy *p, usec_t now)
+{
+    bool was_quiet = p->health.is_quiet;
+    enum health_action action = health_tick(&p->health, now);
+
+    if (p->health.is_quiet && !was_quiet)
+        tell_quiet(p, now);
+    switch (action) {
+    case HEALTH_SUBSCRIBE:
+        ask_for_advertisements(p);
+        break;
+    case HEALTH_RECONNECT:
+        if (may_log(p, now))
+            log_info("proxy.reconnecting", "name=%s cause=quiet", p->settings.name);
+        restart(p);
+        break;
+    case HEALTH_NOTHING:
+        break;
+    }
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct proxy *p = timer->data;
@@ -553,7 +692,10 @@ static void on_timer(uv_timer_t *timer)
     }
     if (p->session) {
         check_subscription(p, now);
-        client_session_tick(p->session, now);
+        check_theft(p, now);
+        check_health(p, now); /* may end the session */
+        if (p->session)
+            client_session_tick(p->session, now);
         after_session(p);
         return;
     }
@@ -596,24 +738,12 @@ struct proxy *proxy_new(struct uv_loop_s *loop, struct resolver *resolver, struc
     p->log_limit = (struct log_limit){.burst = LOG_BURST, .window = LOG_WINDOW};
     p->since = clock_now();
     p->state = PROXY_DISABLED;
+    p->health.quiet_after = settings->quiet_after;
     (void) uv_timer_init(loop, &p->timer); /* cannot fail */
     p->timer.data = p;
     if (settings->is_enabled)
         begin(p);
     return p;
-}
-
-/* True when a goodbye is under way; finish() follows. */
-static bool say_goodbye(struct proxy *p)
-{
-    usec_t now = clock_now();
-
-    if (!p->session || client_session_state(p->session) != CLIENT_SESSION_READY)
-        return false;
-    p->goodbye_deadline = now + PROXY_GOODBYE_TIMEOUT;
-    client_session_disconnect(p->session, now);
-    after_session(p);
-    return true;
 }
 
 void proxy_close(struct proxy *p, void (*on_closed)(void *user), void *user)
@@ -632,13 +762,9 @@ void proxy_close(struct proxy *p, void (*on_closed)(void *user), void *user)
 void proxy_reconnect(struct proxy *p)
 {
     assert(p->settings.is_enabled && !p->is_closing);
-    p->reconnect = (struct reconnect){0};
-    p->wants_restart = true;
-    if (say_goodbye(p))
-        return;
-    if (p->goodbye_deadline)
-        return; /* one is under way already */
-    finish(p, E_CANCELLED, "asked to reconnect");
+    p->health = (struct health){.quiet_after = p->settings.quiet_after};
+    p->theft = (struct theft){0};
+    restart(p);
 }
 
 int proxy_set_scan_mode(struct proxy *p, bool is_active)
@@ -692,6 +818,8 @@ void proxy_get_status(const struct proxy *p, struct proxy_status *ret_status)
             .advertisements = p->advertisements,
             .advertisements_skipped = skipped(p),
             .last_advertisement = p->last_advertisement,
+            .quiet_since = p->health.is_quiet ? p->health.silent_since : 0,
+            .retakes = p->retakes,
             .round_trip = p->connection ? connection_round_trip(p->connection) : 0,
             .dials = p->dials,
             .greetings = p->greetings,

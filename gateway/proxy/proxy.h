@@ -2,8 +2,9 @@
  * program runs, through reboots, wrong keys and silence.
  *
  * It owns at most one look-up, one connection and one session at a time, one timer, and the
- * policies reconnect.h and subscription.h. It stamps the source and the time on what it hears and
- * passes it on; it keeps nothing about devices. It logs its life. Thread: the loop's. */
+ * policies reconnect.h, subscription.h, health.h and theft.h. It stamps the source and the time on
+ * what it hears and passes it on; it keeps nothing about devices. It logs its life. Thread: the
+ * loop's. */
 #pragma once
 
 #include <stdbool.h>
@@ -30,7 +31,7 @@ enum proxy_state {
     PROXY_ONLINE,
     PROXY_ONLINE_NO_BLUETOOTH,  /* an ESPHome node without the Bluetooth proxy; kept connected */
     PROXY_SUBSCRIPTION_REFUSED, /* connected, another client has the advertisements */
-    PROXY_SUBSCRIPTION_LOST,
+    PROXY_SUBSCRIPTION_LOST,    /* connected; another client took them again and again */
     PROXY_WAITING_RETRY,
     PROXY_FAILED, /* needs somebody: wrong key, wrong device …; tried again slowly */
 };
@@ -49,12 +50,14 @@ struct proxy_settings { /* texts are borrowed and must outlive the proxy */
     uint8_t key[32];
     const char *password; /* NULL: none */
     bool is_enabled;
+    usec_t quiet_after; /* one that is online and hears nothing for longer is quiet */
 };
 
 enum proxy_change { /* bits */
                     PROXY_CHANGE_STATE = 1 << 0,
                     PROXY_CHANGE_SCANNER = 1 << 1,
                     PROXY_CHANGE_SLOTS = 1 << 2,
+                    PROXY_CHANGE_HEALTH = 1 << 3, /* it became quiet, or is not any more */
 };
 
 struct proxy_callbacks {
@@ -89,6 +92,8 @@ struct proxy_status { /* texts and arrays are borrowed until the next turn of th
     uint64_t advertisements;
     uint64_t advertisements_skipped; /* left out by its sessions: too long, or without an address */
     usec_t last_advertisement;
+    usec_t quiet_since; /* the last thing it heard; 0: it is not quiet */
+    uint64_t retakes;   /* advertisements taken back from another client */
     usec_t round_trip;  /* of TCP; 0: not connected */
     uint64_t dials;     /* attempts at a conversation */
     uint64_t greetings; /* conversations in which it said who it is */
@@ -104,7 +109,8 @@ struct proxy *proxy_new(struct uv_loop_s *loop, struct resolver *resolver, struc
 /* Says goodbye, closes, then on_closed; it is freed after that. At most PROXY_GOODBYE_TIMEOUT. */
 void proxy_close(struct proxy *p, void (*on_closed)(void *user), void *user);
 
-/* Drops what is under way and begins anew at once. Not for a disabled one. */
+/* Drops what is under way and begins anew at once, and forgets who took its advertisements. Not for
+ * a disabled one. */
 void proxy_reconnect(struct proxy *p);
 
 /* Asks it to scan actively (it asks devices for scan responses) or passively, until it restarts.

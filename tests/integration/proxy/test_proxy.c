@@ -213,6 +213,8 @@ static void start(struct fixture *f, struct proxy_settings settings)
     settings.host = "127.0.0.1";
     settings.port = (uint16_t) f->port;
     settings.is_enabled = true;
+    if (settings.quiet_after == 0)
+        settings.quiet_after = 90 * USEC_PER_SEC;
     f->proxy = proxy_new(&f->loop, f->resolver, f->intake, &settings, &callbacks);
 }
 
@@ -348,20 +350,26 @@ static void X07_no_slots_means_unknown_not_exhausted(void **state)
     assert_false(status_of(f).has_slots);
 }
 
-static void reports_carry_their_source_and_are_counted(void **state)
+static void send_report(struct fixture *f)
 {
     static const uint8_t data[] = {2, 1, 6};
     const struct ble_report report = {.address = DEVICE, .data = data, .size = 3, .rssi = -60};
-    struct fixture *f = *state;
 
-    start(f, (struct proxy_settings){0});
-    run_until(f, PROXY_ONLINE);
     assert_int_equal(
             server_session_send(f->session,
                                 &(struct message){.type = MESSAGE_RAW_ADVERTISEMENTS_RESPONSE,
                                                   .raw_advertisements = {&report, 1}}),
             0);
     device_pump(f);
+}
+
+static void reports_carry_their_source_and_are_counted(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, (struct proxy_settings){0});
+    run_until(f, PROXY_ONLINE);
+    send_report(f);
     while (f->reports == 0)
         (void) uv_run(&f->loop, UV_RUN_ONCE);
     assert_int_equal(f->report_source, 7);
@@ -606,6 +614,46 @@ static void S14_a_proxy_that_cannot_be_told_to_scan_says_so(void **state)
     assert_int_equal(f->scanner_modes, 0);
 }
 
+static void run_until_health_changes(struct fixture *f)
+{
+    f->changes = 0;
+    while (!(f->changes & PROXY_CHANGE_HEALTH))
+        (void) uv_run(&f->loop, UV_RUN_ONCE);
+}
+
+static void X08_X09_a_quiet_proxy_says_so_and_is_subscribed_to_again(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, (struct proxy_settings){.quiet_after = 100 * USEC_PER_MSEC});
+    run_until(f, PROXY_ONLINE);
+    send_report(f);
+    while (f->reports == 0)
+        (void) uv_run(&f->loop, UV_RUN_ONCE);
+    if (status_of(f).quiet_since == 0) /* not before: on a busy machine */
+        run_until_health_changes(f);
+    assert_int_equal(status_of(f).quiet_since, status_of(f).last_advertisement);
+    assert_int_equal(status_of(f).state, PROXY_ONLINE);
+    while (f->subscriptions < 2)
+        (void) uv_run(&f->loop, UV_RUN_ONCE);
+    send_report(f);
+    run_until_health_changes(f);
+    assert_int_equal(status_of(f).quiet_since, 0);
+}
+
+static void a_quiet_proxy_that_leaves_is_not_quiet_but_away(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, (struct proxy_settings){.quiet_after = 100 * USEC_PER_MSEC});
+    run_until_health_changes(f);
+    assert_true(status_of(f).quiet_since > 0);
+    device_hang_up(f);
+    run_until_health_changes(f);
+    assert_int_equal(status_of(f).quiet_since, 0);
+    assert_int_not_equal(status_of(f).state, PROXY_ONLINE);
+}
+
 static uint64_t failures_of(const struct fixture *f, int cause)
 {
     const struct failures *failures = status_of(f).failures;
@@ -709,6 +757,8 @@ int main(void)
             TEST(S01_it_is_told_to_scan_actively_and_passively),
             TEST(S10_each_scanner_state_is_told_and_in_order),
             TEST(S14_a_proxy_that_cannot_be_told_to_scan_says_so),
+            TEST(X08_X09_a_quiet_proxy_says_so_and_is_subscribed_to_again),
+            TEST(a_quiet_proxy_that_leaves_is_not_quiet_but_away),
             TEST(without_proof_of_the_subscription_it_is_not_online),
             TEST(a_wrong_key_fails_and_is_not_retried_soon),
             TEST(a_missing_key_is_told_apart_from_a_wrong_one),
