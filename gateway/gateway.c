@@ -342,6 +342,8 @@ static void on_proxy_change(void *user, struct proxy *proxy, unsigned changes, u
         tell_proxy(g, GATEWAY_PROXY_SCANNER, source);
     if (changes & PROXY_CHANGE_SLOTS)
         tell_proxy(g, GATEWAY_PROXY_SLOTS, source);
+    if (changes & PROXY_CHANGE_HEALTH)
+        tell_proxy(g, GATEWAY_PROXY_ADVISORY, source);
 }
 
 static struct proxy_settings proxy_settings_of(const struct gateway *g, size_t index)
@@ -678,6 +680,7 @@ void gateway_get_proxy(const struct gateway *g, size_t index, struct gateway_pro
             .advertisements_per_s = fleet_rate(g->fleet, index),
             .advertisements_total = s.advertisements,
             .last_advertisement = s.last_advertisement,
+            .quiet_since = s.quiet_since,
             .round_trip = s.round_trip,
     };
 }
@@ -699,6 +702,7 @@ void gateway_get_proxy_statistics(const struct gateway *g, size_t index,
             .devices_lost = source.devices_lost,
             .dials = s.dials,
             .reconnects = s.greetings > 0 ? s.greetings - 1 : 0,
+            .retakes = s.retakes,
     };
     memcpy(ret_statistics->devices_gained, source.devices_gained, sizeof source.devices_gained);
 }

@@ -128,6 +128,7 @@ struct gateway_proxy {
     double advertisements_per_s;
     uint64_t advertisements_total;
     usec_t last_advertisement; /* 0: none yet */
+    usec_t quiet_since;        /* online, and the last thing it heard; 0: it is not quiet */
     usec_t round_trip;         /* 0: not measured */
 };
 
@@ -142,6 +143,7 @@ struct gateway_proxy_statistics {
     uint64_t devices_lost;                             /* owner changes from it to another */
     uint64_t dials;                                    /* attempts at a conversation */
     uint64_t reconnects; /* conversations in which it said who it is, after the first */
+    uint64_t retakes;    /* advertisements taken back from another client of the proxy */
 };
 void gateway_get_proxy_statistics(const struct gateway *g, size_t index,
                                   struct gateway_proxy_statistics *ret_statistics);
@@ -272,6 +274,7 @@ enum gateway_proxy_reason {
     GATEWAY_PROXY_STATE,
     GATEWAY_PROXY_SCANNER,
     GATEWAY_PROXY_SLOTS,
+    GATEWAY_PROXY_ADVISORY, /* it became quiet, or is not any more */
 };
 
 /* Callbacks that are NULL are not called. What they get is valid for the call. A subscriber may end

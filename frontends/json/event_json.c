@@ -37,6 +37,8 @@ static const char *proxy_reason_token(enum gateway_proxy_reason reason)
         return "scanner";
     case GATEWAY_PROXY_SLOTS:
         return "slots";
+    case GATEWAY_PROXY_ADVISORY:
+        return "advisory";
     }
     return NULL;
 }

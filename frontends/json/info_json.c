@@ -50,19 +50,41 @@ static void write_mqtt_check(struct writer *w, const struct info_json_mqtt *mqtt
         write_check(w, "mqtt", "warn", mqtt->last_error ? mqtt->last_error : mqtt->state);
 }
 
-static void count_proxies(const struct gateway *g, size_t *ret_enabled, size_t *ret_online)
+struct proxy_counts {
+    size_t enabled, online, quiet; /* the latter two are of those enabled */
+};
+
+static struct proxy_counts count_proxies(const struct gateway *g)
 {
-    size_t enabled = 0, online = 0;
+    struct proxy_counts counts = {0};
 
     for (size_t i = 0; i < gateway_proxies_count(g); i++) {
         struct gateway_proxy proxy;
 
         gateway_get_proxy(g, i, &proxy);
-        enabled += proxy.config->is_enabled;
-        online += proxy.config->is_enabled && proxy.is_online;
+        counts.enabled += proxy.config->is_enabled;
+        counts.online += proxy.config->is_enabled && proxy.is_online;
+        counts.quiet += proxy.config->is_enabled && proxy.quiet_since > 0;
     }
-    *ret_enabled = enabled;
-    *ret_online = online;
+    return counts;
+}
+
+static bool are_well(const struct proxy_counts *counts)
+{
+    return counts->online == counts->enabled && counts->quiet == 0;
+}
+
+static void write_proxies_check(struct writer *w, const struct proxy_counts *counts)
+{
+    char online[64], quiet[32] = "";
+
+    if (counts->quiet > 0)
+        snprintf(quiet, sizeof quiet, ", %zu quiet", counts->quiet);
+    snprintf(online, sizeof online, "%zu of %zu online%s", counts->online, counts->enabled, quiet);
+    if (are_well(counts))
+        write_check(w, "proxies", "pass", NULL);
+    else
+        write_check(w, "proxies", "warn", online);
 }
 
 void info_json_write(struct writer *w, const char *key, const struct gateway *g,
@@ -106,23 +128,16 @@ bool info_json_write_readiness(struct writer *w, const char *key, const struct g
                                const struct info_json_mqtt *mqtt)
 {
     struct gateway_keeping keeping;
-    size_t enabled, online;
-    bool is_well;
-    char detail[64];
+    struct proxy_counts proxies = count_proxies(g);
+    bool is_well = are_well(&proxies) && (!mqtt || mqtt->is_connected);
 
     gateway_get_keeping(g, &keeping);
-    count_proxies(g, &enabled, &online);
-    snprintf(detail, sizeof detail, "%zu of %zu online", online, enabled);
-    is_well = online == enabled && (!mqtt || mqtt->is_connected);
     writer_begin_object(w, key);
     writer_text(w, "status", keeping.is_failing ? "fail" : is_well ? "pass" : "warn");
     writer_begin_object(w, "checks");
     write_store_check(w, &keeping);
     write_check(w, "http", "pass", NULL);
-    if (online == enabled)
-        write_check(w, "proxies", "pass", NULL);
-    else
-        write_check(w, "proxies", "warn", detail);
+    write_proxies_check(w, &proxies);
     if (mqtt)
         write_mqtt_check(w, mqtt);
     writer_end_object(w);

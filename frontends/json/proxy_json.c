@@ -1,6 +1,7 @@
 #include "proxy_json.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "json/advisories.h"
 
@@ -138,19 +139,37 @@ static void write_attempts(struct writer *w)
     writer_end_object(w);
 }
 
-static void write_advisories(struct writer *w, const struct gateway_proxy *proxy)
+static void write_advisory(struct writer *w, const struct advisory *advisory)
+{
+    writer_begin_object(w, NULL);
+    writer_text(w, "code", advisory->code);
+    writer_text(w, "text", advisory->text);
+    writer_text(w, "fixed_in", advisory->fixed_in);
+    writer_end_object(w);
+}
+
+static void write_quiet(struct writer *w, const struct gateway *g,
+                        const struct gateway_proxy *proxy)
+{
+    char text[64];
+
+    if (proxy->quiet_since == 0)
+        return;
+    snprintf(text, sizeof text, "Has heard nothing for %.0f s.",
+             (double) (gateway_now(g) - proxy->quiet_since) / USEC_PER_SEC);
+    write_advisory(w, &(struct advisory){.code = "quiet", .text = text});
+}
+
+static void write_advisories(struct writer *w, const struct gateway *g,
+                             const struct gateway_proxy *proxy)
 {
     const struct advisory *advisory;
     size_t position = 0;
 
     writer_begin_array(w, "advisories");
-    while ((advisory = advisories_next(proxy, &position))) {
-        writer_begin_object(w, NULL);
-        writer_text(w, "code", advisory->code);
-        writer_text(w, "text", advisory->text);
-        writer_text(w, "fixed_in", advisory->fixed_in);
-        writer_end_object(w);
-    }
+    write_quiet(w, g, proxy);
+    while ((advisory = advisories_next(proxy, &position)))
+        write_advisory(w, advisory);
     writer_end_array(w);
 }
 
@@ -194,6 +213,6 @@ void proxy_json_write(struct writer *w, const char *key, const struct gateway *g
         writer_null(w, "rtt_ms");
     else
         writer_number(w, "rtt_ms", (double) proxy->round_trip / 1000, 3);
-    write_advisories(w, proxy);
+    write_advisories(w, g, proxy);
     writer_end_object(w);
 }

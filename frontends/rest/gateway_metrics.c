@@ -11,6 +11,7 @@
 
 enum figure {
     UP,
+    QUIET,
     ADVERTISEMENTS,
     SKIPPED,
     REPORTS,
@@ -25,6 +26,7 @@ enum figure {
     LAST_ADVERTISEMENT,
     DIALS,
     RECONNECTS,
+    RETAKES,
     FIGURES,
 };
 
@@ -37,6 +39,8 @@ static const struct {
         [UP] = {"blefleet_proxy_up", "blefleet_proxies_up", METRIC_GAUGE,
                 "1 while advertisements of this proxy can arrive.",
                 "Proxies whose advertisements can arrive."},
+        [QUIET] = {"blefleet_proxy_quiet", NULL, METRIC_GAUGE,
+                   "1 while this proxy is online and hears nothing.", NULL},
         [ADVERTISEMENTS] = {"blefleet_proxy_advertisements_total", "blefleet_advertisements_total",
                             METRIC_COUNTER, "Advertisements that this proxy brought.",
                             "Advertisements that all proxies brought."},
@@ -73,6 +77,8 @@ static const struct {
         [RECONNECTS] = {"blefleet_proxy_reconnects_total", "blefleet_reconnects_total",
                         METRIC_COUNTER, "Conversations with this proxy after the first.",
                         "Conversations with proxies after their first."},
+        [RETAKES] = {"blefleet_proxy_retakes_total", NULL, METRIC_COUNTER,
+                     "Times that its advertisements were taken back from another client.", NULL},
 };
 
 struct row {
@@ -120,6 +126,7 @@ static void read_row(const struct gateway *g, size_t index, struct row *ret_row)
     ret_row->name = proxy.config->name;
     ret_row->state = proxy.state;
     figures[UP] = proxy.is_online;
+    figures[QUIET] = proxy.quiet_since > 0;
     figures[ADVERTISEMENTS] = (double) proxy.advertisements_total;
     figures[SKIPPED] = (double) s.advertisements_skipped;
     figures[REPORTS] = (double) s.reports;
@@ -133,6 +140,7 @@ static void read_row(const struct gateway *g, size_t index, struct row *ret_row)
             proxy.last_advertisement ? wall_seconds(g, proxy.last_advertisement) : (double) NAN;
     figures[DIALS] = (double) s.dials;
     figures[RECONNECTS] = (double) s.reconnects;
+    figures[RETAKES] = (double) s.retakes;
     memcpy(ret_row->gained, s.devices_gained, sizeof ret_row->gained);
 }
 

@@ -191,6 +191,36 @@ static void readiness_warns_of_enabled_proxies_that_are_away(void **state)
     json_decref(health);
 }
 
+static void X08_readiness_warns_of_a_quiet_proxy(void **state)
+{
+    struct fixture *f = *state;
+    struct writer w = {0};
+    json_t *health;
+
+    f->proxy->quiet_since = gateway_now(f->gateway) - 94 * USEC_PER_SEC;
+    info_json_write_readiness(&w, NULL, f->gateway, NULL);
+    health = parse(&w);
+    assert_string_equal(text(health, "status"), "warn");
+    assert_string_equal(
+            text(json_object_get(json_object_get(health, "checks"), "proxies"), "detail"),
+            "1 of 1 online, 1 quiet");
+    json_decref(health);
+}
+
+static void X08_a_quiet_proxy_is_advised_of_in_words(void **state)
+{
+    struct fixture *f = *state;
+    json_t *proxy, *advisory;
+
+    f->proxy->quiet_since = gateway_now(f->gateway) - 94 * USEC_PER_SEC;
+    proxy = written(f);
+    advisory = json_array_get(json_object_get(proxy, "advisories"), 0);
+    assert_string_equal(text(advisory, "code"), "quiet");
+    assert_string_equal(text(advisory, "text"), "Has heard nothing for 94 s.");
+    assert_true(json_is_null(json_object_get(advisory, "fixed_in")));
+    json_decref(proxy);
+}
+
 static void readiness_fails_while_the_store_cannot_be_written(void **state)
 {
     const struct gateway_keeping failing = {
@@ -221,6 +251,9 @@ int main(void)
                     last_error_has_a_code_of_the_contract_whatever_the_cause, setup, teardown),
             cmocka_unit_test_setup_teardown(advisory_names_firmware_that_frees_slots_too_early,
                                             setup, teardown),
+            cmocka_unit_test_setup_teardown(X08_readiness_warns_of_a_quiet_proxy, setup, teardown),
+            cmocka_unit_test_setup_teardown(X08_a_quiet_proxy_is_advised_of_in_words, setup,
+                                            teardown),
             cmocka_unit_test_setup_teardown(readiness_warns_of_enabled_proxies_that_are_away, setup,
                                             teardown),
     };

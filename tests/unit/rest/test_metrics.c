@@ -373,6 +373,7 @@ static void give_figures(struct fixture *f)
             .devices_lost = 1,
             .dials = 4,
             .reconnects = 2,
+            .retakes = 1,
     };
     fake_gateway_set_failure(f->gateway, 1, "wrong_key", 3);
 }
@@ -414,6 +415,11 @@ static void D03_each_proxy_tells_its_figures(void **state)
                  1795255200.25);
     assert_value(f, "blefleet_proxy_dials_total{proxy=\"kitchen\"}", 4);
     assert_value(f, "blefleet_proxy_reconnects_total{proxy=\"kitchen\"}", 2);
+    assert_value(f, "blefleet_proxy_retakes_total{proxy=\"kitchen\"}", 1);
+    assert_value(f, "blefleet_proxy_quiet{proxy=\"kitchen\"}", 0);
+    fake_gateway_proxy(f->gateway, 0)->quiet_since = 1;
+    (void) get(f);
+    assert_value(f, "blefleet_proxy_quiet{proxy=\"kitchen\"}", 1);
     assert_value(f, "blefleet_proxy_failures_total{proxy=\"attic\",cause=\"wrong_key\"}", 3);
 }
 
