@@ -20,7 +20,9 @@
     XX(WRONG_KEY, "wrong_key", true, USEC_NEVER) /* new clients meet another key */                \
     XX(BAD_MAC, "bad_mac", true, USEC_NEVER)     /* … another MAC and name */                    \
     XX(REFUSE_SUBSCRIPTION, "refuse_subscription", true, USEC_NEVER) /* message 66 is ignored */   \
-    XX(MUTE, "mute", true, USEC_NEVER)                               /* hears nothing */
+    XX(MUTE, "mute", true, USEC_NEVER)                               /* hears nothing */           \
+    XX(IGNORE_MODE, "ignore_mode", true, USEC_NEVER)                 /* message 127 is ignored */  \
+    XX(MODE_FAILS, "mode_fails", true, USEC_NEVER) /* … ends in scanner state FAILED */
 
 enum fault_kind {
 #define XX(symbol, name, is_lasting, span) FAULT_##symbol,

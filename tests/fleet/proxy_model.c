@@ -71,8 +71,9 @@ struct proxy_model {
     bool is_joined[PROXY_MODEL_CLIENTS_MAX];
     int owner; /* the one subscriber, -1 for none */
     bool wants_raw;
-    bool is_refusing, is_mute;
+    unsigned faults;
     enum scanner_mode mode;
+    bool is_switching; /* the scanner restarts for another mode */
     enum scanner_state scanner;
     usec_t scanner_next; /* when it takes its next step */
     struct batch batch;
@@ -128,10 +129,27 @@ static void push_scanner_state(struct proxy_model *m)
     (void) send_to(m, m->owner, &message);
 }
 
+static bool has_fault(const struct proxy_model *m, enum proxy_model_fault fault)
+{
+    return (m->faults & (unsigned) fault) != 0;
+}
+
+static usec_t scanner_stay(const struct proxy_model *m)
+{
+    if (m->scanner == SCANNER_RUNNING)
+        return PROXY_MODEL_SCAN_ROUND;
+    if (m->scanner == SCANNER_FAILED && has_fault(m, PROXY_MODEL_FAILS_MODE))
+        return USEC_NEVER;
+    return m->options.mode_switch / 3;
+}
+
 static void set_scanner(struct proxy_model *m, enum scanner_state state, usec_t now)
 {
     m->scanner = state;
-    m->scanner_next = now + (state == SCANNER_RUNNING ? PROXY_MODEL_SCAN_ROUND : PROXY_MODEL_STEP);
+    if (state == SCANNER_RUNNING)
+        m->is_switching = false;
+    usec_t stay = scanner_stay(m);
+    m->scanner_next = stay == USEC_NEVER ? USEC_NEVER : now + stay;
     push_scanner_state(m);
 }
 
@@ -148,7 +166,10 @@ static void step_scanner(struct proxy_model *m, usec_t now)
         set_scanner(m, SCANNER_STARTING, now);
         return;
     case SCANNER_STARTING:
-        set_scanner(m, SCANNER_RUNNING, now);
+        if (m->is_switching && has_fault(m, PROXY_MODEL_FAILS_MODE))
+            set_scanner(m, SCANNER_FAILED, now);
+        else
+            set_scanner(m, SCANNER_RUNNING, now);
         return;
     }
 }
@@ -157,7 +178,10 @@ static void on_set_mode(struct proxy_model *m, uint32_t mode, usec_t now)
 {
     if (!has_feature(m, PROXY_FEATURE_STATE_AND_MODE) || mode == m->mode || mode > SCANNER_ACTIVE)
         return;
+    if (has_fault(m, PROXY_MODEL_IGNORES_MODE))
+        return;
     m->mode = (enum scanner_mode) mode;
+    m->is_switching = true;
     set_scanner(m, SCANNER_STOPPING, now);
 }
 
@@ -219,7 +243,7 @@ static void add_to_batch(struct proxy_model *m, const struct ble_report *report,
 void proxy_model_heard(struct proxy_model *m, uint64_t address, uint8_t address_type, int8_t rssi,
                        const struct payload *payload, usec_t now)
 {
-    if (m->owner < 0 || m->is_mute || m->scanner != SCANNER_RUNNING)
+    if (m->owner < 0 || has_fault(m, PROXY_MODEL_IS_MUTE) || m->scanner != SCANNER_RUNNING)
         return;
     bool has_response = m->mode == SCANNER_ACTIVE || m->options.is_scan_response_always;
     const struct ble_report report = {
@@ -250,7 +274,7 @@ static void on_subscribe(struct proxy_model *m, unsigned client, uint32_t flags)
     const struct proxy_profile *profile = m->options.profile;
     bool wants_raw = profile->can_raw && ((flags & 1) != 0 || !profile->can_parse);
 
-    if (!is_proxy(m) || m->is_refusing)
+    if (!is_proxy(m) || has_fault(m, PROXY_MODEL_REFUSES))
         return;
     if (m->owner >= 0 && m->owner != (int) client && !profile->is_newest_wins)
         return;
@@ -408,14 +432,15 @@ void proxy_model_leave(struct proxy_model *m, unsigned client)
         release(m);
 }
 
-void proxy_model_refuse_subscriptions(struct proxy_model *m, bool is_refusing)
+void proxy_model_set_fault(struct proxy_model *m, enum proxy_model_fault fault, bool is_there,
+                           usec_t now)
 {
-    m->is_refusing = is_refusing;
-}
-
-void proxy_model_mute(struct proxy_model *m, bool is_mute)
-{
-    m->is_mute = is_mute;
+    if (is_there)
+        m->faults |= (unsigned) fault;
+    else
+        m->faults &= ~(unsigned) fault;
+    if (m->scanner_next == USEC_NEVER && !has_fault(m, PROXY_MODEL_FAILS_MODE))
+        m->scanner_next = now + scanner_stay(m); /* it tries again */
 }
 
 void proxy_model_tick(struct proxy_model *m, usec_t now)

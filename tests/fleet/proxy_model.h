@@ -22,9 +22,9 @@
 #define PROXY_MODEL_STAMP      "\x0e\xff\xff\xffnow"
 #define PROXY_MODEL_STAMP_SIZE 7
 
-#define PROXY_MODEL_BATCH_MAX  16                   /* advertisements of one message 93 */
-#define PROXY_MODEL_SCAN_ROUND (300 * USEC_PER_SEC) /* then the scanner restarts by itself */
-#define PROXY_MODEL_STEP       (20 * USEC_PER_MSEC) /* from one scanner state to the next */
+#define PROXY_MODEL_BATCH_MAX   16                   /* advertisements of one message 93 */
+#define PROXY_MODEL_SCAN_ROUND  (300 * USEC_PER_SEC) /* then the scanner restarts by itself */
+#define PROXY_MODEL_MODE_SWITCH (60 * USEC_PER_MSEC) /* where nothing else is said */
 
 struct proxy_profile {
     const char *name;
@@ -48,6 +48,15 @@ struct proxy_model_options {
     bool is_scan_response_always; /* sends it in passive mode too, which no firmware does */
     unsigned clients_max;         /* at most PROXY_MODEL_CLIENTS_MAX */
     uint32_t slots;
+    usec_t mode_switch; /* from the end of scanning to its new beginning, in three steps */
+};
+
+enum proxy_model_fault {                                    /* bits */
+                         PROXY_MODEL_REFUSES = 1 << 0,      /* message 66 is ignored */
+                         PROXY_MODEL_IS_MUTE = 1 << 1,      /* nothing is heard */
+                         PROXY_MODEL_IGNORES_MODE = 1 << 2, /* message 127 is ignored */
+                         PROXY_MODEL_FAILS_MODE = 1 << 3, /* a change of mode ends in FAILED, where
+                                                             it stays until the fault ends */
 };
 
 struct proxy_model_counters {
@@ -82,9 +91,8 @@ void proxy_model_receive(struct proxy_model *m, unsigned client, const struct me
 void proxy_model_heard(struct proxy_model *m, uint64_t address, uint8_t address_type, int8_t rssi,
                        const struct payload *payload, usec_t now);
 
-/* Faults: message 66 is ignored; nothing is heard. */
-void proxy_model_refuse_subscriptions(struct proxy_model *m, bool is_refusing);
-void proxy_model_mute(struct proxy_model *m, bool is_mute);
+void proxy_model_set_fault(struct proxy_model *m, enum proxy_model_fault fault, bool is_there,
+                           usec_t now);
 
 /* Does what is due, and when to call it next. */
 void proxy_model_tick(struct proxy_model *m, usec_t now);

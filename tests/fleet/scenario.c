@@ -254,6 +254,7 @@ static void read_model(const struct spot *spot, struct proxy_model_options *mode
     struct spot always = spot_member(spot, "always_scan_response");
     struct spot clients = spot_member(spot, "clients");
     struct spot slots = spot_member(spot, "slots");
+    struct spot mode_switch = spot_member(spot, "mode_switch_ms");
     const char *mode = spot_text(&scan, "active");
     bool is_passive_only = strstr(model->profile->name, "-passive") != NULL ||
                            strcmp(model->profile->name, "none") == 0;
@@ -264,6 +265,9 @@ static void read_model(const struct spot *spot, struct proxy_model_options *mode
     model->is_scan_response_always = spot_bool(&always, false);
     model->clients_max = (unsigned) spot_integer(&clients, 1, PROXY_MODEL_CLIENTS_MAX, 5);
     model->slots = (uint32_t) spot_integer(&slots, 0, 9, is_passive_only ? 0 : 3);
+    model->mode_switch =
+            (usec_t) spot_integer(&mode_switch, 0, 60000, PROXY_MODEL_MODE_SWITCH / USEC_PER_MSEC) *
+            USEC_PER_MSEC;
 }
 
 static const struct proxy_profile *read_profile(const struct spot *spot)
@@ -310,10 +314,14 @@ static bool add_proxy(struct scenario *s, const struct spot *spot,
 
 static void read_proxy(struct scenario *s, const struct spot *spot)
 {
-    static const char *const NAMES[] = {
-            "name",           "friendly_name", "room", "at",   "profile",
-            "encryption_key", "password",      "port", "scan", "always_scan_response",
-            "clients",        "slots",         "duty", "mac",  NULL};
+    static const char *const NAMES[] = {"name",           "friendly_name",
+                                        "room",           "at",
+                                        "profile",        "encryption_key",
+                                        "password",       "port",
+                                        "scan",           "always_scan_response",
+                                        "clients",        "slots",
+                                        "duty",           "mac",
+                                        "mode_switch_ms", NULL};
     struct scenario_proxy proxy = {0};
     const struct world_room *room = NULL;
 
@@ -380,6 +388,7 @@ static void generate_proxies(struct scenario *s, const struct spot *spot)
                                         "clients",
                                         "slots",
                                         "duty",
+                                        "mode_switch_ms",
                                         "spacing",
                                         NULL};
 

@@ -521,6 +521,18 @@ static void end_reboot(struct station *s, usec_t now)
                 uv_err_name(error));
 }
 
+/* The faults that are the model's. */
+static enum proxy_model_fault model_fault(enum fault_kind kind)
+{
+    static const enum proxy_model_fault FAULTS[FAULT_COUNT] = {
+            [FAULT_REFUSE_SUBSCRIPTION] = PROXY_MODEL_REFUSES,
+            [FAULT_MUTE] = PROXY_MODEL_IS_MUTE,
+            [FAULT_IGNORE_MODE] = PROXY_MODEL_IGNORES_MODE,
+            [FAULT_MODE_FAILS] = PROXY_MODEL_FAILS_MODE,
+    };
+    return FAULTS[kind];
+}
+
 static void end_fault(struct station *s, enum fault_kind kind, usec_t now)
 {
     s->faults[kind] = 0;
@@ -536,10 +548,10 @@ static void end_fault(struct station *s, enum fault_kind kind, usec_t now)
         close_connections(s, /* is_only_swallowed= */ true);
         return;
     case FAULT_REFUSE_SUBSCRIPTION:
-        proxy_model_refuse_subscriptions(s->model, false);
-        return;
     case FAULT_MUTE:
-        proxy_model_mute(s->model, false);
+    case FAULT_IGNORE_MODE:
+    case FAULT_MODE_FAILS:
+        proxy_model_set_fault(s->model, model_fault(kind), false, now);
         return;
     case FAULT_DROP:
     case FAULT_GARBAGE:
@@ -578,10 +590,10 @@ static void start_fault(struct station *s, enum fault_kind kind, size_t octets, 
         start_half_open(s);
         return;
     case FAULT_REFUSE_SUBSCRIPTION:
-        proxy_model_refuse_subscriptions(s->model, true);
-        return;
     case FAULT_MUTE:
-        proxy_model_mute(s->model, true);
+    case FAULT_IGNORE_MODE:
+    case FAULT_MODE_FAILS:
+        proxy_model_set_fault(s->model, model_fault(kind), true, now);
         return;
     case FAULT_REFUSE:
     case FAULT_WRONG_KEY:

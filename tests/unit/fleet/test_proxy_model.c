@@ -12,7 +12,8 @@
 #include "base/memory.h"
 #include "fleet/proxy_model.h"
 
-#define START ((usec_t) 1000000)
+#define START       ((usec_t) 1000000)
+#define MODE_SWITCH (3 * USEC_PER_SEC)
 
 struct sent {
     unsigned client;
@@ -53,6 +54,7 @@ static struct fixture *fixture_new(const char *profile, enum scanner_mode mode, 
             .is_scan_response_always = is_always,
             .clients_max = 2,
             .slots = 3,
+            .mode_switch = MODE_SWITCH,
     };
     assert_non_null(options.profile);
     f->model = proxy_model_new(&options, on_send, f, START);
@@ -257,7 +259,7 @@ static void a_change_of_mode_goes_through_every_state(void **state)
     receive(f, 0, MESSAGE_SCANNER_SET_MODE_REQUEST, SCANNER_ACTIVE);
     hear(f, 16, now); /* nothing is heard while it restarts */
     for (unsigned i = 0; i < 3; i++)
-        proxy_model_tick(f->model, now += PROXY_MODEL_STEP);
+        proxy_model_tick(f->model, now += MODE_SWITCH / 3);
     assert_int_equal(f->count, 5);
     expect_scanner(f, 1, SCANNER_STOPPING, SCANNER_ACTIVE, SCANNER_PASSIVE);
     expect_scanner(f, 2, SCANNER_IDLE, SCANNER_ACTIVE, SCANNER_PASSIVE);
@@ -265,6 +267,62 @@ static void a_change_of_mode_goes_through_every_state(void **state)
     expect_scanner(f, 4, SCANNER_RUNNING, SCANNER_ACTIVE, SCANNER_PASSIVE);
     receive(f, 0, MESSAGE_SCANNER_SET_MODE_REQUEST, SCANNER_ACTIVE);
     assert_int_equal(f->count, 5); /* no change, no answer */
+    fixture_free(f);
+}
+
+static void switch_mode(struct fixture *f, enum scanner_mode mode)
+{
+    receive(f, 0, MESSAGE_SCANNER_SET_MODE_REQUEST, mode);
+    for (usec_t now = START; now <= START + MODE_SWITCH; now += MODE_SWITCH / 3)
+        proxy_model_tick(f->model, now);
+}
+
+static void a_change_of_mode_changes_what_is_heard(void **state)
+{
+    struct fixture *f = fixture_new("2026", SCANNER_PASSIVE, false);
+
+    (void) state;
+    subscribe(f, 0);
+    switch_mode(f, SCANNER_ACTIVE);
+    f->count = 0;
+    hear(f, 16, START);
+    assert_int_equal(f->sent[0].sizes[0], 7); /* with the scan response */
+    switch_mode(f, SCANNER_PASSIVE);
+    f->count = 0;
+    hear(f, 16, START);
+    assert_int_equal(f->sent[0].sizes[0], 3);
+    fixture_free(f);
+}
+
+static void a_change_of_mode_can_be_ignored(void **state)
+{
+    struct fixture *f = fixture_new("2026", SCANNER_PASSIVE, false);
+
+    (void) state;
+    subscribe(f, 0);
+    proxy_model_set_fault(f->model, PROXY_MODEL_IGNORES_MODE, true, START);
+    switch_mode(f, SCANNER_ACTIVE);
+    assert_int_equal(f->count, 1);
+    assert_int_equal(proxy_model_mode(f->model), SCANNER_PASSIVE);
+    fixture_free(f);
+}
+
+static void a_change_of_mode_can_fail_until_the_fault_ends(void **state)
+{
+    struct fixture *f = fixture_new("2026", SCANNER_PASSIVE, false);
+
+    (void) state;
+    subscribe(f, 0);
+    proxy_model_set_fault(f->model, PROXY_MODEL_FAILS_MODE, true, START);
+    switch_mode(f, SCANNER_ACTIVE);
+    expect_scanner(f, 4, SCANNER_FAILED, SCANNER_ACTIVE, SCANNER_PASSIVE);
+    hear(f, 16, START);
+    proxy_model_tick(f->model, START + 60 * MODE_SWITCH);
+    assert_int_equal(f->count, 5);
+    proxy_model_set_fault(f->model, PROXY_MODEL_FAILS_MODE, false, START);
+    for (usec_t now = START; now <= START + MODE_SWITCH; now += MODE_SWITCH / 3)
+        proxy_model_tick(f->model, now);
+    expect_scanner(f, 7, SCANNER_RUNNING, SCANNER_ACTIVE, SCANNER_PASSIVE);
     fixture_free(f);
 }
 
@@ -367,14 +425,14 @@ static void a_refused_subscriber_is_told_nothing(void **state)
     struct fixture *f = fixture_new("2026", SCANNER_ACTIVE, false);
 
     (void) state;
-    proxy_model_refuse_subscriptions(f->model, true);
+    proxy_model_set_fault(f->model, PROXY_MODEL_REFUSES, true, START);
     subscribe(f, 0);
     hear(f, 20, START);
     assert_int_equal(f->count, 0);
-    proxy_model_refuse_subscriptions(f->model, false);
+    proxy_model_set_fault(f->model, PROXY_MODEL_REFUSES, false, START);
     subscribe(f, 0);
     assert_int_equal(f->count, 1);
-    proxy_model_mute(f->model, true);
+    proxy_model_set_fault(f->model, PROXY_MODEL_IS_MUTE, true, START);
     hear(f, 20, START);
     assert_int_equal(f->count, 1);
     fixture_free(f);
@@ -420,6 +478,9 @@ int main(void)
             cmocka_unit_test(firmware_of_2022_sends_each_one_taken_apart),
             cmocka_unit_test(firmware_of_2024_obeys_the_raw_flag),
             cmocka_unit_test(a_change_of_mode_goes_through_every_state),
+            cmocka_unit_test(a_change_of_mode_changes_what_is_heard),
+            cmocka_unit_test(a_change_of_mode_can_be_ignored),
+            cmocka_unit_test(a_change_of_mode_can_fail_until_the_fault_ends),
             cmocka_unit_test(a_scan_round_ends_after_five_minutes),
             cmocka_unit_test(the_scan_response_is_heard_in_active_mode_only),
             cmocka_unit_test(a_full_client_loses_batches_and_they_are_counted),

@@ -62,7 +62,7 @@ static void a_proxy_has_all_that_it_needs(void **state)
             "{\"name\":\"a\",\"room\":\"hall\",\"encryption_key\":true},"
             "{\"name\":\"b\",\"at\":[1,2],\"profile\":\"2024-passive\",\"scan\":\"passive\","
             "\"encryption_key\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\","
-            "\"mac\":\"AA:BB:CC:DD:EE:F0\",\"port\":6053,\"clients\":2}]}");
+            "\"mac\":\"AA:BB:CC:DD:EE:F0\",\"port\":6053,\"clients\":2,\"mode_switch_ms\":3000}]}");
 
     (void) state;
     assert_int_equal(s->proxies_count, 2);
@@ -73,6 +73,8 @@ static void a_proxy_has_all_that_it_needs(void **state)
     assert_int_equal(a->place.floor, 1);
     assert_string_equal(a->model.profile->name, "2026");
     assert_int_equal(a->model.slots, 3);
+    assert_int_equal(a->model.mode_switch, PROXY_MODEL_MODE_SWITCH);
+    assert_int_equal(b->model.mode_switch, 3 * USEC_PER_SEC);
     assert_int_equal(a->model.configured_mode, SCANNER_ACTIVE);
     assert_true(a->is_encrypted);
     assert_int_equal(a->mac >> 24, 0x246f28);
