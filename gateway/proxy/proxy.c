@@ -24,6 +24,7 @@
 #include "esphome/client_session.h"
 #include "proxy/connection.h"
 #include "proxy/failures.h"
+#include "proxy/greeting.h"
 #include "proxy/health.h"
 #include "proxy/node.h"
 #include "proxy/reconnect.h"
@@ -237,12 +238,6 @@ static void finish(struct proxy *p, int cause, const char *detail)
 
 /* ---- the session's side ---- */
 
-static int64_t wall_seconds(void *user)
-{
-    (void) user;
-    return clock_wall() / 1000000;
-}
-
 static void pump(struct proxy *p)
 {
     for (;;) {
@@ -432,52 +427,16 @@ static void on_message(void *user, const struct message *message, usec_t now)
     }
 }
 
-/* A host in .local is the name of the node itself, and a node of another name there is another
- * node. Any other host is just a place. */
-static const char *expected_name(const struct proxy *p, char ret_name[NODE_TEXT_SIZE])
-{
-    size_t label = strcspn(p->settings.host, "."), size = strlen(p->settings.host);
-
-    if (label >= NODE_TEXT_SIZE || size < 6 ||
-        strcasecmp(p->settings.host + size - 6, ".local") != 0)
-        return NULL;
-    memcpy(ret_name, p->settings.host, label);
-    ret_name[label] = '\0';
-    return ret_name;
-}
-
-static struct client_session *make_session(struct proxy *p, usec_t now)
-{
-    static const struct client_session_callbacks callbacks = {
-            .on_ready = on_ready, .on_reports = on_reports, .on_message = on_message};
-    char name[NODE_TEXT_SIZE];
-    struct client_session_options options = {
-            .client_info = "blefleet " BLEFLEET_VERSION,
-            .expected_name = expected_name(p, name),
-            .password = p->settings.password,
-            .has_expected_mac = p->settings.has_mac || p->node.has_mac,
-            .expected_mac = p->settings.has_mac ? p->settings.mac : p->node.mac,
-            .is_encrypted = p->settings.is_encrypted,
-            .wall_clock = wall_seconds,
-    };
-    struct client_session *session;
-
-    memcpy(options.psk, p->settings.key, sizeof options.psk);
-    if (getentropy(options.ephemeral, sizeof options.ephemeral) < 0)
-        abort(); /* no randomness, no secrets */
-    session = client_session_new(&options, &callbacks, p, now);
-    explicit_bzero(&options, sizeof options);
-    return session;
-}
-
 /* ---- the connection's side ---- */
 
 static void on_open(void *user)
 {
+    static const struct client_session_callbacks callbacks = {
+            .on_ready = on_ready, .on_reports = on_reports, .on_message = on_message};
     struct proxy *p = user;
     usec_t now = clock_now();
 
-    p->session = make_session(p, now);
+    p->session = greeting_new(&p->settings, &p->node, &callbacks, p, now);
     set_state(p, PROXY_HANDSHAKING, now);
     after_session(p);
 }
