@@ -118,7 +118,7 @@ def test_a_thief_is_answered_twice_and_then_left_alone_until_somebody_reconnects
     pair.wait_proxy("stolen", lambda proxy: proxy["state"] == "online" and proxy["advertisements_total"] > total)
 
 
-def test_X08_X09_a_deaf_proxy_is_shown_as_quiet_and_is_reconnected(pair):
+def test_X09_a_deaf_proxy_is_shown_as_quiet_and_is_reconnected(pair):
     before = pair.sim.status()["proxies"]["deaf"]["connections_accepted"]
     quiet = pair.wait_proxy("deaf", is_quiet, QUIET_S + 10)
     assert quiet["advisories"][0]["text"].startswith("Has heard nothing for ")
