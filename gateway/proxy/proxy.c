@@ -375,10 +375,9 @@ static void count_retake(struct proxy *p, usec_t now)
                     p->settings.name);
 }
 
-/* Something was heard. */
-static void notice_hearing(struct proxy *p, usec_t now)
+static void judge(struct proxy *p, enum theft_verdict verdict, usec_t now)
 {
-    switch (theft_heard(&p->theft, now)) {
+    switch (verdict) {
     case THEFT_RETAKEN:
         count_retake(p, now);
         break;
@@ -388,6 +387,12 @@ static void notice_hearing(struct proxy *p, usec_t now)
     case THEFT_NONE:
         break;
     }
+}
+
+/* Something was heard. */
+static void notice_hearing(struct proxy *p, usec_t now)
+{
+    judge(p, theft_heard(&p->theft, now), now);
     if (!health_heard(&p->health, now))
         return;
     if (may_log(p, now))
@@ -415,7 +420,7 @@ static void on_message(void *user, const struct message *message, usec_t now)
         p->scanner = message->scanner_state;
         p->has_scanner = true;
         prove_subscription(p, now);
-        theft_owned(&p->theft, now);
+        judge(p, theft_owned(&p->theft, now), now);
         tell(p, PROXY_CHANGE_SCANNER, now);
         break;
     case MESSAGE_CONNECTIONS_FREE_RESPONSE:
@@ -720,7 +725,11 @@ void proxy_close(struct proxy *p, void (*on_closed)(void *user), void *user)
 
 void proxy_reconnect(struct proxy *p)
 {
+    usec_t now = clock_now();
+
     assert(p->settings.is_enabled && !p->is_closing);
+    if (health_excuse(&p->health, now))
+        tell(p, PROXY_CHANGE_HEALTH, now);
     p->health = (struct health){.quiet_after = p->settings.quiet_after};
     p->theft = (struct theft){0};
     restart(p);

@@ -56,6 +56,16 @@ static bool is_exhausted(const struct theft *t, usec_t now)
     return oldest != 0 && now - oldest < THEFT_RETAKES_SPAN;
 }
 
+/* What came shows that they are ours. */
+static bool was_lull(struct theft *t)
+{
+    if (!t->is_lost)
+        return false;
+    t->is_lost = false;
+    memset(t->retakes, 0, sizeof t->retakes); /* they were lulls as well */
+    return true;
+}
+
 enum theft_verdict theft_heard(struct theft *t, usec_t now)
 {
     enum theft_verdict verdict = THEFT_NONE;
@@ -68,19 +78,17 @@ enum theft_verdict theft_heard(struct theft *t, usec_t now)
         learn(t, now - t->last_heard, now);
     if (verdict == THEFT_RETAKEN)
         count_retake(t, now);
-    if (t->is_lost) {
-        t->is_lost = false;
-        memset(t->retakes, 0, sizeof t->retakes); /* they were lulls as well */
+    if (was_lull(t))
         verdict = THEFT_LULL;
-    }
     t->last_heard = now;
     t->asked = 0;
     return verdict;
 }
 
-void theft_owned(struct theft *t, usec_t now)
+enum theft_verdict theft_owned(struct theft *t, usec_t now)
 {
     t->owned = now;
+    return was_lull(t) ? THEFT_LULL : THEFT_NONE;
 }
 
 static bool has_learned(const struct theft *t)

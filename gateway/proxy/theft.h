@@ -7,8 +7,8 @@
  * again at once, they had been taken: a retake. After THEFT_RETAKES_MAX within an hour the next
  * such silence makes us give up, for two clients that take a proxy from each other help nobody.
  *
- * When they flow later, or unasked after we gave up, the silence was a lull; it counts as usual
- * from then on. */
+ * When they flow later, the silence was a lull; it counts as usual from then on. When they flow
+ * unasked after we gave up, or the scanner's state comes, the retakes were none either. */
 #pragma once
 
 #include <stdbool.h>
@@ -65,7 +65,7 @@ enum theft_verdict theft_heard(struct theft *t, usec_t now);
 
 /* The device told its scanner's state, which it does to its subscriber alone: this silence is not
  * a theft so far. */
-void theft_owned(struct theft *t, usec_t now);
+enum theft_verdict theft_owned(struct theft *t, usec_t now);
 
 enum theft_action theft_tick(struct theft *t, usec_t now);
 

@@ -650,6 +650,22 @@ static void X09_a_quiet_proxy_is_subscribed_to_again(void **state)
     assert_int_equal(f->accepted, 1); /* in the same conversation */
 }
 
+static void a_quiet_proxy_that_is_reconnected_begins_anew(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, (struct proxy_settings){.quiet_after = 100 * USEC_PER_MSEC});
+    run_until_health_changes(f);
+    f->changes = 0;
+    proxy_reconnect(f->proxy);
+    assert_true(f->changes & PROXY_CHANGE_HEALTH);
+    assert_int_equal(status_of(f).quiet_since, 0);
+    run_until_health_changes(f);
+    while (f->subscriptions < 4) /* two of each conversation: the first step of the ladder again */
+        (void) uv_run(&f->loop, UV_RUN_ONCE);
+    assert_int_equal(f->accepted, 2);
+}
+
 static void a_quiet_proxy_that_leaves_is_not_quiet_but_away(void **state)
 {
     struct fixture *f = *state;
@@ -768,6 +784,7 @@ int main(void)
             TEST(S14_a_proxy_that_cannot_be_told_to_scan_says_so),
             TEST(X08_a_proxy_that_hears_nothing_is_quiet_until_it_hears_something),
             TEST(X09_a_quiet_proxy_is_subscribed_to_again),
+            TEST(a_quiet_proxy_that_is_reconnected_begins_anew),
             TEST(a_quiet_proxy_that_leaves_is_not_quiet_but_away),
             TEST(without_proof_of_the_subscription_it_is_not_online),
             TEST(a_wrong_key_fails_and_is_not_retried_soon),

@@ -181,6 +181,22 @@ static void what_comes_unasked_after_giving_up_shows_that_it_was_a_lull(void **s
     assert_int_equal(theft_tick(&t, now + SECONDS(120)), THEFT_SUBSCRIBE); /* and it may ask */
 }
 
+static void a_scanner_state_after_giving_up_shows_it_as_well(void **state)
+{
+    struct theft t;
+    usec_t now;
+
+    (void) state;
+    (void) steady(&t);
+    (void) retake(&t);
+    now = retake(&t);
+    assert_int_equal(theft_owned(&t, now + SECONDS(1)), THEFT_NONE);
+    assert_int_equal(theft_tick(&t, now + SECONDS(11)), THEFT_GIVE_UP);
+    assert_int_equal(theft_owned(&t, now + SECONDS(200)), THEFT_LULL);
+    assert_int_equal(theft_owned(&t, now + SECONDS(201)), THEFT_NONE);
+    assert_int_equal(theft_tick(&t, now + SECONDS(211)), THEFT_SUBSCRIBE);
+}
+
 static void a_conversation_that_ended_is_not_watched_and_the_next_learns_anew(void **state)
 {
     struct theft t;
@@ -229,6 +245,7 @@ int main(void)
             cmocka_unit_test(after_two_retakes_within_an_hour_it_gives_up),
             cmocka_unit_test(a_retake_of_more_than_an_hour_ago_does_not_count),
             cmocka_unit_test(what_comes_unasked_after_giving_up_shows_that_it_was_a_lull),
+            cmocka_unit_test(a_scanner_state_after_giving_up_shows_it_as_well),
             cmocka_unit_test(a_conversation_that_ended_is_not_watched_and_the_next_learns_anew),
             cmocka_unit_test(bursts_at_a_distance_do_not_look_like_a_thief_for_long),
     };
