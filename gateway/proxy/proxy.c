@@ -23,7 +23,6 @@
 #include "ble/address.h"
 #include "esphome/client_session.h"
 #include "proxy/connection.h"
-#include "proxy/failures.h"
 #include "proxy/greeting.h"
 #include "proxy/health.h"
 #include "proxy/node.h"
@@ -32,10 +31,7 @@
 #include "proxy/slots.h"
 #include "proxy/subscription.h"
 #include "proxy/theft.h"
-
-/* Lines that one proxy may cause: one that comes and goes all day must not fill the log. */
-#define LOG_BURST  10
-#define LOG_WINDOW (600 * USEC_PER_SEC)
+#include "proxy/trouble.h"
 
 struct proxy {
     uv_loop_t *loop;
@@ -52,10 +48,7 @@ struct proxy {
     struct subscription subscription;
     struct health health;
     struct theft theft;
-    int error_code, logged_error;
-    struct log_limit log_limit;
-    char error_detail[200];
-    usec_t error_time;
+    struct trouble trouble;
 
     uv_timer_t timer;
     usec_t armed; /* what it is started for */
@@ -78,7 +71,6 @@ struct proxy {
     uint64_t advertisements, skipped; /* skipped: by former sessions */
     usec_t last_advertisement;
     uint64_t dials, greetings, retakes;
-    struct failures failures;
 };
 
 static void begin(struct proxy *p);
@@ -123,40 +115,6 @@ static double random_share(void)
     if (getrandom(&number, sizeof number, GRND_NONBLOCK) < 0)
         number = 0; /* as good a jitter as any */
     return (double) number / (double) UINT32_MAX;
-}
-
-static void keep_error(struct proxy *p, int cause, const char *detail, usec_t now)
-{
-    failures_add(&p->failures, cause);
-    p->error_code = cause;
-    p->error_time = now;
-    (void) snprintf(p->error_detail, sizeof p->error_detail, "%s", detail);
-}
-
-/* Whether one more line of what this proxy does may go into the log. */
-static bool may_log(struct proxy *p, usec_t now)
-{
-    unsigned held_back = 0;
-
-    if (!log_allowed(&p->log_limit, now, &held_back))
-        return false;
-    if (held_back > 0)
-        log_info("proxy.held_back", "name=%s lines=%u", p->settings.name, held_back);
-    return true;
-}
-
-/* A new cause is told at once, the same one again at the 10th, 20th … try. */
-static void log_failure(struct proxy *p, usec_t delay, usec_t now)
-{
-    if ((p->logged_error == p->error_code && p->reconnect.tries % 10 != 0) || !may_log(p, now)) {
-        log_debug("proxy.failed", "name=%s cause=%s tries=%u retry_s=%.1f", p->settings.name,
-                  error_token(p->error_code), p->reconnect.tries, (double) delay / USEC_PER_SEC);
-        return;
-    }
-    p->logged_error = p->error_code;
-    log_warning("proxy.failed", "name=%s cause=%s detail=\"%s\" retrying in %.1f s",
-                p->settings.name, error_token(p->error_code), p->error_detail,
-                (double) delay / USEC_PER_SEC);
 }
 
 static void maybe_finish_close(struct proxy *p);
@@ -227,10 +185,10 @@ static void finish(struct proxy *p, int cause, const char *detail)
     }
     if (health_excuse(&p->health, now))
         tell(p, PROXY_CHANGE_HEALTH, now);
-    keep_error(p, cause, detail, now);
+    trouble_keep(&p->trouble, cause, detail, now);
     delay = reconnect_delay(&p->reconnect, cause, ready_for, p->node.has_deep_sleep,
                             random_share());
-    log_failure(p, delay, now);
+    trouble_log(&p->trouble, p->reconnect.tries, delay, now);
     p->retry_at = now + delay;
     set_state(p, reconnect_is_hopeless(cause) ? PROXY_FAILED : PROXY_WAITING_RETRY, now);
     arm_timer(p);
@@ -278,7 +236,7 @@ static void send_message(struct proxy *p, const struct message *message)
 {
     int rc = client_session_send(p->session, message);
 
-    if (rc < 0 && may_log(p, clock_now()))
+    if (rc < 0 && trouble_may_log(&p->trouble, clock_now()))
         log_warning("proxy.send_failed", "name=%s message=%d cause=%s, ignoring", p->settings.name,
                     (int) message->type, error_token(rc));
 }
@@ -305,12 +263,11 @@ static void go_online(struct proxy *p, usec_t now)
 
     if (p->node.has_mac)
         ble_address_format(mac, p->node.mac);
-    if (may_log(p, now))
+    if (trouble_may_log(&p->trouble, now))
         log_info("proxy.online", "name=%s mac=%s esphome=%s api=%u.%u features=0x%02x encrypted=%d",
                  p->settings.name, mac, p->node.version, p->node.api_major, p->node.api_minor,
                  p->node.features, p->settings.is_encrypted);
-    p->logged_error = 0;
-    p->error_code = 0;
+    trouble_end(&p->trouble);
     health_start(&p->health, now);
     if (p->node.features & PROXY_FEATURE_STATE_AND_MODE) /* without it the first subscriber wins */
         theft_start(&p->theft);
@@ -320,13 +277,13 @@ static void go_online(struct proxy *p, usec_t now)
 /* Another client took the advertisements once too often: they are not asked for any more. */
 static void lose(struct proxy *p, usec_t now)
 {
-    keep_error(p, E_SUBSCRIPTION_LOST,
-               "another client takes its advertisements; they were taken back twice within an "
-               "hour; remove the proxy from that client (Home Assistant?), then reconnect it",
-               now);
-    if (may_log(p, now))
+    trouble_keep(&p->trouble, E_SUBSCRIPTION_LOST,
+                 "another client takes its advertisements; they were taken back twice within an "
+                 "hour; remove the proxy from that client (Home Assistant?), then reconnect it",
+                 now);
+    if (trouble_may_log(&p->trouble, now))
         log_warning("proxy.subscription_lost", "name=%s detail=\"%s\", waiting for a reconnect",
-                    p->settings.name, p->error_detail);
+                    p->settings.name, p->trouble.detail);
     health_stop(&p->health);
     if (health_excuse(&p->health, now))
         tell(p, PROXY_CHANGE_HEALTH, now);
@@ -343,11 +300,11 @@ static void on_ready(void *user, const struct message_device_info *info, usec_t 
     p->greetings++;
     reconnect_succeeded(&p->reconnect);
     if (p->node.features == 0) {
-        keep_error(p, E_NOT_A_PROXY, "an ESPHome device without the bluetooth_proxy component",
-                   now);
-        if (may_log(p, now))
+        trouble_keep(&p->trouble, E_NOT_A_PROXY,
+                     "an ESPHome device without the bluetooth_proxy component", now);
+        if (trouble_may_log(&p->trouble, now))
             log_warning("proxy.no_bluetooth", "name=%s detail=\"%s\", staying connected",
-                        p->settings.name, p->error_detail);
+                        p->settings.name, p->trouble.detail);
         set_state(p, PROXY_ONLINE_NO_BLUETOOTH, now);
         return;
     }
@@ -369,7 +326,7 @@ static void prove_subscription(struct proxy *p, usec_t now)
 static void count_retake(struct proxy *p, usec_t now)
 {
     p->retakes++;
-    if (may_log(p, now))
+    if (trouble_may_log(&p->trouble, now))
         log_warning("proxy.retaken",
                     "name=%s detail=\"another client had taken its advertisements\", taken back",
                     p->settings.name);
@@ -395,7 +352,7 @@ static void notice_hearing(struct proxy *p, usec_t now)
     judge(p, theft_heard(&p->theft, now), now);
     if (!health_heard(&p->health, now))
         return;
-    if (may_log(p, now))
+    if (trouble_may_log(&p->trouble, now))
         log_info("proxy.heard_again", "name=%s", p->settings.name);
     tell(p, PROXY_CHANGE_HEALTH, now);
 }
@@ -556,14 +513,14 @@ static void check_subscription(struct proxy *p, usec_t now)
     ask_for_advertisements(p);
     if (p->state == PROXY_SUBSCRIPTION_REFUSED)
         return;
-    keep_error(
-            p, E_SUBSCRIPTION_REFUSED,
+    trouble_keep(
+            &p->trouble, E_SUBSCRIPTION_REFUSED,
             "connected, but another client holds its advertisements; end that client's Bluetooth "
             "proxy connection",
             now);
-    if (may_log(p, now))
+    if (trouble_may_log(&p->trouble, now))
         log_warning("proxy.subscription_refused", "name=%s detail=\"%s\", asking again",
-                    p->settings.name, p->error_detail);
+                    p->settings.name, p->trouble.detail);
     set_state(p, PROXY_SUBSCRIPTION_REFUSED, now);
 }
 
@@ -584,7 +541,7 @@ static void check_theft(struct proxy *p, usec_t now)
 
 static void tell_quiet(struct proxy *p, usec_t now)
 {
-    if (may_log(p, now))
+    if (trouble_may_log(&p->trouble, now))
         log_warning("proxy.quiet",
                     "name=%s detail=\"has heard nothing for %.0f s\", trying to wake it",
                     p->settings.name, (double) (now - p->health.silent_since) / USEC_PER_SEC);
@@ -628,7 +585,7 @@ static void check_health(struct proxy *p, usec_t now)
         ask_for_advertisements(p);
         break;
     case HEALTH_RECONNECT:
-        if (may_log(p, now))
+        if (trouble_may_log(&p->trouble, now))
             log_info("proxy.reconnecting", "name=%s cause=quiet", p->settings.name);
         restart(p);
         break;
@@ -699,7 +656,7 @@ struct proxy *proxy_new(struct uv_loop_s *loop, struct resolver *resolver, struc
     p->intake = intake;
     p->settings = *settings;
     p->callbacks = *callbacks;
-    p->log_limit = (struct log_limit){.burst = LOG_BURST, .window = LOG_WINDOW};
+    trouble_init(&p->trouble, p->settings.name);
     p->since = clock_now();
     p->state = PROXY_DISABLED;
     p->health.quiet_after = settings->quiet_after;
@@ -762,9 +719,9 @@ void proxy_get_status(const struct proxy *p, struct proxy_status *ret_status)
     *ret_status = (struct proxy_status){
             .state = p->state,
             .since = p->since,
-            .error_code = p->error_code,
-            .error_detail = p->error_detail,
-            .error_time = p->error_time,
+            .error_code = p->trouble.code,
+            .error_detail = p->trouble.detail,
+            .error_time = p->trouble.time,
             .retry_at = p->retry_at,
             .has_mac = p->node.has_mac || p->settings.has_mac,
             .mac = p->node.has_mac ? p->node.mac : p->settings.mac,
@@ -791,6 +748,6 @@ void proxy_get_status(const struct proxy *p, struct proxy_status *ret_status)
             .round_trip = p->connection ? connection_round_trip(p->connection) : 0,
             .dials = p->dials,
             .greetings = p->greetings,
-            .failures = &p->failures,
+            .failures = &p->trouble.failures,
     };
 }
