@@ -556,6 +556,8 @@ static bool say_goodbye(struct proxy *p)
     if (!p->session || client_session_state(p->session) != CLIENT_SESSION_READY)
         return false;
     p->goodbye_deadline = now + PROXY_GOODBYE_TIMEOUT;
+    health_stop(&p->health); /* nothing more is asked for */
+    theft_stop(&p->theft);
     client_session_disconnect(p->session, now);
     after_session(p);
     return true;
