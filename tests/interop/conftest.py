@@ -29,6 +29,20 @@ SCENARIO = {
 }
 
 
+SUMMARY = pytest.StashKey()
+
+
+@pytest.fixture(scope="session")
+def summary(request):
+    """summary(TEXT): it stands at the end of the log."""
+    return request.config.stash.setdefault(SUMMARY, []).append
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for text in config.stash.get(SUMMARY, []):
+        terminalreporter.write_line(text)
+
+
 @pytest.fixture(scope="session")
 def sim(tmp_path_factory):
     folder = tmp_path_factory.mktemp("interop")
