@@ -54,7 +54,8 @@ static void hear_all(struct device_table *t, const struct memory_case *c, usec_t
     struct ble_report report = {.data = data, .size = sizeof data, .address_type = 1, .rssi = -70};
     size_t size;
 
-    assert(bytes_from_hex(data, sizeof data, payload, strlen(payload), &size));
+    if (!bytes_from_hex(data, sizeof data, payload, strlen(payload), &size))
+        abort();
     if (c->is_changing)
         memcpy(data + CHANGING, &now, 6);
     for (uint32_t d = 0; d < c->devices; d++) {

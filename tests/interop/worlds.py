@@ -29,7 +29,7 @@ STREAMS = {
     "noise": {"devices": 3, "interval": (1, 1), "house": (3.5, 3.0), "proxies": [(0.0, 1.5), (3.5, 1.5)],
               "noise_db": (8, 8), "shadow_db": 0},
     "vanishing": {"devices": 24, "interval": (1, 10), "minutes": 20, "vanish": True},
-    "faint": {"devices": 24, "interval": (2, 20), "minutes": 90, "further_db": 20, "vanish": True},
+    "faint": {"devices": 24, "interval": (2, 20), "minutes": 60, "further_db": 20, "vanish": True},
     "weak_news": {"devices": 6, "minutes": 30, "news": "unheard by the strongest"},
 }
 STILL = {"devices": 4, "interval": (2, 2), "minutes": 60, "house": HOUSE, "proxies": HOUSE_PROXIES,
