@@ -2,12 +2,26 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/memory.h"
 
 #define UNKNOWN_MAX 100 /* fields of one body that are named; a client can send a million */
+
+struct body {
+    json_t *fields; /* an object */
+};
+
+struct reading {
+    body_fault_fn *on_fault;
+    void *user;
+    bool is_faulty;
+};
 
 /* RFC 6901: "~" and "/" of a key are written "~0" and "~1". */
 static void append_pointer_part(struct buffer *b, const char *key)
@@ -23,48 +37,177 @@ static void append_pointer_part(struct buffer *b, const char *key)
     }
 }
 
-static void report_unknown(json_t *object, body_unknown_fn *on_unknown, void *user)
+static void report(struct reading *r, const char *key, const char *detail)
 {
-    struct buffer pointer = {0};
+    struct buffer b = {0};
+    char *pointer;
+
+    append_pointer_part(&b, key);
+    pointer = buffer_take_text(&b);
+    r->is_faulty = true;
+    r->on_fault(r->user, pointer, detail);
+    free(pointer);
+}
+
+static const struct body_rule *find_rule(const struct body_rule *rules, const char *name)
+{
+    for (; rules && rules->name; rules++) {
+        if (strcmp(rules->name, name) == 0)
+            return rules;
+    }
+    return NULL;
+}
+
+static void report_unknown(struct reading *r, const struct body_rule *rules, json_t *object)
+{
     size_t count = 0;
     const char *key;
     json_t *value;
 
     json_object_foreach(object, key, value)
     {
+        if (find_rule(rules, key))
+            continue;
         if (count++ == UNKNOWN_MAX)
             break;
-        buffer_clear(&pointer);
-        append_pointer_part(&pointer, key);
-        buffer_append_char(&pointer, '\0');
-        on_unknown(user, (const char *) buffer_front(&pointer));
+        report(r, key, "no such field here");
     }
-    buffer_done(&pointer);
 }
 
-int body_read_empty(const void *body, size_t size, body_unknown_fn *on_unknown, void *user,
-                    char ret_detail[BODY_DETAIL_SIZE])
+/* "a|b|c" holds the text. */
+static bool is_among(const char *values, const char *text)
 {
-    json_error_t error;
-    json_t *root;
-    int result = 0;
+    size_t length = strlen(text);
 
-    if (size == 0)
-        return 0;
-    root = json_loadb(body, size, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
-                      &error);
+    for (; *values; values += strcspn(values, "|"), values += *values == '|') {
+        if (strcspn(values, "|") == length && memcmp(values, text, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* 10.0 is an integer too. */
+static bool is_integer(const json_t *value)
+{
+    double number = json_number_value(value);
+
+    return json_is_number(value) && (json_is_integer(value) || trunc(number) == number);
+}
+
+static void check_value(struct reading *r, const struct body_rule *rule, const json_t *value)
+{
+    double number = json_number_value(value);
+    char detail[BODY_DETAIL_SIZE] = "";
+
+    switch (rule->type) {
+    case BODY_TEXT:
+        if (!json_is_string(value))
+            (void) snprintf(detail, sizeof detail, "must be a text");
+        else if (rule->values && !is_among(rule->values, json_string_value(value)))
+            (void) snprintf(detail, sizeof detail, "must be one of %s", rule->values);
+        break;
+    case BODY_INTEGER:
+        if (!is_integer(value))
+            (void) snprintf(detail, sizeof detail, "must be a whole number");
+        else if (number < rule->low || number > rule->high)
+            (void) snprintf(detail, sizeof detail, "must be from %.0f to %.0f", rule->low,
+                            rule->high);
+        break;
+    case BODY_BOOL:
+        if (!json_is_boolean(value))
+            (void) snprintf(detail, sizeof detail, "must be true or false");
+        break;
+    case BODY_OBJECT:
+        if (!json_is_object(value))
+            (void) snprintf(detail, sizeof detail, "must be an object");
+        break;
+    }
+    if (*detail)
+        report(r, rule->name, detail);
+}
+
+static void check_fields(struct reading *r, const struct body_rule *rules, json_t *object)
+{
+    report_unknown(r, rules, object);
+    for (; rules && rules->name; rules++) {
+        const json_t *value = json_object_get(object, rules->name);
+
+        if (value && !(rules->is_nullable && json_is_null(value)))
+            check_value(r, rules, value);
+        else if (rules->is_required)
+            report(r, rules->name, "is missing");
+    }
+}
+
+/* The library's message without what it quotes of the text. */
+static void describe(const json_error_t *error, char ret_detail[BODY_DETAIL_SIZE])
+{
+    const char *quotation = strstr(error->text, " near ");
+    int length = (int) (quotation ? (size_t) (quotation - error->text) : strlen(error->text));
+
+    (void) snprintf(ret_detail, BODY_DETAIL_SIZE, "the body is not JSON: line %d, column %d: %.*s",
+                    error->line, error->column, length, error->text);
+}
+
+int body_read(const void *octets, size_t size, const struct body_rule *rules,
+              body_fault_fn *on_fault, void *user, struct body **ret_body,
+              char ret_detail[BODY_DETAIL_SIZE])
+{
+    struct reading r = {.on_fault = on_fault, .user = user};
+    json_error_t error;
+    json_t *root =
+            size > 0 ? json_loadb(octets, size, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error)
+                     : json_object();
+
     if (!root) {
-        snprintf(ret_detail, BODY_DETAIL_SIZE, "the body is not JSON: line %d, column %d: %s",
-                 error.line, error.column, error.text);
+        describe(&error, ret_detail);
         return -EBADMSG;
     }
-    if (!json_is_object(root)) {
-        on_unknown(user, "");
-        result = E_INVALID_REQUEST;
-    } else if (json_object_size(root) > 0) {
-        report_unknown(root, on_unknown, user);
-        result = E_INVALID_REQUEST;
+    if (json_is_object(root)) {
+        check_fields(&r, rules, root);
+    } else {
+        r.is_faulty = true;
+        on_fault(user, "", "must be an object");
     }
-    json_decref(root);
-    return result;
+    if (r.is_faulty) {
+        json_decref(root);
+        return E_INVALID_REQUEST;
+    }
+    *ret_body = xnew(struct body, 1);
+    (*ret_body)->fields = root;
+    return 0;
+}
+
+void body_free(struct body *body)
+{
+    if (!body)
+        return;
+    json_decref(body->fields);
+    free(body);
+}
+
+const char *body_text(const struct body *body, const char *name)
+{
+    return json_string_value(json_object_get(body->fields, name));
+}
+
+int64_t body_integer(const struct body *body, const char *name, int64_t alternative)
+{
+    const json_t *value = json_object_get(body->fields, name);
+
+    return json_is_number(value) ? (int64_t) json_number_value(value) : alternative;
+}
+
+bool body_bool(const struct body *body, const char *name, bool alternative)
+{
+    const json_t *value = json_object_get(body->fields, name);
+
+    return json_is_boolean(value) ? json_is_true(value) : alternative;
+}
+
+char *body_object(const struct body *body, const char *name)
+{
+    const json_t *value = json_object_get(body->fields, name);
+
+    return json_is_object(value) ? json_dumps(value, JSON_COMPACT) : NULL;
 }

@@ -1,15 +1,44 @@
-/* Reads request bodies; the one home of jansson among the faces. Pure. */
+/* Reads request bodies: an object whose fields are known by rules, held against them strictly.
+ * Pure. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-/* Called with the JSON Pointer of each field that should not be there. */
-typedef void body_unknown_fn(void *user, const char *pointer);
+enum body_type {
+    BODY_TEXT,    /* one of values, if there are any */
+    BODY_INTEGER, /* low..high */
+    BODY_BOOL,
+    BODY_OBJECT, /* what is in it is somebody else's to judge */
+};
 
-/* For requests that take no fields: the body is nothing, or an empty object. Returns 0; -EBADMSG
- * when it is not JSON, with a sentence in ret_detail; E_INVALID_REQUEST when it is JSON with
- * something in it (on_unknown was called for the first fields, or with "" for what is no object).
- */
+struct body_rule {
+    const char *name; /* NULL: end of the rules */
+    enum body_type type;
+    double low, high;
+    const char *values; /* "a|b|c"; NULL: any */
+    bool is_required;
+    bool is_nullable; /* null is as good as absent */
+};
+
+struct body;
+
+/* Called with the JSON Pointer and a sentence of what is wrong there. */
+typedef void body_fault_fn(void *user, const char *pointer, const char *detail);
+
+/* Holds it against the rules (NULL: no field is known). No octets at all are an empty object.
+ * 0: to be freed with body_free(). -EBADMSG: it is not JSON, with a sentence in ret_detail.
+ * E_INVALID_REQUEST: it is JSON, and on_fault was called. */
 #define BODY_DETAIL_SIZE 256
-int body_read_empty(const void *body, size_t size, body_unknown_fn *on_unknown, void *user,
-                    char ret_detail[BODY_DETAIL_SIZE]);
+int body_read(const void *octets, size_t size, const struct body_rule *rules,
+              body_fault_fn *on_fault, void *user, struct body **ret_body,
+              char ret_detail[BODY_DETAIL_SIZE]);
+void body_free(struct body *body); /* accepts NULL */
+
+/* Fields that a rule has accepted; the alternative when absent or null. Texts are borrowed. */
+const char *body_text(const struct body *body, const char *name); /* NULL: absent */
+int64_t body_integer(const struct body *body, const char *name, int64_t alternative);
+bool body_bool(const struct body *body, const char *name, bool alternative);
+/* The object again as JSON text, to be freed; NULL: absent. */
+char *body_object(const struct body *body, const char *name);

@@ -4,30 +4,32 @@
  * When the device is gone again by then, it waits on. Conditions that come true without a change,
  * such as loudness, are looked at on a tick, with a bounded number of devices each, in turn.
  *
- * Failure modes: too many waiting ones are refused. Whoever gave up without telling is answered at
- * its deadline at the latest. */
+ * Failure modes: too many waiting ones are refused (pending.h). Whoever gave up without telling is
+ * answered at its deadline at the latest. */
 #include "device_wait.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "rest/pending.h"
 
 #define TICK         (250 * USEC_PER_MSEC)
 #define TICK_DEVICES 200000 /* looked at in one tick, some 20 ms at worst */
 
 struct device_wait {
+    struct pending pending;
     struct device_wait *next, *previous;
-    struct device_waits *set;     /* borrowed */
-    struct rest_request *request; /* borrowed */
+    struct device_waits *set; /* borrowed */
     struct device_list list;
     struct gateway_timer *deadline;
     bool is_hit; /* a device matched since we looked last */
 };
 
 struct device_waits {
-    struct gateway *gateway; /* borrowed */
-    size_t count, capacity;
+    struct gateway *gateway;   /* borrowed */
+    struct pendings *pendings; /* borrowed */
+    size_t count;
     struct device_wait *first, *last;
     struct gateway_subscription *subscription; /* NULL while nobody waits */
     struct gateway_timer *wake;                /* NULL: no hit to look at */
@@ -77,31 +79,22 @@ static void rest_when_empty(struct device_waits *s)
     stop_timer(&s->tick);
 }
 
-/* The answer is written; the request is not ours afterwards. */
-static void finish(struct device_wait *wait)
+static void release(struct pending *pending)
 {
+    struct device_wait *wait = CONTAINER_OF(pending, struct device_wait, pending);
     struct device_waits *s = wait->set;
-    struct rest_request *request = wait->request;
 
     detach(s, wait);
     gateway_timer_stop(wait->deadline);
     device_list_done(&wait->list);
     free(wait);
-    request->wait = NULL;
     rest_when_empty(s);
-    request->done(request);
 }
 
 static void finish_with_list(struct device_wait *wait, struct writer *w)
 {
-    answer_set_json(&wait->request->answer, 200, w);
-    finish(wait);
-}
-
-static void finish_with_cause(struct device_wait *wait, int cause)
-{
-    rest_refuse(&wait->request->answer, 503, cause, NULL);
-    finish(wait);
+    answer_set_json(&wait->pending.request->answer, 200, w);
+    pending_finish(&wait->pending);
 }
 
 /* Answers it if there is something to answer. */
@@ -216,12 +209,12 @@ static void on_tick(void *user)
     }
 }
 
-struct device_waits *device_waits_new(struct gateway *g, size_t capacity)
+struct device_waits *device_waits_new(struct gateway *g, struct pendings *pendings)
 {
     struct device_waits *s = xnew(struct device_waits, 1);
 
     s->gateway = g;
-    s->capacity = capacity;
+    s->pendings = pendings;
     return s;
 }
 
@@ -237,32 +230,20 @@ int device_waits_add(struct device_waits *s, struct rest_request *request, struc
                      usec_t longest)
 {
     struct gateway_subscriber subscriber = {.on_device = on_device, .user = s};
-    struct device_wait *wait;
+    struct device_wait *wait = xnew(struct device_wait, 1);
+    int rc = pendings_add(s->pendings, &wait->pending, request, release);
 
-    if (s->count == s->capacity)
-        return E_OVERLOADED;
-    wait = xnew(struct device_wait, 1);
+    if (rc < 0) {
+        free(wait);
+        return rc;
+    }
     wait->set = s;
-    wait->request = request;
     device_list_move(&wait->list, list);
     wait->deadline = gateway_timer_start(s->gateway, longest, on_deadline, wait);
     append(s, wait);
-    request->wait = wait;
     if (!s->subscription)
         s->subscription = gateway_subscribe(s->gateway, &subscriber);
     if (!s->tick && device_filter_is_restless(&wait->list.filter))
         s->tick = gateway_timer_start(s->gateway, TICK, on_tick, s);
     return 0;
-}
-
-void device_waits_cancel(struct device_waits *s, struct rest_request *request, int cause)
-{
-    assert(request->wait && request->wait->set == s);
-    finish_with_cause(request->wait, cause);
-}
-
-void device_waits_cancel_all(struct device_waits *s, int cause)
-{
-    while (s->first)
-        finish_with_cause(s->first, cause);
 }

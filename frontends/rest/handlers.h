@@ -5,12 +5,14 @@
 #include "rest/device_wait.h"
 #include "rest/faults.h"
 #include "rest/metrics.h"
+#include "rest/pending.h"
 #include "rest/query.h"
 #include "rest/rest.h"
 #include "rest/routes.h"
 
 struct call {
     struct gateway *gateway;
+    struct pendings *pendings;
     struct device_waits *waits;
     struct clients *clients;
     struct event_publisher *events;
@@ -18,6 +20,7 @@ struct call {
     const struct info_json_mqtt *mqtt; /* NULL: disabled */
     struct rest_request *request;
     const struct query *query;
+    const struct body *body; /* NULL: the route takes none */
     char *const *parameters; /* of the path */
 };
 

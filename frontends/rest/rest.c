@@ -19,7 +19,7 @@
 #include "rest/gateway_metrics.h"
 #include "rest/handlers.h"
 #include "rest/metrics.h"
-#include "json/body.h"
+#include "rest/pending.h"
 #include "json/info_json.h"
 
 #define WAITING_MAX   1024
@@ -27,6 +27,7 @@
 
 struct rest {
     struct gateway *gateway; /* borrowed */
+    struct pendings *pendings;
     struct device_waits *waits;
     struct clients *clients;
     struct event_publisher *events;
@@ -80,53 +81,61 @@ static void refuse_role(struct answer *answer, enum rest_role has, enum rest_rol
     answer_set_problem(answer, &problem);
 }
 
+static bool is_type(const char *content_type, const char *wanted)
+{
+    size_t length = strcspn(content_type, "; \t");
+
+    return length == strlen(wanted) && strncasecmp(content_type, wanted, length) == 0;
+}
+
 /* A body without a type is taken for JSON. */
-static bool is_json(const char *content_type)
+static bool is_known_type(const struct rest_request *request)
 {
-    static const char json[] = "application/json";
-    size_t length;
-
-    if (!content_type)
+    if (request->body_size == 0 || !request->content_type)
         return true;
-    length = strcspn(content_type, "; \t");
-    return length == sizeof json - 1 && strncasecmp(content_type, json, length) == 0;
+    return is_type(request->content_type, "application/json") ||
+           (strcmp(request->method, "PATCH") == 0 &&
+            is_type(request->content_type, "application/merge-patch+json"));
 }
 
-static void on_unknown(void *user, const char *pointer)
+static void on_fault(void *user, const char *pointer, const char *detail)
 {
-    if (*pointer)
-        faults_add(user, pointer, "no such field here");
-    else
-        faults_add(user, pointer, "must be an object");
+    faults_add(user, pointer, "%s", detail);
 }
 
-/* True when the body is what the route wants; else the answer is written. */
-static bool check_body(struct rest_request *request, const struct route *route)
+/* True when the body is what the route wants (*ret_body: NULL if that is nothing); else the answer
+ * is written. */
+static bool read_body(struct rest_request *request, const struct route *route,
+                      struct body **ret_body)
 {
     char detail[BODY_DETAIL_SIZE];
     struct faults faults = {0};
+    int rc;
 
-    if (route->body == ROUTE_BODY_NONE || request->body_size == 0)
+    *ret_body = NULL;
+    if (route->body == ROUTE_BODY_NONE)
         return true;
-    if (!is_json(request->content_type)) {
+    if (!is_known_type(request)) {
         rest_refuse(&request->answer, 415, E_UNSUPPORTED_MEDIA_TYPE, NULL);
         return false;
     }
-    if (body_read_empty(request->body, request->body_size, on_unknown, &faults, detail) == -EBADMSG)
+    rc = body_read(request->body, request->body_size, route->fields, on_fault, &faults, ret_body,
+                   detail);
+    if (rc == -EBADMSG)
         faults_add_unreadable(&faults, "%s", detail);
-    if (!faults_any(&faults))
-        return true;
-    faults_answer(&faults, &request->answer);
+    if (rc < 0)
+        faults_answer(&faults, &request->answer);
     faults_done(&faults);
-    return false;
+    return rc == 0;
 }
 
 static int handle(struct rest *rest, struct rest_request *request, const struct route_match *match,
-                  const struct query *query)
+                  const struct query *query, const struct body *body)
 {
     struct info_json_mqtt mqtt = {0};
     struct call call = {
             .gateway = rest->gateway,
+            .pendings = rest->pendings,
             .waits = rest->waits,
             .clients = rest->clients,
             .events = rest->events,
@@ -134,6 +143,7 @@ static int handle(struct rest *rest, struct rest_request *request, const struct 
             .mqtt = rest->get_mqtt ? &mqtt : NULL,
             .request = request,
             .query = query,
+            .body = body,
             .parameters = match->parameters,
     };
 
@@ -148,6 +158,7 @@ static int check_and_handle(struct rest *rest, struct rest_request *request,
     uint64_t body_max = (uint64_t) gateway_config(rest->gateway)->limits_body_bytes;
     struct faults faults = {0};
     struct query query;
+    struct body *body = NULL;
     int result = REST_ANSWERED;
 
     if (request->role < match->route->role) {
@@ -161,8 +172,9 @@ static int check_and_handle(struct rest *rest, struct rest_request *request,
     query_read(&query, query_text, match->route->query, &faults);
     if (faults_any(&faults))
         faults_answer(&faults, &request->answer);
-    else if (check_body(request, match->route))
-        result = handle(rest, request, match, &query);
+    else if (read_body(request, match->route, &body))
+        result = handle(rest, request, match, &query, body);
+    body_free(body);
     faults_done(&faults);
     query_done(&query);
     return result;
@@ -178,7 +190,8 @@ struct rest *rest_new(struct gateway *g)
     struct rest *rest = xnew(struct rest, 1);
 
     rest->gateway = g;
-    rest->waits = device_waits_new(g, waiting_capacity(gateway_config(g)));
+    rest->pendings = pendings_new(waiting_capacity(gateway_config(g)));
+    rest->waits = device_waits_new(g, rest->pendings);
     rest->clients = clients_new();
     rest->events = event_publisher_new(g, rest->clients);
     rest->metrics = metrics_new();
@@ -200,7 +213,7 @@ void rest_log(struct rest *rest, const struct event_log_line *line)
 void rest_stop(struct rest *rest)
 {
     rest->is_stopped = true;
-    device_waits_cancel_all(rest->waits, E_SHUTTING_DOWN);
+    pendings_cancel_all(rest->pendings, E_SHUTTING_DOWN);
     event_publisher_stop(rest->events);
 }
 
@@ -210,6 +223,7 @@ void rest_free(struct rest *rest)
         return;
     rest_stop(rest);
     device_waits_free(rest->waits);
+    pendings_free(rest->pendings);
     event_publisher_free(rest->events);
     clients_free(rest->clients);
     metrics_free(rest->metrics);
@@ -224,23 +238,26 @@ int rest_submit(struct rest *rest, struct rest_request *request)
     int result = REST_ANSWERED, cause;
 
     request->answer = (struct answer){0};
-    request->wait = NULL;
+    request->pending = NULL;
     if (rest->is_stopped) {
         rest_refuse(&request->answer, 503, E_SHUTTING_DOWN, NULL);
         return REST_ANSWERED;
     }
     cause = routes_find(request->method, request->target, path_size, &match);
+    pendings_submitting(rest->pendings, request);
     if (cause == 0)
         result = check_and_handle(rest, request, &match, mark ? mark + 1 : NULL);
     else
         refuse_unrouted(&request->answer, cause, &match);
+    pendings_submitting(rest->pendings, NULL);
     route_match_done(&match);
     return result;
 }
 
 void rest_cancel(struct rest *rest, struct rest_request *request, int cause)
 {
-    device_waits_cancel(rest->waits, request, cause);
+    (void) rest;
+    pending_cancel(request->pending, cause);
 }
 
 struct clients *rest_clients(struct rest *rest)

@@ -22,7 +22,7 @@ struct clients;
 struct event_log_line;
 struct metrics;
 struct rest;
-struct device_wait;
+struct pending;
 
 /* One request. The caller owns the memory, with all that it points at, from submit until the answer
  * is there. Zeroed but for the inputs. */
@@ -45,7 +45,7 @@ struct rest_request {
 
     struct answer answer; /* the caller's from then on: answer_done() */
 
-    struct device_wait *wait; /* private: where it waits; NULL: nowhere */
+    struct pending *pending; /* private: what it waits for (pending.h); NULL: nothing */
 };
 
 #define REST_ANSWERED 1

@@ -14,28 +14,28 @@
 #define API "/api/v1"
 #define ABSENT(method, path, role, part)                                                           \
     {                                                                                              \
-        method, path, role, part, NULL, NULL, ROUTE_BODY_NONE                                      \
+        method, path, role, part, NULL, NULL, ROUTE_BODY_NONE, NULL                                    \
     }
 
 /* clang-format off */
 static const struct route table[] = {
-        {"GET", API "/info", REST_ROLE_READ, "core", handlers_info, NULL, ROUTE_BODY_NONE},
-        {"GET", API "/openapi.json", REST_ROLE_NONE, "core", handlers_contract, NULL, ROUTE_BODY_NONE},
-        {"GET", "/healthz", REST_ROLE_NONE, "core", handlers_liveness, NULL, ROUTE_BODY_NONE},
-        {"GET", "/readyz", REST_ROLE_NONE, "core", handlers_readiness, NULL, ROUTE_BODY_NONE},
-        {"GET", "/metrics", REST_ROLE_READ, "voices", handlers_metrics, NULL, ROUTE_BODY_NONE},
-        {"GET", API "/proxies", REST_ROLE_READ, "core", handlers_proxies, handlers_proxies_query, ROUTE_BODY_NONE},
+        {"GET", API "/info", REST_ROLE_READ, "core", handlers_info, NULL, ROUTE_BODY_NONE, NULL},
+        {"GET", API "/openapi.json", REST_ROLE_NONE, "core", handlers_contract, NULL, ROUTE_BODY_NONE, NULL},
+        {"GET", "/healthz", REST_ROLE_NONE, "core", handlers_liveness, NULL, ROUTE_BODY_NONE, NULL},
+        {"GET", "/readyz", REST_ROLE_NONE, "core", handlers_readiness, NULL, ROUTE_BODY_NONE, NULL},
+        {"GET", "/metrics", REST_ROLE_READ, "voices", handlers_metrics, NULL, ROUTE_BODY_NONE, NULL},
+        {"GET", API "/proxies", REST_ROLE_READ, "core", handlers_proxies, handlers_proxies_query, ROUTE_BODY_NONE, NULL},
         ABSENT("POST", API "/proxies", REST_ROLE_ADMIN, "config"),
-        {"GET", API "/proxies/{name}", REST_ROLE_READ, "core", handlers_proxy, NULL, ROUTE_BODY_NONE},
+        {"GET", API "/proxies/{name}", REST_ROLE_READ, "core", handlers_proxy, NULL, ROUTE_BODY_NONE, NULL},
         ABSENT("PATCH", API "/proxies/{name}", REST_ROLE_ADMIN, "config"),
         ABSENT("DELETE", API "/proxies/{name}", REST_ROLE_ADMIN, "config"),
         ABSENT("GET", API "/proxies/discovered", REST_ROLE_READ, "config"),
         ABSENT("POST", API "/proxies/import", REST_ROLE_ADMIN, "config"),
         ABSENT("PUT", API "/proxies/{name}/scanner", REST_ROLE_CONTROL, "ears"),
-        {"POST", API "/proxies/{name}/reconnect", REST_ROLE_CONTROL, "core", handlers_reconnect, NULL, ROUTE_BODY_EMPTY},
+        {"POST", API "/proxies/{name}/reconnect", REST_ROLE_CONTROL, "core", handlers_reconnect, NULL, ROUTE_BODY_JSON, NULL},
         ABSENT("DELETE", API "/proxies/{name}/slots/{address}", REST_ROLE_CONTROL, "links"),
-        {"GET", API "/devices", REST_ROLE_READ, "core", handlers_devices, handlers_devices_query, ROUTE_BODY_NONE},
-        {"GET", API "/devices/{address}", REST_ROLE_READ, "core", handlers_device, NULL, ROUTE_BODY_NONE},
+        {"GET", API "/devices", REST_ROLE_READ, "core", handlers_devices, handlers_devices_query, ROUTE_BODY_NONE, NULL},
+        {"GET", API "/devices/{address}", REST_ROLE_READ, "core", handlers_device, NULL, ROUTE_BODY_NONE, NULL},
         ABSENT("PATCH", API "/devices/{address}", REST_ROLE_CONTROL, "ears"),
         ABSENT("DELETE", API "/devices/{address}", REST_ROLE_CONTROL, "ears"),
         ABSENT("GET", API "/devices/{address}/history", REST_ROLE_READ, "ears"),
@@ -47,9 +47,9 @@ static const struct route table[] = {
         ABSENT("GET", API "/scan/needs", REST_ROLE_READ, "ears"),
         ABSENT("PUT", API "/scan/needs/{address}", REST_ROLE_CONTROL, "ears"),
         ABSENT("DELETE", API "/scan/needs/{address}", REST_ROLE_CONTROL, "ears"),
-        {"GET", API "/events", REST_ROLE_READ, "voices", handlers_events, event_wish_rules, ROUTE_BODY_NONE},
-        {"GET", API "/clients", REST_ROLE_READ, "voices", handlers_clients, handlers_clients_query, ROUTE_BODY_NONE},
-        {"GET", API "/logs", REST_ROLE_READ, "voices", handlers_logs, handlers_logs_query, ROUTE_BODY_NONE},
+        {"GET", API "/events", REST_ROLE_READ, "voices", handlers_events, event_wish_rules, ROUTE_BODY_NONE, NULL},
+        {"GET", API "/clients", REST_ROLE_READ, "voices", handlers_clients, handlers_clients_query, ROUTE_BODY_NONE, NULL},
+        {"GET", API "/logs", REST_ROLE_READ, "voices", handlers_logs, handlers_logs_query, ROUTE_BODY_NONE, NULL},
         ABSENT("GET", API "/recorder", REST_ROLE_READ, "recorder"),
         ABSENT("POST", API "/recorder/replay", REST_ROLE_CONTROL, "recorder"),
         ABSENT("GET", API "/connections", REST_ROLE_READ, "links"),

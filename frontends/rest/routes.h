@@ -6,6 +6,7 @@
 
 #include "rest/query.h"
 #include "rest/rest.h"
+#include "json/body.h"
 
 #define ROUTES_PARAMETERS_MAX 2
 #define ROUTES_ALLOW_SIZE     64 /* all methods, with commas */
@@ -13,8 +14,8 @@
 struct call; /* handlers.h */
 
 enum route_body {
-    ROUTE_BODY_NONE,  /* a body is not looked at */
-    ROUTE_BODY_EMPTY, /* nothing, or {} */
+    ROUTE_BODY_NONE, /* a body is not looked at */
+    ROUTE_BODY_JSON, /* an object with the fields of the row; nothing is an empty one */
 };
 
 struct route {
@@ -25,6 +26,7 @@ struct route {
     int (*handle)(struct call *call); /* NULL: the part is not there; see handlers.h */
     const struct query_rule *query;   /* NULL: no parameters */
     enum route_body body;
+    const struct body_rule *fields; /* of a body; NULL: none */
 };
 
 /* All rows. */
