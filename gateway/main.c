@@ -20,7 +20,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "config/config.h"
+#include "config/config_file.h"
 #include "gateway/gateway.h"
 #include "http/http.h"
 #include "mqtt/mqtt.h"
@@ -171,7 +171,8 @@ static void print_faults(const char *path, const struct config_faults *faults, F
 static struct config *load_config(const struct options *o)
 {
     struct config_faults faults = {0};
-    struct config *config = config_load(o->config, parts, environ, &faults);
+    struct config_file file = {.path = o->config, .parts = parts, .environment = environ};
+    struct config *config = config_file_load(&file, &faults);
 
     if (!config)
         print_faults(o->config, &faults, o->only_checks ? stdout : stderr);

@@ -10,15 +10,11 @@
 #include "config.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/error.h"
 #include "base/memory.h"
 #include "environment.h"
 #include "fields.h"
@@ -241,23 +237,6 @@ static json_t *parse_text(const char *text, size_t size, struct config_faults *f
     return NULL;
 }
 
-static int read_file(const char *path, struct buffer *ret_text)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    ssize_t got;
-
-    if (fd < 0)
-        return -errno;
-    do {
-        got = read(fd, buffer_reserve(ret_text, 65536), 65536);
-        if (got > 0)
-            buffer_commit(ret_text, (size_t) got);
-    } while ((got > 0 && buffer_size(ret_text) <= CONFIG_FILE_MAX) || (got < 0 && errno == EINTR));
-    got = got < 0 ? -errno : 0;
-    (void) close(fd);
-    return (int) got;
-}
-
 /* ---- public ---- */
 
 struct config *config_parse_under(const char *text, size_t size, const char *const *parts,
@@ -292,27 +271,6 @@ struct config *config_parse(const char *text, size_t size, const char *const *pa
     char *const no_environment[] = {NULL};
 
     return config_parse_under(text, size, parts, no_environment, ret_faults);
-}
-
-struct config *config_load(const char *path, const char *const *parts, char *const *environment,
-                           struct config_faults *ret_faults)
-{
-    const struct place document = {0};
-    struct buffer text = {0};
-    struct config *config = NULL;
-    int error = read_file(path, &text);
-
-    *ret_faults = (struct config_faults){0};
-    if (error)
-        fault_list_add(ret_faults, &document, "cannot be read: %s (%s)", error_sentence(error),
-                       error_token(error));
-    else
-        config = config_parse_under((const char *) buffer_front(&text), buffer_size(&text), parts,
-                                    environment, ret_faults);
-    if (text.data)
-        explicit_bzero(text.data, text.capacity);
-    buffer_done(&text);
-    return config;
 }
 
 void config_free(struct config *config)

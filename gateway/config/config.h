@@ -148,10 +148,6 @@ struct config *config_parse(const char *text, size_t size, const char *const *pa
 struct config *config_parse_under(const char *text, size_t size, const char *const *parts,
                                   char *const *environment, struct config_faults *ret_faults);
 
-/* The same for a file. An unreadable one is a fault of the whole document with the reason. */
-struct config *config_load(const char *path, const char *const *parts, char *const *environment,
-                           struct config_faults *ret_faults);
-
 void config_free(struct config *config); /* accepts NULL, wipes secrets */
 
 /* The variable of the environment that holds the setting ("BLEFLEET_MQTT_HOST"), or NULL. Borrowed.

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/buffer.h"
-#include "config/config.h"
+#include "config/config_file.h"
 
 #define KEY    "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY=" /* "ABC…Zabcdef" */
 #define SECRET "correct-horse-battery"
@@ -637,6 +637,13 @@ static void a_fault_quotes_little_and_no_control_characters(void **state)
 
 /* ---- files ---- */
 
+static struct config *load(const char *path, struct config_faults *ret_faults)
+{
+    struct config_file file = {.path = path, .parts = core, .environment = none};
+
+    return config_file_load(&file, ret_faults);
+}
+
 static void a_file_is_read(void **state)
 {
     char path[] = "/tmp/blefleet-test-XXXXXX";
@@ -648,7 +655,7 @@ static void a_file_is_read(void **state)
     assert_true(fd >= 0);
     assert_int_equal(write(fd, "{\"log\":{\"level\":\"error\"}}\n", 26), 26);
     assert_int_equal(close(fd), 0);
-    config = config_load(path, core, none, &faults);
+    config = load(path, &faults);
     assert_int_equal(unlink(path), 0);
     assert_non_null(config);
     assert_string_equal(config->log_level, "error");
@@ -660,10 +667,10 @@ static void an_unreadable_file_is_a_fault_with_the_reason(void **state)
     struct config_faults faults;
 
     (void) state;
-    assert_null(config_load("/nonexistent/blefleet.json", core, none, &faults));
+    assert_null(load("/nonexistent/blefleet.json", &faults));
     assert_true(has_fault(&faults, "", "ENOENT"));
     config_faults_done(&faults);
-    assert_null(config_load("/", core, none, &faults));
+    assert_null(load("/", &faults));
     assert_true(has_fault(&faults, "", "EISDIR"));
     config_faults_done(&faults);
 }
@@ -671,8 +678,7 @@ static void an_unreadable_file_is_a_fault_with_the_reason(void **state)
 static void the_example_is_valid(void **state)
 {
     struct config_faults faults;
-    struct config *config =
-            config_load(TEST_DATA "/../../config/blefleet.example.json", core, none, &faults);
+    struct config *config = load(TEST_DATA "/../../config/blefleet.example.json", &faults);
 
     (void) state;
     for (size_t i = 0; i < faults.count; i++)

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "config/config.h"
+#include "config/config_file.h"
 
 /* ---- a validator of the part of JSON Schema that is used, but for patterns ---- */
 
@@ -201,8 +201,10 @@ static void what_is_dumped_is_valid(void **state)
 {
     static const char *const parts[] = {"core", NULL};
     struct config_faults faults;
-    struct config *config = config_load(TEST_DATA "/../../config/blefleet.example.json", parts,
-                                        (char *[]){NULL}, &faults);
+    struct config_file file = {.path = TEST_DATA "/../../config/blefleet.example.json",
+                               .parts = parts,
+                               .environment = (char *[]){NULL}};
+    struct config *config = config_file_load(&file, &faults);
     char *text;
     json_t *json;
 
