@@ -4,18 +4,22 @@
 #include "gateway.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <uv.h>
 
 #include "base/memory.h"
+#include "configured.h"
 #include "keeping.h"
 #include "loop_lag.h"
 #include "process.h"
 #include "proxy/failures.h"
 #include "proxy/fleet.h"
+#include "rewriter.h"
 #include "scan/device_table.h"
 
 static_assert(OWNER_WHY_COUNT <= GATEWAY_OWNER_WHYS_MAX, "every why has its counter");
@@ -54,13 +58,14 @@ struct clocks {
 
 struct gateway {
     uv_loop_t *loop;
-    const struct config *config; /* borrowed, outlives us */
+    struct config *config; /* the running one, ours */
     usec_t started;
     struct fleet *fleet;
     struct device_table *table;
     uv_timer_t table_timer;
-    usec_t table_deadline;                /* what the timer is armed for */
-    const struct config_device **devices; /* of the configuration, by address */
+    usec_t table_deadline;         /* what the timer is armed for */
+    struct configured *configured; /* devices of the configuration */
+    struct rewriter *rewriter;     /* NULL: the configuration has no file */
     struct gateway_subscription *subscriptions;
     bool is_telling;
     struct heard_counts *heard;
@@ -73,38 +78,15 @@ struct gateway {
 
 /* ---- configured devices ---- */
 
-static int compare_addresses(const void *a, const void *b)
+/* The one place where the settings of a device take effect. NULL: it has none. */
+static void apply_device(void *user, const struct config_device *before,
+                         const struct config_device *after)
 {
-    const struct config_device *const *x = a, *const *y = b;
+    struct gateway *g = user;
+    uint64_t address = after ? after->address : before->address;
+    double expected = after ? after->expected_interval_s : 0;
 
-    return (*x)->address < (*y)->address ? -1 : (*x)->address > (*y)->address;
-}
-
-static const struct config_device *find_configured(const struct gateway *g, uint64_t address)
-{
-    const struct config_device wanted = {.address = address}, *key = &wanted;
-    const struct config_device **found = NULL;
-
-    if (g->config->devices_count > 0)
-        found = bsearch(&key, g->devices, g->config->devices_count, sizeof *g->devices,
-                        compare_addresses);
-    return found ? *found : NULL;
-}
-
-static void take_configured_devices(struct gateway *g)
-{
-    size_t count = g->config->devices_count;
-
-    g->devices = xnew(const struct config_device *, count);
-    for (size_t i = 0; i < count; i++) {
-        const struct config_device *d = &g->config->devices[i];
-
-        g->devices[i] = d;
-        device_table_pin(g->table, d->address, true,
-                         (usec_t) (d->expected_interval_s * (double) USEC_PER_SEC));
-    }
-    if (count > 0)
-        qsort(g->devices, count, sizeof *g->devices, compare_addresses);
+    device_table_pin(g->table, address, after != NULL, (usec_t) (expected * (double) USEC_PER_SEC));
 }
 
 /* ---- views ---- */
@@ -143,7 +125,7 @@ static void view_row(const struct gateway *g, const struct device *row,
     owner = source_config(g, facts.owner);
     *ret_device = (struct gateway_device){
             .row = row,
-            .config = find_configured(g, facts.address),
+            .config = configured_find(g->configured, facts.address),
             .address = facts.address,
             .address_type = ble_address_type_name(facts.address_type),
             .name = facts.name,
@@ -404,7 +386,7 @@ static struct device_table_settings table_settings_of(const struct config *c)
     };
 }
 
-struct gateway *gateway_new(struct uv_loop_s *loop, const struct config *config,
+struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struct config_file *file,
                             struct store *store)
 {
     struct gateway *g = xnew(struct gateway, 1);
@@ -418,8 +400,11 @@ struct gateway *gateway_new(struct uv_loop_s *loop, const struct config *config,
     g->table_deadline = USEC_NEVER;
     (void) uv_timer_init(loop, &g->table_timer); /* cannot fail */
     g->table_timer.data = g;
-    take_configured_devices(g);
-    g->keeping = keeping_new(loop, store, config, g->table);
+    g->configured = configured_new(config);
+    configured_compare(/* older= */ NULL, g->configured, apply_device, g);
+    g->keeping = keeping_new(loop, store, g, g->table);
+    if (file)
+        g->rewriter = rewriter_new(loop, file);
     arm_table_timer(g, g->started);
     g->heard = memory_zalloc(1, sizeof *g->heard +
                                         config->proxies_count * sizeof g->heard->by_proxy[0]);
@@ -457,11 +442,22 @@ static void on_fleet_closed(void *user)
         on_keeping_closed(g);
 }
 
+static void on_rewriter_closed(void *user)
+{
+    struct gateway *g = user;
+
+    g->rewriter = NULL;
+    fleet_close(g->fleet, on_fleet_closed, g);
+}
+
 void gateway_close(struct gateway *g, void (*on_closed)(void *user), void *user)
 {
     g->on_closed = on_closed;
     g->closed_user = user;
-    fleet_close(g->fleet, on_fleet_closed, g);
+    if (g->rewriter)
+        rewriter_close(g->rewriter, on_rewriter_closed, g);
+    else
+        on_rewriter_closed(g);
 }
 
 void gateway_free(struct gateway *g)
@@ -471,7 +467,8 @@ void gateway_free(struct gateway *g)
     assert(!g->fleet);
     assert(!g->subscriptions);
     device_table_free(g->table);
-    free(g->devices);
+    configured_free(g->configured);
+    config_free(g->config);
     free(g->heard);
     free(g->clocks);
     free(g);
@@ -773,7 +770,7 @@ int gateway_find_device(const struct gateway *g, uint64_t address,
         view_row(g, row, ret_device);
         return 0;
     }
-    config = find_configured(g, address);
+    config = configured_find(g->configured, address);
     if (!config)
         return E_DEVICE_NOT_FOUND;
     view_configured(config, ret_device);
@@ -865,6 +862,153 @@ bool gateway_get_latest(const struct gateway *g, const struct gateway_device *d,
             .size = p.size,
     };
     return true;
+}
+
+/* ---- changing the configuration ---- */
+
+/* A change under way: what comes of it is ours to apply, whether somebody still asks or not. */
+struct gateway_order {
+    struct gateway *gateway;
+    struct gateway_change *change; /* NULL: cancelled */
+    bool is_removal;
+    uint64_t address; /* with is_removal */
+};
+
+/* A device that loses its settings and was never heard is not known any more. */
+static void tell_settings(void *user, const struct config_device *before,
+                          const struct config_device *after)
+{
+    struct gateway *g = user;
+    const struct config_device gone = {.address = after ? after->address : before->address};
+    struct gateway_device device;
+    struct gateway_device_change told = {
+            .reasons = GATEWAY_DEVICE_SETTINGS, .time = clock_now(), .device = &device};
+
+    if (gateway_find_device(g, gone.address, &device) != 0) {
+        view_configured(&gone, &device);
+        device.config = NULL;
+        told.reasons = GATEWAY_DEVICE_FORGOTTEN;
+    }
+    tell_device(g, &told);
+}
+
+static bool is_same_mode(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static void tell_proxy_settings(struct gateway *g, const struct config *before)
+{
+    for (size_t i = 0; i < g->config->proxies_count; i++) {
+        if (!is_same_mode(before->proxies[i].scan_mode, g->config->proxies[i].scan_mode))
+            tell_proxy(g, GATEWAY_PROXY_SETTINGS, i);
+    }
+}
+
+static void tell_configuration(struct gateway *g)
+{
+    g->is_telling = true;
+    for (struct gateway_subscription *s = g->subscriptions; s; s = s->next) {
+        if (!s->is_ended && s->subscriber.on_configuration)
+            s->subscriber.on_configuration(s->subscriber.user);
+    }
+    g->is_telling = false;
+    sweep_subscriptions(g);
+}
+
+void gateway_reconfigure(struct gateway *g, struct config *config)
+{
+    struct config *before = g->config;
+    struct configured *configured_before = g->configured;
+    struct device_table_settings settings = table_settings_of(config);
+
+    assert(config->proxies_count == before->proxies_count);
+    g->config = config;
+    g->configured = configured_new(config);
+    device_table_configure(g->table, &settings);
+    configured_compare(configured_before, g->configured, apply_device, g);
+    arm_table_timer(g, clock_now());
+    configured_compare(configured_before, g->configured, tell_settings, g);
+    tell_proxy_settings(g, before);
+    tell_configuration(g);
+    configured_free(configured_before);
+    config_free(before);
+}
+
+static void on_rewritten(void *user, int cause, struct config_edited *edited)
+{
+    struct gateway_order *order = user;
+    struct gateway_change *change = order->change;
+
+    if (cause == 0 && edited->is_changed)
+        gateway_reconfigure(order->gateway, TAKE(edited->config));
+    if (cause == 0 && order->is_removal)
+        (void) device_table_forget(order->gateway->table, order->address); /* if it was heard */
+    free(order);
+    if (!change)
+        return;
+    change->order = NULL;
+    change->done(change, cause, edited);
+}
+
+static int submit(struct gateway *g, const struct config_edit *edit,
+                  const struct gateway_order *order, struct gateway_change *change)
+{
+    struct gateway_order *copy;
+    int rc;
+
+    if (!g->rewriter)
+        return -EROFS;
+    copy = xnew(struct gateway_order, 1);
+    *copy = *order;
+    copy->gateway = g;
+    copy->change = change;
+    rc = rewriter_change(g->rewriter, edit, on_rewritten, copy);
+    if (rc < 0)
+        free(copy);
+    else
+        change->order = copy;
+    return rc;
+}
+
+int gateway_change_device(struct gateway *g, uint64_t address, const char *patch, size_t size,
+                          const char *pointer, struct gateway_change *change)
+{
+    char name[BLE_ADDRESS_TEXT_SIZE];
+    const struct config_edit edit = {"devices", name, patch, size, pointer};
+
+    ble_address_format(name, address);
+    return submit(g, &edit, &(struct gateway_order){0}, change);
+}
+
+int gateway_remove_device(struct gateway *g, uint64_t address, struct gateway_change *change)
+{
+    char name[BLE_ADDRESS_TEXT_SIZE];
+    const struct config_edit edit = {.list = "devices", .entry = name, .pointer = ""};
+    const struct gateway_order order = {.is_removal = true, .address = address};
+
+    ble_address_format(name, address);
+    if (configured_find(g->configured, address))
+        return submit(g, &edit, &order, change);
+    return device_table_forget(g->table, address) ? GATEWAY_DONE : E_DEVICE_NOT_FOUND;
+}
+
+int gateway_set_scan_mode(struct gateway *g, size_t proxy_index, const char *mode,
+                          struct gateway_change *change)
+{
+    char patch[64];
+    int size = snprintf(patch, sizeof patch, "{\"scan_mode\":\"%s\"}", mode);
+    const struct config_edit edit = {"proxies", g->config->proxies[proxy_index].name, patch,
+                                     (size_t) size, ""};
+
+    assert(size > 0 && (size_t) size < sizeof patch);
+    return submit(g, &edit, &(struct gateway_order){0}, change);
+}
+
+void gateway_change_cancel(struct gateway_change *change)
+{
+    change->order->change = NULL;
+    change->order = NULL;
 }
 
 /* ---- changes ---- */

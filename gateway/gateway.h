@@ -15,18 +15,19 @@
 #include "ble/address.h"
 #include "ble/advertising_data.h"
 #include "ble/uuid.h"
-#include "config/config.h"
+#include "config/config_edit.h"
 
 struct uv_loop_s;
+struct config_file;
 struct store;
 struct gateway;
 
 /* ---- life ---- */
 
 /* Brings back what the store kept (NULL: nothing is kept) and starts conversations with all enabled
- * proxies of the configuration, which must outlive it. The store is the gateway's from now on, and
- * is closed with it. */
-struct gateway *gateway_new(struct uv_loop_s *loop, const struct config *config,
+ * proxies of the configuration. Configuration and store are the gateway's from now on, and end with
+ * it. file: where the configuration came from, borrowed; NULL: it cannot be changed. */
+struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struct config_file *file,
                             struct store *store);
 
 /* Says goodbye to all proxies and closes everything, in under 3 s; then on_closed, then free it. */
@@ -55,6 +56,8 @@ struct gateway_info {
     size_t memory_table_bytes;
 };
 void gateway_get_info(const struct gateway *g, struct gateway_info *ret_info);
+/* The running configuration. Nobody keeps it, nor what it points to, beyond a turn of the loop: it
+ * is replaced when it changes. */
 const struct config *gateway_config(const struct gateway *g);
 
 /* How the store does. */
@@ -228,6 +231,43 @@ bool gateway_get_source(const struct gateway *g, const struct gateway_device *d,
 bool gateway_get_latest(const struct gateway *g, const struct gateway_device *d,
                         struct gateway_packet *ret_packet);
 
+/* ---- changing the configuration ---- */
+
+/* One change. The caller owns the memory from the call that returns 0 until done or cancel; done is
+ * called exactly once, never from inside that call, after the change is on the disk and runs. */
+struct gateway_change {
+    /* cause: 0; E_INVALID_REQUEST with edited->faults; E_CONFLICT with edited->holder (an alias is
+     * taken); E_NOT_FOUND (there is no entry any more); E_PRECONDITION_FAILED (somebody else
+     * changed the file, which is left alone); E_SHUTTING_DOWN; or a negative errno of the file.
+     * With all of them the running configuration is what it was. */
+    void (*done)(struct gateway_change *change, int cause, const struct config_edited *edited);
+    struct gateway_order *order; /* private */
+};
+
+/* These return 0, E_OVERLOADED when too many wait, E_SHUTTING_DOWN, or -EROFS without a file. */
+
+/* Merges a patch (JSON, RFC 7396) into the settings of a device, heard or not; pointer is where it
+ * stands in what the caller was sent. */
+int gateway_change_device(struct gateway *g, uint64_t address, const char *patch, size_t size,
+                          const char *pointer, struct gateway_change *change);
+
+/* Forgets a device, with its settings and all that is kept. GATEWAY_DONE when it was not
+ * configured: it is gone already. E_DEVICE_NOT_FOUND when it is neither known nor configured. */
+#define GATEWAY_DONE 1
+int gateway_remove_device(struct gateway *g, uint64_t address, struct gateway_change *change);
+
+/* "passive", "active" or "auto", kept for this proxy. */
+int gateway_set_scan_mode(struct gateway *g, size_t proxy_index, const char *mode,
+                          struct gateway_change *change);
+
+/* done will not be called; the change goes on. */
+void gateway_change_cancel(struct gateway_change *change);
+
+/* Takes over another configuration, which may differ in devices, in scan modes of proxies, and in
+ * settings that are read whenever they are needed; the proxies are the same otherwise. Tells what
+ * it concerns. */
+void gateway_reconfigure(struct gateway *g, struct config *config);
+
 /* ---- changes ---- */
 
 enum gateway_device_reason { /* bits */
@@ -236,6 +276,7 @@ enum gateway_device_reason { /* bits */
                              GATEWAY_DEVICE_OWNER = 1 << 2,
                              GATEWAY_DEVICE_AVAILABILITY = 1 << 3,
                              GATEWAY_DEVICE_FORGOTTEN = 1 << 4, /* the last sight of it */
+                             GATEWAY_DEVICE_SETTINGS = 1 << 5,
 };
 
 struct gateway_owner_change { /* with GATEWAY_DEVICE_OWNER */
@@ -275,6 +316,7 @@ enum gateway_proxy_reason {
     GATEWAY_PROXY_SCANNER,
     GATEWAY_PROXY_SLOTS,
     GATEWAY_PROXY_ADVISORY, /* it became quiet, or is not any more */
+    GATEWAY_PROXY_SETTINGS,
 };
 
 /* Callbacks that are NULL are not called. What they get is valid for the call. A subscriber may end
@@ -284,6 +326,8 @@ struct gateway_subscriber {
     /* Every packet of every proxy: asked for only while somebody has this. */
     void (*on_hearing)(void *user, const struct gateway_hearing *hearing);
     void (*on_proxy)(void *user, enum gateway_proxy_reason reason, size_t proxy_index);
+    /* Another configuration runs; devices and proxies that it concerns were told before. */
+    void (*on_configuration)(void *user);
     void *user;
 };
 

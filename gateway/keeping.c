@@ -19,7 +19,7 @@
 struct keeping {
     struct store *store;
     struct keeper *keeper;
-    const struct config *config;
+    const struct gateway *gateway;
     uv_timer_t sweep;
     uint64_t *macs; /* by place in the configuration; 0: not known */
     void (*on_closed)(void *user);
@@ -51,14 +51,14 @@ static uint64_t mac_of(void *user, uint16_t source)
 {
     const struct keeping *k = user;
 
-    return source < k->config->proxies_count ? k->macs[source] : 0;
+    return source < gateway_proxies_count(k->gateway) ? k->macs[source] : 0;
 }
 
 static uint16_t source_of(void *user, uint64_t mac)
 {
     const struct keeping *k = user;
 
-    for (size_t i = 0; i < k->config->proxies_count; i++) {
+    for (size_t i = 0; i < gateway_proxies_count(k->gateway); i++) {
         if (k->macs[i] == mac && mac != 0)
             return (uint16_t) i;
     }
@@ -84,16 +84,17 @@ static void on_sweep(uv_timer_t *timer)
     keeper_sweep(k->keeper);
 }
 
-struct keeping *keeping_new(struct uv_loop_s *loop, struct store *store,
-                            const struct config *config, struct device_table *table)
+struct keeping *keeping_new(struct uv_loop_s *loop, struct store *store, const struct gateway *g,
+                            struct device_table *table)
 {
+    const struct config *config = gateway_config(g);
     struct keeping *k;
 
     if (!store)
         return NULL;
     k = xnew(struct keeping, 1);
     k->store = store;
-    k->config = config;
+    k->gateway = g;
     k->macs = xnew(uint64_t, config->proxies_count);
     for (size_t i = 0; i < config->proxies_count; i++)
         k->macs[i] = known_mac(k, &config->proxies[i]);
@@ -152,7 +153,7 @@ void keeping_note_mac(struct keeping *k, size_t proxy, uint64_t mac)
 
     if (!k)
         return;
-    c = &k->config->proxies[proxy];
+    c = &gateway_config(k->gateway)->proxies[proxy];
     k->macs[proxy] = mac;
     host_key(c, key);
     store_put_text(k->store, key, c->host);

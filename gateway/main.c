@@ -57,7 +57,8 @@ struct options {
 struct program {
     uv_loop_t loop;
     struct options options;
-    struct config *config;
+    struct config_file file;
+    struct config *config; /* until the gateway has it */
     struct gateway *gateway;
     struct rest *rest;
     struct http *http;
@@ -168,11 +169,13 @@ static void print_faults(const char *path, const struct config_faults *faults, F
         (void) fprintf(out, "%s: and %zu more\n", path, faults->more);
 }
 
-static struct config *load_config(const struct options *o)
+static struct config *load_config(const struct options *o, struct config_file *ret_file)
 {
     struct config_faults faults = {0};
-    struct config_file file = {.path = o->config, .parts = parts, .environment = environ};
-    struct config *config = config_file_load(&file, &faults);
+    struct config *config;
+
+    *ret_file = (struct config_file){.path = o->config, .parts = parts, .environment = environ};
+    config = config_file_load(ret_file, &faults);
 
     if (!config)
         print_faults(o->config, &faults, o->only_checks ? stdout : stderr);
@@ -335,7 +338,7 @@ static char *dump_config(void *user)
 {
     const struct program *p = user;
 
-    return config_dump(p->config, /* with_secrets= */ false);
+    return config_dump(gateway_config(p->gateway), /* with_secrets= */ false);
 }
 
 static char *schema_text(void *user)
@@ -363,10 +366,11 @@ static void choose_client_id(struct program *p, struct store *store)
 static int start_mqtt(struct program *p)
 {
     static struct mqtt_texts texts = {dump_config, schema_text, NULL};
-    const char *id = p->config->mqtt_client_id ? p->config->mqtt_client_id : p->client_id;
+    const struct config *config = gateway_config(p->gateway);
+    const char *id = config->mqtt_client_id ? config->mqtt_client_id : p->client_id;
     int rc;
 
-    if (!p->config->mqtt_enabled)
+    if (!config->mqtt_enabled)
         return 0;
     texts.user = p;
     rc = mqtt_new(&p->loop, p->gateway, p->rest, id, &texts, &p->mqtt);
@@ -448,11 +452,11 @@ static int start(struct program *p)
 
     if (rc < 0)
         return rc;
-    p->gateway = gateway_new(&p->loop, p->config, store);
+    p->gateway = gateway_new(&p->loop, TAKE(p->config), &p->file, store);
     choose_client_id(p, store);
     p->rest = rest_new(p->gateway);
     rest_set_boot(p->rest, draw_boot());
-    rc = http_new(&p->loop, p->rest, p->config, &p->http, error, sizeof error);
+    rc = http_new(&p->loop, p->rest, p->gateway, &p->http, error, sizeof error);
     if (rc < 0) {
         log_error("start.failed", "%s", error);
         return rc;
@@ -498,7 +502,7 @@ int main(int argc, char **argv)
         return exit_code;
     (void) signal(SIGPIPE, SIG_IGN);
     (void) signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of that write alone */
-    p.config = load_config(&p.options);
+    p.config = load_config(&p.options, &p.file);
     if (!p.config)
         return EXIT_CONFIGURATION;
     if (p.options.only_checks) {

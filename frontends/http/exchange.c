@@ -210,7 +210,8 @@ static enum MHD_Result refuse(struct exchange *x, int status, int cause, const c
 
 static enum MHD_Result refuse_size(struct exchange *x)
 {
-    rest_refuse_size(&x->request.answer, (uint64_t) x->all->config->limits_body_bytes);
+    rest_refuse_size(&x->request.answer,
+                     (uint64_t) gateway_config(x->all->gateway)->limits_body_bytes);
     return queue_answer(x);
 }
 
@@ -274,7 +275,7 @@ static enum rest_role role_of(const struct exchange *x)
 static const char *find_foreign(const struct exchange *x, const char *method)
 {
     const char *host = header(x, MHD_HTTP_HEADER_HOST);
-    const struct config_texts *hosts = &x->all->config->http_hosts;
+    const struct config_texts *hosts = &gateway_config(x->all->gateway)->http_hosts;
     struct sockaddr_storage storage;
     const struct sockaddr *local = (const struct sockaddr *) &storage;
 
@@ -290,7 +291,8 @@ static bool announces_too_much(const struct exchange *x)
 {
     const char *length = header(x, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
-    return length && strtoull(length, NULL, 10) > (uint64_t) x->all->config->limits_body_bytes;
+    return length && strtoull(length, NULL, 10) >
+                             (uint64_t) gateway_config(x->all->gateway)->limits_body_bytes;
 }
 
 static enum MHD_Result on_headers(struct exchange *x, const char *method)
@@ -319,7 +321,7 @@ static void release_body(struct exchange *x)
 
 static int judge_size(const struct exchange *x, size_t size)
 {
-    if (buffer_size(&x->body) + size > (size_t) x->all->config->limits_body_bytes)
+    if (buffer_size(&x->body) + size > (size_t) gateway_config(x->all->gateway)->limits_body_bytes)
         return E_BODY_TOO_LARGE;
     return x->all->body_bytes + size > BODIES_MAX ? E_OVERLOADED : 0;
 }

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "config/config.h"
 #include "rest/rest.h"
 
 #define EXCHANGE_CLASSES 6 /* of status codes: 1xx to 5xx, and [0] for none */
@@ -15,8 +14,8 @@ struct exchange;
 
 /* What the exchanges of one listener share. */
 struct exchanges {
-    struct rest *rest;           /* borrowed */
-    const struct config *config; /* borrowed */
+    struct rest *rest;             /* borrowed */
+    const struct gateway *gateway; /* borrowed; whose configuration counts */
     struct exchange *first_waiting, *first_streaming;
     size_t body_bytes;                  /* held for requests that are still being read */
     bool is_closing;                    /* every request is answered with 503 */

@@ -46,7 +46,7 @@ struct listener {
 struct http {
     struct uv_loop_s *loop;                        /* borrowed */
     struct rest *rest;                             /* borrowed */
-    const struct config *config;                   /* borrowed */
+    const struct gateway *gateway;                 /* borrowed */
     struct listener *listeners[CONFIG_LISTEN_MAX]; /* NULL: closed */
     size_t count, open;
     void (*on_closed)(void *user);
@@ -207,10 +207,10 @@ static struct listener *make_listener(struct http *h)
     struct listener *l = xnew(struct listener, 1);
 
     l->http = h;
-    l->limit = connection_limit(h->config);
+    l->limit = connection_limit(gateway_config(h->gateway));
     l->exchanges = (struct exchanges){
             .rest = h->rest,
-            .config = h->config,
+            .gateway = h->gateway,
             .on_resumed = on_resumed,
             .user = l,
     };
@@ -286,14 +286,15 @@ static void abandon(struct http *h)
     free(h);
 }
 
-int http_new(struct uv_loop_s *loop, struct rest *rest, const struct config *config,
+int http_new(struct uv_loop_s *loop, struct rest *rest, const struct gateway *g,
              struct http **ret_http, char *ret_error, size_t error_size)
 {
+    const struct config *config = gateway_config(g);
     struct http *h = xnew(struct http, 1);
 
     h->loop = loop;
     h->rest = rest;
-    h->config = config;
+    h->gateway = g;
     for (size_t i = 0; i < config->http_listen.count; i++) {
         int result = open_listener(h, &config->http_listen.items[i], ret_error, error_size);
 

@@ -15,7 +15,7 @@ static const struct {
 } device_reasons[] = {
         {GATEWAY_DEVICE_FIRST_SEEN, "first_seen"}, {GATEWAY_DEVICE_PAYLOAD, "payload"},
         {GATEWAY_DEVICE_OWNER, "owner"},           {GATEWAY_DEVICE_AVAILABILITY, "availability"},
-        {GATEWAY_DEVICE_FORGOTTEN, "forgotten"},
+        {GATEWAY_DEVICE_SETTINGS, "settings"},     {GATEWAY_DEVICE_FORGOTTEN, "forgotten"},
 };
 
 static const char *device_reason_token(unsigned reason)
@@ -39,6 +39,8 @@ static const char *proxy_reason_token(enum gateway_proxy_reason reason)
         return "slots";
     case GATEWAY_PROXY_ADVISORY:
         return "advisory";
+    case GATEWAY_PROXY_SETTINGS:
+        return "settings";
     }
     return NULL;
 }

@@ -39,9 +39,8 @@
 #define BROKER_TEXT_SIZE      300
 
 struct mqtt {
-    struct gateway *gateway;     /* borrowed */
-    struct rest *rest;           /* borrowed */
-    const struct config *config; /* borrowed */
+    struct gateway *gateway; /* borrowed */
+    struct rest *rest;       /* borrowed */
     struct mqtt_texts texts;
     struct broker *broker; /* NULL: closed */
     struct states *states;
@@ -68,6 +67,11 @@ struct mqtt {
 };
 
 static void arm(struct mqtt *m, usec_t due);
+
+static const struct config *config_of(const struct mqtt *m)
+{
+    return gateway_config(m->gateway);
+}
 
 /* ---- sending ---- */
 
@@ -98,20 +102,20 @@ static bool send_info(struct mqtt *m)
 
     m->wants_info = false;
     mqtt_get_status(m, &status);
-    return send_out(m,
-                    bridge_info(m->config->mqtt_base_topic, m->gateway, &status, config, schema));
+    return send_out(
+            m, bridge_info(config_of(m)->mqtt_base_topic, m->gateway, &status, config, schema));
 }
 
 static bool send_proxies(struct mqtt *m, usec_t now)
 {
     m->proxies_due = USEC_NEVER;
     m->proxies_sent = now;
-    return send_out(m, bridge_proxies(m->config->mqtt_base_topic, m->gateway));
+    return send_out(m, bridge_proxies(config_of(m)->mqtt_base_topic, m->gateway));
 }
 
 static bool send_clearing(struct mqtt *m, const struct states_item *item, usec_t now)
 {
-    const char *base = m->config->mqtt_base_topic;
+    const char *base = config_of(m)->mqtt_base_topic;
     struct outbox_message *message = item->what == STATES_CLEAR_STATE
                                              ? bridge_clear_state(base, item->name)
                                              : bridge_clear_availability(base, item->name);
@@ -123,7 +127,7 @@ static bool send_clearing(struct mqtt *m, const struct states_item *item, usec_t
 static struct outbox_message *make_state(struct mqtt *m, const struct states_item *item,
                                          const struct gateway_device *device)
 {
-    const char *base = m->config->mqtt_base_topic;
+    const char *base = config_of(m)->mqtt_base_topic;
 
     if (item->what == STATES_AVAILABILITY)
         return bridge_availability(base, item->name, device->is_available);
@@ -227,11 +231,11 @@ static void judge_device(struct mqtt *m, const struct gateway_device *device, us
 {
     char name[TOPICS_NAME_SIZE];
 
-    if (!topics_is_published(m->config, device)) {
+    if (!topics_is_published(config_of(m), device)) {
         states_withdraw(m->states, device->address, now);
         return;
     }
-    topics_name(name, m->config, device);
+    topics_name(name, config_of(m), device);
     states_publish(m->states, device->address, name, now);
 }
 
@@ -241,7 +245,7 @@ static void tell_device(struct mqtt *m, const struct gateway_device_change *chan
 
     while ((reason = event_json_take_reason(&reasons)))
         outbox_push(&m->events,
-                    bridge_device_event(m->config->mqtt_base_topic, m->gateway, change, reason));
+                    bridge_device_event(config_of(m)->mqtt_base_topic, m->gateway, change, reason));
 }
 
 /* A configured device that is forgotten stays listed, as never heard. */
@@ -276,7 +280,7 @@ static void on_proxy(void *user, enum gateway_proxy_reason reason, size_t proxy_
     usec_t now = gateway_now(m->gateway), due = m->proxies_sent + PROXIES_INTERVAL;
 
     outbox_push(&m->events,
-                bridge_proxy_event(m->config->mqtt_base_topic, m->gateway, reason, proxy_index));
+                bridge_proxy_event(config_of(m)->mqtt_base_topic, m->gateway, reason, proxy_index));
     m->proxies_due = due > now ? due : now;
     wake_pump(m);
 }
@@ -293,7 +297,8 @@ static void on_hearing(void *user, const struct gateway_hearing *hearing)
         m->advertisements_dropped++;
         return;
     }
-    (void) send_out(m, bridge_advertisement(m->config->mqtt_base_topic, name, m->gateway, hearing));
+    (void) send_out(m,
+                    bridge_advertisement(config_of(m)->mqtt_base_topic, name, m->gateway, hearing));
 }
 
 static void judge_all_devices(struct mqtt *m)
@@ -306,12 +311,22 @@ static void judge_all_devices(struct mqtt *m)
         judge_device(m, &device, now);
 }
 
+static void on_configuration(void *user)
+{
+    struct mqtt *m = user;
+
+    m->wants_info = true;
+    judge_all_devices(m);
+    wake_pump(m);
+}
+
 static void subscribe(struct mqtt *m)
 {
     const struct gateway_subscriber subscriber = {
             .on_device = on_device,
-            .on_hearing = m->config->mqtt_advertisements ? on_hearing : NULL,
+            .on_hearing = config_of(m)->mqtt_advertisements ? on_hearing : NULL,
             .on_proxy = on_proxy,
+            .on_configuration = on_configuration,
             .user = m,
     };
 
@@ -324,9 +339,9 @@ static void on_health_time(void *user);
 
 static void arm_health(struct mqtt *m)
 {
-    m->health_timer = gateway_timer_start(m->gateway,
-                                          (usec_t) m->config->mqtt_health_interval_s * USEC_PER_SEC,
-                                          on_health_time, m);
+    m->health_timer = gateway_timer_start(
+            m->gateway, (usec_t) config_of(m)->mqtt_health_interval_s * USEC_PER_SEC,
+            on_health_time, m);
 }
 
 static void queue_health(struct mqtt *m)
@@ -348,7 +363,7 @@ static void queue_health(struct mqtt *m)
     health.memory_bytes = statistics.memory_bytes;
     m->health_time = now;
     m->health_messages = m->client.messages;
-    outbox_push(&m->answers, bridge_health(m->config->mqtt_base_topic, &health));
+    outbox_push(&m->answers, bridge_health(config_of(m)->mqtt_base_topic, &health));
 }
 
 static void on_health_time(void *user)
@@ -429,10 +444,10 @@ static void on_broker_room(void *user)
 /* A device of an earlier run, or one that is called otherwise now. */
 static void adopt(struct mqtt *m, const char *topic)
 {
-    usec_t grace = (usec_t) m->config->scan_ownership_stale_s * USEC_PER_SEC;
+    usec_t grace = (usec_t) config_of(m)->scan_ownership_stale_s * USEC_PER_SEC;
     char name[TOPICS_NAME_SIZE];
 
-    if (!topics_read_availability(m->config->mqtt_base_topic, topic, name))
+    if (!topics_read_availability(config_of(m)->mqtt_base_topic, topic, name))
         return;
     states_adopt(m->states, name, m->started + grace);
     wake_pump(m);
@@ -544,7 +559,7 @@ static int open_broker(struct mqtt *m, struct uv_loop_s *loop, const char *clien
 {
     const struct broker_callbacks callbacks = {on_broker_change, on_broker_message, on_broker_room,
                                                m};
-    const struct config *c = m->config;
+    const struct config *c = config_of(m);
     char *presence AUTO_FREE = topics_join(c->mqtt_base_topic, "bridge/state");
     char *requests AUTO_FREE = topics_join(c->mqtt_base_topic, "bridge/request/#");
     char *availabilities AUTO_FREE = topics_join(c->mqtt_base_topic, "+/availability");
@@ -593,8 +608,8 @@ static void register_with_rest(struct mqtt *m)
 
     m->client.kind = CLIENT_MQTT;
     client_set_name(&m->client, "mqtt");
-    (void) snprintf(m->client.remote, sizeof m->client.remote, "%.60s:%u", m->config->mqtt_host,
-                    (unsigned) (uint16_t) m->config->mqtt_port);
+    (void) snprintf(m->client.remote, sizeof m->client.remote, "%.60s:%u", config_of(m)->mqtt_host,
+                    (unsigned) (uint16_t) config_of(m)->mqtt_port);
     m->client.since = m->started;
     clients_add(rest_clients(m->rest), &m->client);
     rest_set_mqtt(m->rest, get_status, m);
@@ -610,7 +625,6 @@ static struct mqtt *make(struct gateway *g, struct rest *rest, const struct mqtt
 
     m->gateway = g;
     m->rest = rest;
-    m->config = c;
     if (texts)
         m->texts = *texts;
     m->started = m->health_time = gateway_now(g);
@@ -668,14 +682,7 @@ void mqtt_log(struct mqtt *m, const struct event_log_line *line)
 {
     if (m->is_closing)
         return;
-    outbox_push(&m->events, bridge_log(m->config->mqtt_base_topic, line));
-    wake_pump(m);
-}
-
-void mqtt_configuration_changed(struct mqtt *m)
-{
-    m->wants_info = true;
-    judge_all_devices(m);
+    outbox_push(&m->events, bridge_log(config_of(m)->mqtt_base_topic, line));
     wake_pump(m);
 }
 

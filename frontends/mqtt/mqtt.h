@@ -35,9 +35,6 @@ void mqtt_get_status(const struct mqtt *m, struct info_json_mqtt *ret_status);
 /* A line of the log, for bridge/logging. */
 void mqtt_log(struct mqtt *m, const struct event_log_line *line);
 
-/* The configuration changed: bridge/info is published again, and every device judged anew. */
-void mqtt_configuration_changed(struct mqtt *m);
-
 /* Answers requests that wait, sends what is in line, says goodbye, in 1.3 s at most; on_closed
  * comes from a later turn of the loop, then mqtt_free(). */
 void mqtt_close(struct mqtt *m, void (*on_closed)(void *user), void *user);

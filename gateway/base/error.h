@@ -42,7 +42,7 @@
     XX(QUEUE_FULL, "queue_full", "the queue is full")                                              \
     XX(SCAN_REFUSED, "scan_refused", "no proxy could open a window")                               \
     XX(NOT_SUPPORTED, "not_supported", "the proxy cannot do that")                                 \
-    XX(PROXY_OFFLINE, "proxy_offline", "the proxy is not online")                                        \
+    XX(PROXY_OFFLINE, "proxy_offline", "the proxy is not online")                                  \
     XX(PRECONDITION_FAILED, "precondition_failed", "what is there is not what was expected")
 
 /* E_RESOLVE_FAILED is -10000, and so on downwards. */

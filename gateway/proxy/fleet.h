@@ -7,7 +7,7 @@
 
 struct fleet;
 
-/* settings[i].source must be i. settings are copied, their texts borrowed. */
+/* settings[i].source must be i. settings are copied, texts and all. */
 struct fleet *fleet_new(struct uv_loop_s *loop, const struct proxy_settings *settings, size_t count,
                         const struct proxy_callbacks *callbacks);
 

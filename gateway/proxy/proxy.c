@@ -149,13 +149,32 @@ static void release(struct proxy *p)
     p->slots = (struct slots){0};
 }
 
+/* The texts become ours. */
+static void copy_settings(struct proxy_settings *ret_settings, const struct proxy_settings *from)
+{
+    *ret_settings = *from;
+    ret_settings->name = memory_copy_text(from->name);
+    ret_settings->host = memory_copy_text(from->host);
+    ret_settings->password = memory_copy_text(from->password);
+}
+
+static void release_settings(struct proxy_settings *s)
+{
+    if (s->password)
+        explicit_bzero((char *) s->password, strlen(s->password));
+    free((char *) s->password);
+    free((char *) s->name);
+    free((char *) s->host);
+    explicit_bzero(s, sizeof *s);
+}
+
 static void on_timer_closed(uv_handle_t *handle)
 {
     struct proxy *p = handle->data;
 
     if (p->on_closed)
         p->on_closed(p->closed_user);
-    explicit_bzero(&p->settings, sizeof p->settings);
+    release_settings(&p->settings);
     free(p);
 }
 
@@ -656,7 +675,7 @@ struct proxy *proxy_new(struct uv_loop_s *loop, struct resolver *resolver, struc
     p->loop = loop;
     p->resolver = resolver;
     p->intake = intake;
-    p->settings = *settings;
+    copy_settings(&p->settings, settings);
     p->callbacks = *callbacks;
     trouble_init(&p->trouble, p->settings.name);
     p->since = clock_now();

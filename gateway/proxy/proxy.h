@@ -39,9 +39,9 @@ enum proxy_state {
 /* Tokens of the contract: "online", "waiting_retry" … */
 const char *proxy_state_name(enum proxy_state state);
 
-struct proxy_settings { /* texts are borrowed and must outlive the proxy */
-    uint16_t source;    /* stamped on its reports */
-    const char *name;   /* our label for it */
+struct proxy_settings {
+    uint16_t source;  /* stamped on its reports */
+    const char *name; /* our label for it */
     const char *host;
     uint16_t port;
     bool has_mac; /* another device at this host is refused */
@@ -100,8 +100,8 @@ struct proxy_status { /* texts and arrays are borrowed until the next turn of th
     const struct failures *failures;
 };
 
-/* A disabled one does nothing. settings and callbacks are copied. The resolver and the intake are
- * borrowed; without an intake (NULL) it is always read at once. */
+/* A disabled one does nothing. settings, texts and all, and callbacks are copied. The resolver and
+ * the intake are borrowed; without an intake (NULL) it is always read at once. */
 struct proxy *proxy_new(struct uv_loop_s *loop, struct resolver *resolver, struct intake *intake,
                         const struct proxy_settings *settings,
                         const struct proxy_callbacks *callbacks);

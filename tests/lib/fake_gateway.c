@@ -11,6 +11,7 @@
 #define DEVICES_MAX 4096
 #define PROXIES_MAX 32
 #define NAME_SIZE   512
+#define ORDERS_MAX  128
 
 struct gateway_timer {
     struct gateway_timer *next;
@@ -31,6 +32,10 @@ struct failure {
     uint64_t count;
 };
 
+struct gateway_order {
+    struct fake_order facts;
+};
+
 struct gateway {
     struct gateway_keeping keeping;
     const struct config *config;
@@ -45,6 +50,9 @@ struct gateway {
     struct failure failures[PROXIES_MAX];
     struct gateway_timer *timers;
     struct gateway_subscription *subscriptions;
+    struct gateway_order *orders[ORDERS_MAX]; /* the oldest first */
+    size_t orders_count;
+    int order_refusal;
 };
 
 /* ---- the gateway's side ---- */
@@ -290,7 +298,108 @@ void gateway_unsubscribe(struct gateway_subscription *subscription)
     free(subscription);
 }
 
+static int take_order(struct gateway *g, const struct fake_order *facts,
+                      struct gateway_change *change)
+{
+    struct gateway_order *order;
+
+    if (g->order_refusal)
+        return g->order_refusal;
+    assert(g->orders_count < ORDERS_MAX);
+    order = xnew(struct gateway_order, 1);
+    order->facts = *facts;
+    order->facts.change = change;
+    change->order = order;
+    g->orders[g->orders_count++] = order;
+    return 0;
+}
+
+int gateway_change_device(struct gateway *g, uint64_t address, const char *patch, size_t size,
+                          const char *pointer, struct gateway_change *change)
+{
+    struct fake_order facts = {.address = address};
+
+    (void) snprintf(facts.text, sizeof facts.text, "%.*s", (int) size, patch);
+    (void) snprintf(facts.pointer, sizeof facts.pointer, "%s", pointer);
+    return take_order(g, &facts, change);
+}
+
+int gateway_remove_device(struct gateway *g, uint64_t address, struct gateway_change *change)
+{
+    const struct fake_order facts = {.address = address, .is_removal = true};
+    const struct fake_device *d = find(g, address);
+
+    if (!d)
+        return E_DEVICE_NOT_FOUND;
+    if (d->facts.config)
+        return take_order(g, &facts, change);
+    fake_gateway_remove(g, address);
+    return GATEWAY_DONE;
+}
+
+int gateway_set_scan_mode(struct gateway *g, size_t proxy_index, const char *mode,
+                          struct gateway_change *change)
+{
+    struct fake_order facts = {.proxy_index = proxy_index};
+
+    (void) snprintf(facts.text, sizeof facts.text, "%s", mode);
+    return take_order(g, &facts, change);
+}
+
+void gateway_change_cancel(struct gateway_change *change)
+{
+    change->order->facts.change = NULL;
+    change->order = NULL;
+}
+
 /* ---- the test's side ---- */
+
+const struct fake_order *fake_gateway_order(const struct gateway *g)
+{
+    return g->orders_count > 0 ? &g->orders[0]->facts : NULL;
+}
+
+void fake_gateway_finish_order(struct gateway *g, int cause, const struct config_edited *edited)
+{
+    struct gateway_order *order = g->orders[0];
+    struct gateway_change *change = order->facts.change;
+
+    assert(g->orders_count > 0);
+    memmove(g->orders, g->orders + 1, --g->orders_count * sizeof *g->orders);
+    free(order);
+    if (!change)
+        return;
+    change->order = NULL;
+    change->done(change, cause, edited);
+}
+
+void fake_gateway_refuse_orders(struct gateway *g, int cause)
+{
+    g->order_refusal = cause;
+}
+
+static const struct config_device *find_config(const struct gateway *g, uint64_t address)
+{
+    for (size_t i = 0; i < g->config->devices_count; i++) {
+        if (g->config->devices[i].address == address)
+            return &g->config->devices[i];
+    }
+    return NULL;
+}
+
+void fake_gateway_reconfigure(struct gateway *g, const struct config *config)
+{
+    assert(config->proxies_count == g->config->proxies_count);
+    g->config = config;
+    for (size_t i = 0; i < config->proxies_count; i++)
+        g->proxies[i].config = &config->proxies[i];
+    for (size_t i = 0; i < g->devices_count; i++)
+        g->devices[i]->facts.config = find_config(g, g->devices[i]->facts.address);
+    for (struct gateway_subscription *s = g->subscriptions; s; s = s->next) {
+        if (s->subscriber.on_configuration)
+            s->subscriber.on_configuration(s->subscriber.user);
+    }
+}
 
 struct config *fake_config(const char *text)
 {
@@ -336,6 +445,8 @@ static void free_device(struct fake_device *d)
 void fake_gateway_free(struct gateway *g)
 {
     assert(!g->timers && !g->subscriptions);
+    while (g->orders_count > 0)
+        free(g->orders[--g->orders_count]);
     for (size_t i = 0; i < g->devices_count; i++)
         free_device(g->devices[i]);
     free(g);
@@ -369,15 +480,6 @@ struct gateway_proxy_statistics *fake_gateway_proxy_statistics(struct gateway *g
 void fake_gateway_set_failure(struct gateway *g, size_t index, const char *token, uint64_t count)
 {
     g->failures[index] = (struct failure){token, count};
-}
-
-static const struct config_device *find_config(const struct gateway *g, uint64_t address)
-{
-    for (size_t i = 0; i < g->config->devices_count; i++) {
-        if (g->config->devices[i].address == address)
-            return &g->config->devices[i];
-    }
-    return NULL;
 }
 
 struct fake_device *fake_gateway_add(struct gateway *g, uint64_t address)

@@ -61,6 +61,25 @@ bool fake_gateway_is_heard(const struct gateway *g);
 /* Publishes a change of the proxy. */
 void fake_gateway_change_proxy(struct gateway *g, enum gateway_proxy_reason reason, size_t index);
 
+/* A change of the configuration that somebody asked for and that is under way. */
+struct fake_order {
+    struct gateway_change *change; /* NULL: cancelled */
+    uint64_t address;              /* of a device */
+    bool is_removal;
+    size_t proxy_index;
+    char text[512]; /* the patch, or the mode */
+    char pointer[32];
+};
+/* The oldest; NULL: there is none. */
+const struct fake_order *fake_gateway_order(const struct gateway *g);
+/* The oldest ends like this; nothing is changed by it. */
+void fake_gateway_finish_order(struct gateway *g, int cause, const struct config_edited *edited);
+/* What the next orders are refused with; 0: not. */
+void fake_gateway_refuse_orders(struct gateway *g, int cause);
+
+/* Another configuration, owned by the caller, runs from now on; tells of it. */
+void fake_gateway_reconfigure(struct gateway *g, const struct config *config);
+
 /* One turn of the loop: what is due now is called; what that starts waits for the next turn. */
 void fake_gateway_turn(struct gateway *g);
 /* Moves time, in one step, and takes a turn. */

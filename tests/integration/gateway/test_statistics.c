@@ -25,7 +25,6 @@ usec_t __wrap_clock_now(void)
 
 struct fixture {
     uv_loop_t loop;
-    struct config *config;
     struct gateway *gateway;
 };
 
@@ -37,12 +36,13 @@ static int set_up(void **state)
             "{\"name\":\"b\",\"host\":\"127.0.0.1\",\"port\":1,\"enabled\":false}]}";
     struct fixture *f = xnew(struct fixture, 1);
     struct config_faults faults = {0};
+    struct config *config;
 
     assert_int_equal(uv_loop_init(&f->loop), 0);
-    f->config = config_parse(text, sizeof text - 1, (const char *const[]){"core", NULL}, &faults);
-    assert_non_null(f->config);
+    config = config_parse(text, sizeof text - 1, (const char *const[]){"core", NULL}, &faults);
+    assert_non_null(config);
     config_faults_done(&faults);
-    f->gateway = gateway_new(&f->loop, f->config, NULL);
+    f->gateway = gateway_new(&f->loop, config, NULL, NULL);
     *state = f;
     return 0;
 }
@@ -55,7 +55,6 @@ static int tear_down(void **state)
     (void) uv_run(&f->loop, UV_RUN_DEFAULT);
     gateway_free(f->gateway);
     assert_int_equal(uv_loop_close(&f->loop), 0);
-    config_free(f->config);
     free(f);
     return 0;
 }

@@ -61,7 +61,7 @@ static int start(struct fixture *f, const char *config)
     f->config = fake_config(config);
     f->gateway = fake_gateway_new(f->config);
     f->rest = rest_new(f->gateway);
-    return http_new(&f->loop, f->rest, f->config, &f->http, error, sizeof error);
+    return http_new(&f->loop, f->rest, f->gateway, &f->http, error, sizeof error);
 }
 
 static void on_closed(void *user)

@@ -60,7 +60,7 @@ static int setup_with(void **state, const char *config)
     f->config = fake_config(config);
     f->gateway = fake_gateway_new(f->config);
     f->rest = rest_new(f->gateway);
-    assert_int_equal(http_new(&f->loop, f->rest, f->config, &f->http, error, sizeof error), 0);
+    assert_int_equal(http_new(&f->loop, f->rest, f->gateway, &f->http, error, sizeof error), 0);
     f->device = fake_gateway_add(f->gateway, ADDRESS);
     *state = f;
     return 0;
