@@ -44,6 +44,8 @@ void problem_json_write(struct writer *w, const struct problem *problem)
         write_faults(w, problem);
     if (problem->needs_role)
         writer_text(w, "needs_role", problem->needs_role);
+    if (problem->holder)
+        writer_text(w, "holder", problem->holder);
     if (problem->max > 0)
         writer_unsigned(w, "max", problem->max);
     if (problem->retry_after_s > 0)

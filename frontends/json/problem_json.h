@@ -20,6 +20,7 @@ struct problem {
     const struct problem_fault *faults; /* errors[]; always there with 422 */
     size_t faults_count;
     const char *needs_role; /* NULL: absent, like what is 0 below */
+    const char *holder;
     uint64_t max;
     unsigned retry_after_s;
 };

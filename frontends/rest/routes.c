@@ -8,13 +8,14 @@
 #include "rest/event_wish.h"
 #include "rest/handlers.h"
 #include "rest/handlers_events.h"
+#include "rest/handlers_settings.h"
 #include "rest/handlers_voices.h"
 #include "rest/percent.h"
 
 #define API "/api/v1"
 #define ABSENT(method, path, role, part)                                                           \
     {                                                                                              \
-        method, path, role, part, NULL, NULL, ROUTE_BODY_NONE, NULL                                    \
+        method, path, role, part, NULL, NULL, ROUTE_BODY_NONE, NULL                                \
     }
 
 /* clang-format off */
@@ -31,13 +32,13 @@ static const struct route table[] = {
         ABSENT("DELETE", API "/proxies/{name}", REST_ROLE_ADMIN, "config"),
         ABSENT("GET", API "/proxies/discovered", REST_ROLE_READ, "config"),
         ABSENT("POST", API "/proxies/import", REST_ROLE_ADMIN, "config"),
-        ABSENT("PUT", API "/proxies/{name}/scanner", REST_ROLE_CONTROL, "ears"),
+        {"PUT", API "/proxies/{name}/scanner", REST_ROLE_CONTROL, "ears", handlers_set_scanner, NULL, ROUTE_BODY_JSON, handlers_scanner_mode},
         {"POST", API "/proxies/{name}/reconnect", REST_ROLE_CONTROL, "core", handlers_reconnect, NULL, ROUTE_BODY_JSON, NULL},
         ABSENT("DELETE", API "/proxies/{name}/slots/{address}", REST_ROLE_CONTROL, "links"),
         {"GET", API "/devices", REST_ROLE_READ, "core", handlers_devices, handlers_devices_query, ROUTE_BODY_NONE, NULL},
         {"GET", API "/devices/{address}", REST_ROLE_READ, "core", handlers_device, NULL, ROUTE_BODY_NONE, NULL},
-        ABSENT("PATCH", API "/devices/{address}", REST_ROLE_CONTROL, "ears"),
-        ABSENT("DELETE", API "/devices/{address}", REST_ROLE_CONTROL, "ears"),
+        {"PATCH", API "/devices/{address}", REST_ROLE_CONTROL, "ears", handlers_patch_device, NULL, ROUTE_BODY_JSON, handlers_device_patch},
+        {"DELETE", API "/devices/{address}", REST_ROLE_CONTROL, "ears", handlers_delete_device, NULL, ROUTE_BODY_NONE, NULL},
         ABSENT("GET", API "/devices/{address}/history", REST_ROLE_READ, "ears"),
         ABSENT("POST", API "/devices/{address}/clear-history", REST_ROLE_CONTROL, "ears"),
         ABSENT("GET", API "/explain/{address}", REST_ROLE_READ, "ears"),

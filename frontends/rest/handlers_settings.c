@@ -1,0 +1,236 @@
+/* The story: the change is handed to the gateway and the request waits; when the change runs, the
+ * request is answered with what it changed.
+ *
+ * Failure modes: what the gateway refuses becomes a problem; whoever gives up does not stop the
+ * change, which may be on the disk already. */
+#include "handlers_settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "json/device_json.h"
+#include "json/proxy_json.h"
+
+const struct body_rule handlers_device_patch[] = {
+        {.name = "settings", .type = BODY_OBJECT, .is_required = true},
+        {.name = NULL},
+};
+
+const struct body_rule handlers_scanner_mode[] = {
+        {.name = "mode", .type = BODY_TEXT, .values = "passive|active|auto", .is_required = true},
+        {.name = NULL},
+};
+
+/* A request that waits for its change. */
+struct wait {
+    struct pending pending;
+    struct gateway_change change;
+    struct gateway *gateway;
+    uint64_t address;   /* of the device, for whose routes */
+    size_t proxy_index; /* of the proxy, for whose route */
+    void (*answer)(const struct wait *wait, struct answer *ret_answer);
+};
+
+/* ---- answers ---- */
+
+static void answer_device(const struct wait *wait, struct answer *ret_answer)
+{
+    struct gateway_device device;
+    struct writer w = {0};
+
+    if (gateway_find_device(wait->gateway, wait->address, &device) != 0) {
+        rest_refuse(ret_answer, 404, E_DEVICE_NOT_FOUND, NULL); /* removed by the next change */
+        return;
+    }
+    device_json_write_detail(&w, NULL, wait->gateway, &device);
+    answer_set_json(ret_answer, 200, &w);
+}
+
+static void answer_proxy(const struct wait *wait, struct answer *ret_answer)
+{
+    struct gateway_proxy proxy;
+    struct writer w = {0};
+
+    gateway_get_proxy(wait->gateway, wait->proxy_index, &proxy);
+    proxy_json_write(&w, NULL, wait->gateway, &proxy);
+    answer_set_json(ret_answer, 200, &w);
+}
+
+static void answer_nothing(const struct wait *wait, struct answer *ret_answer)
+{
+    (void) wait;
+    ret_answer->status = 204;
+}
+
+static void answer_faults(const struct config_faults *found, struct answer *ret_answer)
+{
+    struct faults faults = {0};
+
+    for (size_t i = 0; i < found->count; i++)
+        faults_add(&faults, found->items[i].pointer, "%s", found->items[i].detail);
+    faults_answer(&faults, ret_answer);
+    faults_done(&faults);
+}
+
+static void answer_conflict(const char *holder, struct answer *ret_answer)
+{
+    char detail[128];
+    const struct problem problem = {
+            .cause = E_CONFLICT, .status = 409, .detail = detail, .holder = holder};
+
+    (void) snprintf(detail, sizeof detail, "the alias is taken by %.80s", holder);
+    answer_set_problem(ret_answer, &problem);
+}
+
+static void answer_failure(int cause, struct answer *ret_answer)
+{
+    char detail[192];
+
+    (void) snprintf(detail, sizeof detail,
+                    "the configuration file cannot be changed, and all stays as it was: %.100s",
+                    error_sentence(cause));
+    rest_refuse(ret_answer, 500, E_INTERNAL, detail);
+}
+
+static void answer_refusal(int cause, const struct config_edited *edited, struct answer *ret_answer)
+{
+    switch (cause) {
+    case E_INVALID_REQUEST:
+        answer_faults(&edited->faults, ret_answer);
+        break;
+    case E_CONFLICT:
+        answer_conflict(edited->holder, ret_answer);
+        break;
+    case E_NOT_FOUND:
+    case E_DEVICE_NOT_FOUND:
+        rest_refuse(ret_answer, 404, E_DEVICE_NOT_FOUND, NULL);
+        break;
+    case E_PRECONDITION_FAILED:
+        rest_refuse(ret_answer, 412, cause,
+                    "somebody else has changed the configuration file since it was read; it is "
+                    "left alone, and counts from the next start on");
+        break;
+    case E_OVERLOADED:
+        rest_refuse(ret_answer, 503, cause, "too many changes wait already");
+        break;
+    case E_SHUTTING_DOWN:
+        rest_refuse(ret_answer, 503, cause, NULL);
+        break;
+    default:
+        answer_failure(cause, ret_answer);
+    }
+}
+
+/* ---- waiting ---- */
+
+static void on_release(struct pending *pending)
+{
+    struct wait *wait = CONTAINER_OF(pending, struct wait, pending);
+
+    if (wait->change.order)
+        gateway_change_cancel(&wait->change);
+    free(wait);
+}
+
+static void on_changed(struct gateway_change *change, int cause, const struct config_edited *edited)
+{
+    struct wait *wait = CONTAINER_OF(change, struct wait, change);
+    struct answer *answer = &wait->pending.request->answer;
+
+    if (cause == 0)
+        wait->answer(wait, answer);
+    else
+        answer_refusal(cause, edited, answer);
+    pending_finish(&wait->pending);
+}
+
+static struct wait *new_wait(const struct call *call,
+                             void (*answer)(const struct wait *, struct answer *))
+{
+    struct wait *wait = xnew(struct wait, 1);
+
+    wait->gateway = call->gateway;
+    wait->answer = answer;
+    wait->change.done = on_changed;
+    return wait;
+}
+
+/* After the gateway has taken the change (0) or not: the request waits, or is answered. */
+static int begin(struct call *call, struct wait *wait, int rc)
+{
+    if (rc == 0)
+        return pendings_add(call->pendings, &wait->pending, call->request, on_release);
+    if (rc == GATEWAY_DONE)
+        wait->answer(wait, &call->request->answer);
+    else
+        answer_refusal(rc, /* edited= */ NULL, &call->request->answer);
+    free(wait);
+    return REST_ANSWERED;
+}
+
+/* A change must not begin whose request cannot wait. */
+static bool is_overloaded(struct call *call)
+{
+    if (!pendings_are_full(call->pendings))
+        return false;
+    rest_refuse(&call->request->answer, 503, E_OVERLOADED, "too many requests wait already");
+    return true;
+}
+
+static bool read_address(struct call *call, uint64_t *ret_address)
+{
+    char detail[128];
+
+    if (ble_address_parse(call->parameters[0], ret_address))
+        return true;
+    (void) snprintf(detail, sizeof detail, "\"%.64s\" is not a device address",
+                    call->parameters[0]);
+    rest_refuse(&call->request->answer, 400, E_INVALID_REQUEST, detail);
+    return false;
+}
+
+int handlers_patch_device(struct call *call)
+{
+    char *patch AUTO_FREE = body_object(call->body, "settings");
+    struct wait *wait;
+    uint64_t address;
+
+    if (!read_address(call, &address) || is_overloaded(call))
+        return REST_ANSWERED;
+    wait = new_wait(call, answer_device);
+    wait->address = address;
+    return begin(call, wait,
+                 gateway_change_device(call->gateway, address, patch, strlen(patch), "/settings",
+                                       &wait->change));
+}
+
+int handlers_delete_device(struct call *call)
+{
+    struct wait *wait;
+    uint64_t address;
+
+    if (!read_address(call, &address) || is_overloaded(call))
+        return REST_ANSWERED;
+    wait = new_wait(call, answer_nothing);
+    return begin(call, wait, gateway_remove_device(call->gateway, address, &wait->change));
+}
+
+int handlers_set_scanner(struct call *call)
+{
+    struct wait *wait;
+    size_t index;
+
+    if (gateway_find_proxy(call->gateway, call->parameters[0], &index) != 0) {
+        rest_refuse(&call->request->answer, 404, E_PROXY_NOT_FOUND, NULL);
+        return REST_ANSWERED;
+    }
+    if (is_overloaded(call))
+        return REST_ANSWERED;
+    wait = new_wait(call, answer_proxy);
+    wait->proxy_index = index;
+    return begin(call, wait,
+                 gateway_set_scan_mode(call->gateway, index, body_text(call->body, "mode"),
+                                       &wait->change));
+}
