@@ -22,13 +22,16 @@
 #define NOBODY  0xA4C13812AB99
 #define CHANGES 1000
 
-/* port 1 of loopback: nobody listens there, and dials go on for ever */
-#define BASE                                                                                       \
-    "{\"proxies\":[{\"name\":\"kitchen\",\"host\":\"127.0.0.1\",\"port\":1,\"password\":\"hush\"}" \
-    ","                                                                                            \
-    "{\"name\":\"hall\",\"host\":\"127.0.0.1\",\"port\":1}],"                                      \
+/* Port 1 of loopback: nobody listens there, and an enabled proxy dials for ever. ThreadSanitizer
+ * does not see how libuv closes sockets, and takes a file of the worker for one: where files are
+ * written no proxy dials. */
+#define CONFIG(enabled)                                                                            \
+    "{\"proxies\":[{\"name\":\"kitchen\",\"host\":\"127.0.0.1\",\"port\":1,\"password\":\"hush\"," \
+    "\"enabled\":" enabled "},"                                                                    \
+    "{\"name\":\"hall\",\"host\":\"127.0.0.1\",\"port\":1,\"enabled\":false}],"                    \
     "\"devices\":[{\"address\":\"A4:C1:38:12:AB:56\",\"alias\":\"Fridge\"},"                       \
     "{\"address\":\"A4:C1:38:12:AB:57\",\"alias\":\"Door\"}]}"
+#define BASE CONFIG("false")
 
 static const char *const parts[] = {"core", NULL};
 static char *environment[] = {NULL};
@@ -96,7 +99,7 @@ static void put(const struct fixture *f, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
-static int set_up(void **state)
+static int set_up_with(void **state, const char *text)
 {
     struct fixture *f = xnew(struct fixture, 1);
     struct gateway_subscriber subscriber = {.on_device = on_device,
@@ -109,7 +112,7 @@ static int set_up(void **state)
     (void) snprintf(f->folder, sizeof f->folder, "/tmp/blefleet-settings-XXXXXX");
     assert_non_null(mkdtemp(f->folder));
     (void) snprintf(f->path, sizeof f->path, "%s/blefleet.json", f->folder);
-    put(f, BASE);
+    put(f, text);
     f->file = (struct config_file){.path = f->path, .parts = parts, .environment = environment};
     config = config_file_load(&f->file, &faults);
     assert_non_null(config);
@@ -118,6 +121,16 @@ static int set_up(void **state)
     f->subscription = gateway_subscribe(f->gateway, &subscriber);
     *state = f;
     return 0;
+}
+
+static int set_up(void **state)
+{
+    return set_up_with(state, BASE);
+}
+
+static int set_up_dialling(void **state)
+{
+    return set_up_with(state, CONFIG("true"));
 }
 
 static void close_gateway(struct fixture *f)
@@ -225,6 +238,38 @@ static void device_that_was_never_heard_is_configured_and_removed(void **state)
     expect_told(f, "99:forgotten:none configuration");
     assert_int_equal(gateway_find_device(f->gateway, NOBODY, &device), E_DEVICE_NOT_FOUND);
     assert_int_equal(gateway_remove_device(f->gateway, NOBODY, &order.change), E_DEVICE_NOT_FOUND);
+}
+
+static void every_single_setting_of_a_device_is_a_difference(void **state)
+{
+    static const char *const patches[] = {
+            "{\"alias\":null}",
+            "{\"area\":\"Kitchen\"}",
+            "{\"area\":\"Cellar\"}",
+            "{\"route\":{\"require\":[\"hall\"]}}",
+            "{\"route\":{\"prefer\":[\"hall\"]}}",
+            "{\"route\":{\"prefer\":[\"kitchen\"]}}",
+            "{\"route\":{\"require\":[],\"prefer\":[\"kitchen\"]}}",
+            "{\"route\":{\"forbid\":[\"hall\"]}}",
+            "{\"keep_connected\":true}",
+            "{\"active_scan\":{\"interval_s\":600}}",
+            "{\"active_scan\":{\"duration_s\":11}}",
+            "{\"expected_interval_s\":2.5}",
+            "{\"expected_interval_s\":1.5}",
+            "{\"bindkey\":\"00112233445566778899aabbccddeeff\"}",
+            "{\"irk\":\"00112233445566778899aabbccddeeff\"}",
+            "{\"publish\":false}",
+            "{\"publish\":true}",
+            "{\"clear_cccd_on_stop\":false}",
+    };
+    struct fixture *f = *state;
+    struct order order;
+
+    for (size_t i = 0; i < ARRAY_SIZE(patches); i++) {
+        assert_int_equal(patch(f, FRIDGE, patches[i], &order), 0);
+        assert_int_equal(wait_for(f, &order), 0);
+        expect_told(f, "56:settings:- configuration");
+    }
 }
 
 static void patch_without_effect_tells_nothing(void **state)
@@ -361,7 +406,7 @@ static void a_thousand_configurations_cost_the_memory_of_one(void **state)
     for (int i = 0; i < CHANGES; i++) {
         (void) snprintf(text, sizeof text,
                         "{\"proxies\":[{\"name\":\"kitchen\",\"host\":\"127.0.0.1\",\"port\":1},"
-                        "{\"name\":\"hall\",\"host\":\"127.0.0.1\",\"port\":1}],"
+                        "{\"name\":\"hall\",\"host\":\"127.0.0.1\",\"enabled\":false}],"
                         "\"devices\":[{\"address\":\"A4:C1:38:12:A0:%02X\",\"alias\":\"d%d\"}]}",
                         i % 256, i);
         gateway_reconfigure(f->gateway, config_parse(text, strlen(text), parts, &faults));
@@ -383,6 +428,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
             TEST(patched_device_runs_is_kept_and_is_told),
             TEST(device_that_was_never_heard_is_configured_and_removed),
+            TEST(every_single_setting_of_a_device_is_a_difference),
             TEST(patch_without_effect_tells_nothing),
             TEST(changes_run_in_order_and_each_sees_the_one_before),
             TEST(scan_mode_is_kept_and_told),
@@ -390,7 +436,8 @@ int main(void)
             TEST(too_many_changes_are_refused),
             TEST(cancelled_change_goes_on_unheard),
             TEST(end_waits_for_the_change_under_way_and_gives_up_the_others),
-            TEST(a_thousand_configurations_cost_the_memory_of_one),
+            cmocka_unit_test_setup_teardown(a_thousand_configurations_cost_the_memory_of_one,
+                                            set_up_dialling, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,14 +89,16 @@ static json_t *device_event(const struct fixture *f, const struct gateway_owner_
 
 static void reasons_of_one_change_come_in_the_order_of_the_contract(void **state)
 {
-    unsigned reasons = GATEWAY_DEVICE_FORGOTTEN | GATEWAY_DEVICE_AVAILABILITY |
-                       GATEWAY_DEVICE_OWNER | GATEWAY_DEVICE_PAYLOAD | GATEWAY_DEVICE_FIRST_SEEN;
+    unsigned reasons = GATEWAY_DEVICE_FORGOTTEN | GATEWAY_DEVICE_SETTINGS |
+                       GATEWAY_DEVICE_AVAILABILITY | GATEWAY_DEVICE_OWNER | GATEWAY_DEVICE_PAYLOAD |
+                       GATEWAY_DEVICE_FIRST_SEEN;
 
     (void) state;
     assert_int_equal(event_json_take_reason(&reasons), GATEWAY_DEVICE_FIRST_SEEN);
     assert_int_equal(event_json_take_reason(&reasons), GATEWAY_DEVICE_PAYLOAD);
     assert_int_equal(event_json_take_reason(&reasons), GATEWAY_DEVICE_OWNER);
     assert_int_equal(event_json_take_reason(&reasons), GATEWAY_DEVICE_AVAILABILITY);
+    assert_int_equal(event_json_take_reason(&reasons), GATEWAY_DEVICE_SETTINGS);
     assert_int_equal(event_json_take_reason(&reasons), GATEWAY_DEVICE_FORGOTTEN);
     assert_int_equal(event_json_take_reason(&reasons), 0);
 }
@@ -113,6 +115,14 @@ static void O14_change_of_owner_tells_who_why_and_how_loud(void **state)
     assert_string_equal(text(owner, "why"), "stronger");
     assert_true(fabs(json_real_value(json_object_get(owner, "rssi_from")) + 80.3) < 1e-9);
     assert_true(json_is_null(json_object_get(owner, "rssi_to")));
+    json_decref(event);
+}
+
+static void change_of_settings_is_told_as_such(void **state)
+{
+    json_t *event = device_event(*state, NULL, GATEWAY_DEVICE_SETTINGS);
+
+    assert_string_equal(text(event, "reason"), "settings");
     json_decref(event);
 }
 
@@ -215,7 +225,7 @@ static void what_no_radio_measured_is_no_rssi_event(void **state)
 
 static void proxy_event_shows_the_proxy_and_why(void **state)
 {
-    static const char *const reasons[] = {"state", "scanner", "slots", "advisory"};
+    static const char *const reasons[] = {"state", "scanner", "slots", "advisory", "settings"};
     const struct fixture *f = *state;
 
     for (size_t i = 0; i < ARRAY_SIZE(reasons); i++) {
@@ -277,6 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
             TEST(reasons_of_one_change_come_in_the_order_of_the_contract),
             TEST(O14_change_of_owner_tells_who_why_and_how_loud),
+            TEST(change_of_settings_is_told_as_such),
             TEST(owner_is_null_with_every_other_reason),
             TEST(snapshot_is_the_device_as_it_is_now),
             TEST(advertisement_is_this_packet_alone),
