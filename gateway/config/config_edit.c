@@ -19,8 +19,7 @@
 #include "ble/address.h"
 #include "lists.h"
 
-#define READ_FLAGS  (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY)
-#define WRITE_FLAGS JSON_INDENT(2)
+#define READ_FLAGS (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY)
 
 /* ---- the entry ---- */
 
@@ -202,18 +201,37 @@ static char *find_holder(const json_t *document, const json_t *device)
 
 /* ---- the outcome ---- */
 
+/* Whether 15 digits are enough for every number in it. */
+static bool is_short(const json_t *value)
+{
+    char text[32];
+    const char *key;
+    json_t *inner;
+    size_t i;
+
+    json_object_foreach((json_t *) value, key, inner)
+    {
+        if (!is_short(inner))
+            return false;
+    }
+    json_array_foreach(value, i, inner)
+    {
+        if (!is_short(inner))
+            return false;
+    }
+    if (!json_is_real(value))
+        return true;
+    (void) snprintf(text, sizeof text, "%.15g", json_real_value(value));
+    return !(strtod(text, NULL) < json_real_value(value)) &&
+           !(strtod(text, NULL) > json_real_value(value));
+}
+
 /* 15 digits keep 0.3 what people wrote; 17 keep every number what it is. */
 static char *write_document(const json_t *document)
 {
-    char *text = json_dumps(document, WRITE_FLAGS | JSON_REAL_PRECISION(15));
-    json_t *again = text ? json_loads(text, READ_FLAGS, /* error= */ NULL) : NULL;
+    size_t digits = is_short(document) ? 15 : 17;
 
-    if (!json_equal(document, again)) {
-        free(text);
-        text = json_dumps(document, WRITE_FLAGS | JSON_REAL_PRECISION(17));
-    }
-    json_decref(again);
-    return text;
+    return json_dumps(document, JSON_INDENT(2) | JSON_REAL_PRECISION(digits));
 }
 
 /* As a file ends: with a line end. */
@@ -251,12 +269,11 @@ static void move_faults(struct config_faults *faults, const char *entry, const c
     }
 }
 
-static int finish(const json_t *document, const struct config_edit *edit, size_t index,
-                  const char *const *parts, char *const *environment, struct config_edited *edited)
+static int parse_outcome(const struct config_edit *edit, size_t index, const char *const *parts,
+                         char *const *environment, struct config_edited *edited)
 {
     char entry[64];
 
-    set_text(edited, document);
     edited->config =
             config_parse_under(edited->text, edited->size, parts, environment, &edited->faults);
     if (edited->config)
@@ -329,7 +346,7 @@ int config_edit_apply(const char *text, size_t size, const struct config_edit *e
     else
         rc = remove_entry(document, list, edit, ret_edited, &index);
     if (rc == 0)
-        rc = finish(document, edit, index, parts, environment, ret_edited);
-    json_decref(document);
-    return rc;
+        set_text(ret_edited, document);
+    json_decref(document); /* before the next one is there: they can be large */
+    return rc == 0 ? parse_outcome(edit, index, parts, environment, ret_edited) : rc;
 }
