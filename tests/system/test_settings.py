@@ -7,7 +7,8 @@ import signal
 import pytest
 from conftest import BIN, NAMED, THERMOMETER, Gateway, house
 from programs import Broker
-from test_mqtt import Watcher
+from test_events import Stream
+from test_mqtt import LIMIT_S, Watcher
 
 KITCHEN = {"name": "kitchen", "at": [0, 0, 0]}
 ADDRESS = THERMOMETER["address"]
@@ -131,7 +132,11 @@ def test_a_disk_that_does_not_take_it_changes_nothing(pair):
 
 
 def test_a_scan_mode_is_kept(pair):
+    events = Stream(pair, "?types=proxy")
     proxy = pair.ask("PUT", "/api/v1/proxies/kitchen/scanner", body='{"mode":"passive"}').json()
+    told = events.until(lambda kind, _, data: kind == "proxy" and data["reason"] == "settings")[-1][2]
+    assert told["proxy"]["scanner"]["configured"] == "passive"
+    events.close()
     assert proxy["scanner"]["configured"] == "passive"
     assert read_config(pair)["proxies"][0]["scan_mode"] == "passive"
     kill(pair)
@@ -139,6 +144,14 @@ def test_a_scan_mode_is_kept(pair):
     assert pair.proxy("kitchen")["scanner"]["configured"] == "passive"
     pair.ask("PUT", "/api/v1/proxies/kitchen/scanner", 422, body='{"mode":"loud"}')
     pair.ask("PUT", "/api/v1/proxies/attic/scanner", 404, body='{"mode":"auto"}')
+
+
+def wait_reasons(watcher, reasons):
+    """Goes through the messages so far, and on, until bridge/event has told all of these."""
+    while reasons:
+        message = watcher.messages.get(timeout=LIMIT_S)
+        if message.topic == "blefleet/bridge/event":
+            reasons = reasons - {json.loads(message.payload)["data"].get("reason")}
 
 
 def test_the_broker_follows_an_alias(start, tmp_path):
@@ -163,14 +176,27 @@ def test_the_broker_follows_an_alias(start, tmp_path):
         watcher.wait("blefleet/Fridge", lambda state: state and state["available"])
         assert watcher.ask("device/remove", address=ADDRESS)["status"] == "ok"
         watcher.wait("blefleet/Fridge", lambda state: state is None)
-        reasons = [json.loads(message.payload)["data"]["reason"] for message in drain(watcher)
-                   if message.topic == "blefleet/bridge/event"]
-        assert "settings" in reasons and "forgotten" in reasons
+        wait_reasons(watcher, {"settings", "forgotten"})
     finally:
         watcher.stop()
         broker.stop()
 
 
-def drain(watcher):
-    while not watcher.messages.empty():
-        yield watcher.messages.get()
+def test_the_broker_and_readers_follow_a_device_that_nobody_heard(start, tmp_path):
+    broker = Broker(tmp_path)
+    watcher = Watcher(broker.port)
+    try:
+        pair = start(house([KITCHEN]), settings={"mqtt": {"enabled": True, "port": broker.port}})
+        watcher.wait("blefleet/bridge/state")
+        events = Stream(pair, "?types=device&address=AA:BB:CC:DD:EE:FF")
+        patch(pair, {"alias": "Ghost"}, NOBODY)
+        assert watcher.wait("blefleet/AABBCCDDEEFF")["alias"] == "Ghost"
+        pair.ask("DELETE", NOBODY, 204)
+        watcher.wait("blefleet/AABBCCDDEEFF", lambda state: state is None)
+        watcher.wait("blefleet/AABBCCDDEEFF/availability", lambda state: state is None)
+        told = [data["reason"] for _, _, data in events.take(2)]
+        assert told == ["settings", "forgotten"]
+        events.close()
+    finally:
+        watcher.stop()
+        broker.stop()
