@@ -305,7 +305,8 @@ static int take_order(struct gateway *g, const struct fake_order *facts,
 
     if (g->order_refusal)
         return g->order_refusal;
-    assert(g->orders_count < ORDERS_MAX);
+    if (g->orders_count == ORDERS_MAX)
+        return E_OVERLOADED;
     order = xnew(struct gateway_order, 1);
     order->facts = *facts;
     order->facts.change = change;
