@@ -1,6 +1,7 @@
 /* Introduces the rooms to each other. Reports climb from the fleet into the device table; what
  * changes there goes on to the subscribers as a view. A proxy that comes or goes is a source of the
- * table that goes online or offline. The table's next deadline is the one timer of its own. */
+ * table that goes online or offline. The table's next deadline is the one timer of its own. What
+ * proxies and packets mean for active scanning is scanning.h's. */
 #include "gateway.h"
 
 #include <assert.h>
@@ -21,8 +22,11 @@
 #include "proxy/fleet.h"
 #include "rewriter.h"
 #include "scan/device_table.h"
+#include "scanning.h"
 
 static_assert(OWNER_WHY_COUNT <= GATEWAY_OWNER_WHYS_MAX, "every why has its counter");
+static_assert(SCAN_CAUSE_COUNT == GATEWAY_SCAN_CAUSES, "every cause has its counter");
+static_assert(SCAN_WINDOW_ID_SIZE == GATEWAY_WINDOW_ID_SIZE, "ids fit");
 
 #define HEARD_COUNTS_AGE   USEC_PER_SEC /* how long a count of devices per proxy may be shown */
 #define PAYLOAD_TOLD_AFTER (100 * USEC_PER_MSEC) /* so often the payload of one device is told */
@@ -62,6 +66,7 @@ struct gateway {
     usec_t started;
     struct fleet *fleet;
     struct device_table *table;
+    struct scanning *scanning;
     uv_timer_t table_timer;
     usec_t table_deadline;         /* what the timer is armed for */
     struct configured *configured; /* devices of the configuration */
@@ -87,6 +92,8 @@ static void apply_device(void *user, const struct config_device *before,
     double expected = after ? after->expected_interval_s : 0;
 
     device_table_pin(g->table, address, after != NULL, (usec_t) (expected * (double) USEC_PER_SEC));
+    scanning_set_need(g->scanning, address, after ? after->active_scan_interval_s : 0,
+                      after ? after->active_scan_duration_s : 0, clock_now());
 }
 
 /* ---- views ---- */
@@ -140,6 +147,7 @@ static void view_row(const struct gateway *g, const struct device *row,
             .last_seen = facts.last_seen,
             .interval = facts.interval,
             .is_available = facts.is_available,
+            .is_noise = facts.is_apple_noise && g->config->scan_apple_filter,
     };
     if (ret_device->config && ret_device->config->area)
         ret_device->area = ret_device->config->area;
@@ -257,6 +265,52 @@ static void on_device_heard(void *user, const struct device_hearing *heard)
     sweep_subscriptions(g);
 }
 
+static void view_window(const struct gateway *g, const struct scan_window *window,
+                        struct gateway_window *ret_window)
+{
+    *ret_window = (struct gateway_window){
+            .number = window->id,
+            .proxy = source_name(g, window->source),
+            .state = scan_window_state_name(window->state),
+            .cause = scan_cause_name(window->cause),
+            .addresses = window->addresses,
+            .addresses_count = window->addresses_count,
+            .planned = window->planned,
+            .started = window->started,
+            .ends = window->ends,
+            .ended = window->ended,
+            .duration = window->duration,
+            .answered = window->answered,
+            .detail = window->detail,
+    };
+    scan_window_format_id(ret_window->id, window->id);
+}
+
+static void on_scan_window(void *user, enum scan_window_action action,
+                           const struct scan_window *window, usec_t now)
+{
+    struct gateway *g = user;
+    struct gateway_window view;
+    const struct gateway_window_change told = {
+            .action = scan_window_action_name(action), .time = now, .window = &view};
+
+    view_window(g, window, &view);
+    g->is_telling = true;
+    for (struct gateway_subscription *s = g->subscriptions; s; s = s->next) {
+        if (!s->is_ended && s->subscriber.on_window)
+            s->subscriber.on_window(s->subscriber.user, &told);
+    }
+    g->is_telling = false;
+    sweep_subscriptions(g);
+}
+
+static void on_rescue(void *user, uint64_t address, uint16_t owner, uint16_t challenger)
+{
+    struct gateway *g = user;
+
+    scanning_rescue(g->scanning, address, owner, challenger);
+}
+
 static void tell_proxy(struct gateway *g, enum gateway_proxy_reason reason, size_t index)
 {
     g->is_telling = true;
@@ -302,7 +356,23 @@ static void on_reports(void *user, uint16_t source, const struct ble_report *rep
     struct gateway *g = user;
 
     device_table_observe(g->table, source, reports, count, now);
+    scanning_heard(g->scanning, source, reports, count, now);
     arm_table_timer(g, now);
+}
+
+static void on_proxy_state(struct gateway *g, uint16_t source, const struct proxy_status *status,
+                           usec_t now)
+{
+    bool is_online = status->state == PROXY_ONLINE;
+
+    device_table_source_online(g->table, source, is_online, now);
+    device_table_source_can_connect(g->table, source,
+                                    status->features & PROXY_FEATURE_ACTIVE_CONNECTIONS);
+    scanning_proxy_changed(g->scanning, source, is_online,
+                           status->features & PROXY_FEATURE_STATE_AND_MODE, now);
+    if (is_online && status->has_mac)
+        keeping_note_mac(g->keeping, source, status->mac);
+    tell_proxy(g, GATEWAY_PROXY_STATE, source);
 }
 
 static void on_proxy_change(void *user, struct proxy *proxy, unsigned changes, usec_t now)
@@ -311,17 +381,14 @@ static void on_proxy_change(void *user, struct proxy *proxy, unsigned changes, u
     uint16_t source = proxy_get_settings(proxy)->source;
     struct proxy_status status;
 
-    if (changes & PROXY_CHANGE_STATE) {
-        proxy_get_status(proxy, &status);
-        device_table_source_online(g->table, source, status.state == PROXY_ONLINE, now);
-        device_table_source_can_connect(g->table, source,
-                                        status.features & PROXY_FEATURE_ACTIVE_CONNECTIONS);
-        if (status.state == PROXY_ONLINE && status.has_mac)
-            keeping_note_mac(g->keeping, source, status.mac);
-        tell_proxy(g, GATEWAY_PROXY_STATE, source);
-    }
-    if (changes & PROXY_CHANGE_SCANNER)
+    proxy_get_status(proxy, &status);
+    if (changes & PROXY_CHANGE_STATE)
+        on_proxy_state(g, source, &status, now);
+    if (changes & PROXY_CHANGE_SCANNER) {
+        if (status.has_scanner)
+            scanning_scanner_told(g->scanning, source, &status.scanner, now);
         tell_proxy(g, GATEWAY_PROXY_SCANNER, source);
+    }
     if (changes & PROXY_CHANGE_SLOTS)
         tell_proxy(g, GATEWAY_PROXY_SLOTS, source);
     if (changes & PROXY_CHANGE_HEALTH)
@@ -397,9 +464,11 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
     g->config = config;
     g->started = clock_now();
     g->table = device_table_new(&settings, on_device_change, g);
+    device_table_on_rescue(g->table, on_rescue);
     g->table_deadline = USEC_NEVER;
     (void) uv_timer_init(loop, &g->table_timer); /* cannot fail */
     g->table_timer.data = g;
+    g->scanning = scanning_new(loop, config, g->table, on_scan_window, g);
     g->configured = configured_new(config);
     configured_compare(/* older= */ NULL, g->configured, apply_device, g);
     g->keeping = keeping_new(loop, store, g, g->table);
@@ -411,6 +480,7 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
     g->clocks = xnew(struct clocks, 1);
     g->loop_lag = loop_lag_start(loop);
     g->fleet = make_fleet(g);
+    scanning_attach(g->scanning, g->fleet);
     return g;
 }
 
@@ -447,6 +517,7 @@ static void on_rewriter_closed(void *user)
     struct gateway *g = user;
 
     g->rewriter = NULL;
+    scanning_stop(g->scanning); /* while the proxies still listen */
     fleet_close(g->fleet, on_fleet_closed, g);
 }
 
@@ -466,6 +537,7 @@ void gateway_free(struct gateway *g)
         return;
     assert(!g->fleet);
     assert(!g->subscriptions);
+    scanning_free(g->scanning);
     device_table_free(g->table);
     configured_free(g->configured);
     config_free(g->config);
@@ -642,6 +714,17 @@ static const char *scanner_mode_name(const struct proxy_status *s)
     return s->scanner.mode == SCANNER_ACTIVE ? "active" : "passive";
 }
 
+/* 0: none, or the proxy has not confirmed it yet. */
+static uint64_t running_window(const struct gateway *g, size_t index)
+{
+    const struct windows *windows = scanning_windows(g->scanning);
+    uint64_t id = windows_open_on(windows, (uint16_t) index);
+    struct scan_window window;
+
+    return id > 0 && windows_get(windows, id, &window) && window.state == SCAN_WINDOW_RUNNING ? id
+                                                                                              : 0;
+}
+
 void gateway_get_proxy(const struct gateway *g, size_t index, struct gateway_proxy *ret_proxy)
 {
     struct proxy_status s;
@@ -665,8 +748,10 @@ void gateway_get_proxy(const struct gateway *g, size_t index, struct gateway_pro
             .api_major = s.api_major,
             .api_minor = s.api_minor,
             .features = s.features,
+            .scan_wanted = scanning_mode_name(g->config, index),
             .scanner_mode = scanner_mode_name(&s),
             .scanner_state = scanner_state_name(&s),
+            .window = running_window(g, index),
             .has_slots = s.has_slots,
             .slots_limit = s.slots_limit,
             .slots_free = s.slots_free,
@@ -864,6 +949,112 @@ bool gateway_get_latest(const struct gateway *g, const struct gateway_device *d,
     return true;
 }
 
+int gateway_clear_history(struct gateway *g, uint64_t address)
+{
+    return device_table_clear_history(g->table, address) ? 0 : E_DEVICE_NOT_FOUND;
+}
+
+/* ---- scanning ---- */
+
+bool gateway_window_before(const struct gateway *g, uint64_t number,
+                           struct gateway_window *ret_window)
+{
+    struct scan_window window;
+
+    if (!windows_before(scanning_windows(g->scanning), number, &window))
+        return false;
+    view_window(g, &window, ret_window);
+    return true;
+}
+
+bool gateway_get_window(const struct gateway *g, uint64_t number, struct gateway_window *ret_window)
+{
+    struct scan_window window;
+
+    if (!windows_get(scanning_windows(g->scanning), number, &window))
+        return false;
+    view_window(g, &window, ret_window);
+    return true;
+}
+
+static_assert(GATEWAY_WINDOW_MIN == WINDOWS_DURATION_MIN, "one limit");
+static_assert(GATEWAY_WINDOW_MAX == WINDOWS_DURATION_MAX, "one limit");
+
+int gateway_open_window(struct gateway *g, size_t proxy_index, uint64_t address, usec_t duration,
+                        uint64_t *ret_number)
+{
+    return scanning_open(g->scanning, (uint16_t) proxy_index, address, duration, ret_number);
+}
+
+size_t gateway_discover(struct gateway *g, usec_t duration, uint64_t *ret_numbers, size_t max)
+{
+    return scanning_discover(g->scanning, duration, ret_numbers, max);
+}
+
+static void view_need(const struct gateway *g, const struct scan_need *need,
+                      struct gateway_need *ret_need)
+{
+    *ret_need = (struct gateway_need){
+            .address = need->address,
+            .interval = need->interval,
+            .duration = need->duration,
+            .proxy = source_name(g, need->source),
+            .state = scan_need_state_name(need->state),
+            .next_due = need->next_due,
+            .answered = need->answered,
+            .missed = need->missed,
+    };
+    if (need->last_window > 0)
+        scan_window_format_id(ret_need->last_window, need->last_window);
+}
+
+bool gateway_get_need(const struct gateway *g, uint64_t address, struct gateway_need *ret_need)
+{
+    struct scan_need need;
+
+    if (!windows_need_get(scanning_windows(g->scanning), address, &need))
+        return false;
+    view_need(g, &need, ret_need);
+    return true;
+}
+
+bool gateway_next_need(const struct gateway *g, size_t *position, struct gateway_need *ret_need)
+{
+    struct scan_need need;
+
+    if (!windows_need_next(scanning_windows(g->scanning), position, &need))
+        return false;
+    view_need(g, &need, ret_need);
+    return true;
+}
+
+size_t gateway_needs_count(const struct gateway *g)
+{
+    return windows_need_count(scanning_windows(g->scanning));
+}
+
+void gateway_get_scan_statistics(const struct gateway *g,
+                                 struct gateway_scan_statistics *ret_statistics)
+{
+    struct windows_statistics s;
+
+    windows_get_statistics(scanning_windows(g->scanning), &s);
+    *ret_statistics = (struct gateway_scan_statistics){
+            .refused = s.refused,
+            .failed = s.failed,
+            .active = s.active_usec,
+            .answered = s.answered,
+            .missed = s.missed,
+            .restarts = s.restarts,
+    };
+    memcpy(ret_statistics->opened, s.opened, sizeof s.opened);
+}
+
+const char *gateway_scan_cause_name(unsigned cause)
+{
+    return cause < SCAN_CAUSE_COUNT ? scan_cause_name((enum scan_cause) cause) : NULL;
+}
+
 /* ---- changing the configuration ---- */
 
 /* A change under way: what comes of it is ours to apply, whether somebody still asks or not. */
@@ -926,6 +1117,7 @@ void gateway_reconfigure(struct gateway *g, struct config *config)
     g->config = config;
     g->configured = configured_new(config);
     device_table_configure(g->table, &settings);
+    scanning_configure(g->scanning, config, clock_now());
     configured_compare(configured_before, g->configured, apply_device, g);
     arm_table_timer(g, clock_now());
     configured_compare(configured_before, g->configured, tell_settings, g);

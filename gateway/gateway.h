@@ -120,8 +120,10 @@ struct gateway_proxy {
     const char *model, *esphome_version; /* NULL: not told yet */
     uint32_t api_major, api_minor;       /* 0, 0: not told yet */
     uint32_t features;                   /* bits of gateway_feature_name() */
+    const char *scan_wanted;             /* "passive", "active", "auto": as configured */
     const char *scanner_mode;            /* "passive", "active"; NULL: unknown */
     const char *scanner_state;           /* "running" …; "unknown" */
+    uint64_t window;                     /* number of the window that runs there; 0: none */
     bool has_slots;                      /* limit and free are known */
     uint32_t slots_limit, slots_free;
     const uint64_t *slots_allocated;
@@ -183,6 +185,7 @@ struct gateway_device {
     usec_t first_seen, last_seen; /* 0: never */
     usec_t interval;              /* 0: not known */
     bool is_available;
+    bool is_noise; /* scan.apple_filter keeps it out of events; it is listed all the same */
 };
 
 struct gateway_element { /* one element of the merged view */
@@ -230,6 +233,78 @@ bool gateway_get_source(const struct gateway *g, const struct gateway_device *d,
 /* False for a device that was never heard. */
 bool gateway_get_latest(const struct gateway *g, const struct gateway_device *d,
                         struct gateway_packet *ret_packet);
+
+/* Forgets what the device has said: its next packet is new, whatever it says. All else stays.
+ * E_DEVICE_NOT_FOUND when it was never heard. */
+int gateway_clear_history(struct gateway *g, uint64_t address);
+
+/* ---- scanning ---- */
+
+#define GATEWAY_WINDOW_ID_SIZE 22
+
+/* A window of active scanning, or one that was refused. */
+struct gateway_window {
+    uint64_t number; /* later windows have larger ones, from 1 on */
+    char id[GATEWAY_WINDOW_ID_SIZE];
+    const char *proxy;
+    const char *state, *cause; /* tokens of the contract */
+    const uint64_t *addresses; /* devices that it is for; none: for all */
+    size_t addresses_count;
+    usec_t planned, started, ends, ended; /* 0: not, or not yet */
+    usec_t duration;
+    size_t answered;
+    const char *detail; /* why it was refused, or failed; NULL: nothing to say */
+};
+
+/* The newest with a smaller number than this; UINT64_MAX: the newest of all. False: none. Windows
+ * of long ago are forgotten. */
+bool gateway_window_before(const struct gateway *g, uint64_t number,
+                           struct gateway_window *ret_window);
+/* False: no such window, or no longer. */
+bool gateway_get_window(const struct gateway *g, uint64_t number,
+                        struct gateway_window *ret_window);
+
+/* Opens a window on the proxy, or joins the one that is open there; address 0: for all devices.
+ * Durations are between GATEWAY_WINDOW_MIN and _MAX. 0, or E_SCAN_REFUSED; *ret_number is the
+ * window in either case, the refused one too. */
+#define GATEWAY_WINDOW_MIN (5 * USEC_PER_SEC)
+#define GATEWAY_WINDOW_MAX (35 * USEC_PER_SEC)
+int gateway_open_window(struct gateway *g, size_t proxy_index, uint64_t address, usec_t duration,
+                        uint64_t *ret_number);
+/* The same for all devices on every proxy in mode auto that is free. How many windows run for it;
+ * the first max of their numbers are given out. */
+size_t gateway_discover(struct gateway *g, usec_t duration, uint64_t *ret_numbers, size_t max);
+
+/* A standing need: the setting active_scan of a device. */
+struct gateway_need {
+    uint64_t address;
+    usec_t interval, duration;
+    const char *proxy;                        /* runs it now, or ran it last; NULL: nobody yet */
+    const char *state;                        /* token of the contract */
+    usec_t next_due;                          /* 0: it runs now */
+    char last_window[GATEWAY_WINDOW_ID_SIZE]; /* "": none yet */
+    uint64_t answered, missed;
+};
+/* False: the device has none. Of more than GATEWAY_NEEDS_MAX settings, some make no need. */
+#define GATEWAY_NEEDS_MAX 10000
+bool gateway_get_need(const struct gateway *g, uint64_t address, struct gateway_need *ret_need);
+/* All of them in no particular order: *position = 0 to begin; false at the end. */
+bool gateway_next_need(const struct gateway *g, size_t *position, struct gateway_need *ret_need);
+size_t gateway_needs_count(const struct gateway *g);
+
+#define GATEWAY_SCAN_CAUSES 6
+
+struct gateway_scan_statistics {
+    uint64_t opened[GATEWAY_SCAN_CAUSES]; /* windows that ran, by gateway_scan_cause_name() */
+    uint64_t refused, failed;
+    usec_t active;             /* of all windows that are over, together */
+    uint64_t answered, missed; /* windows of needs */
+    uint64_t restarts;         /* scans started anew because a proxy fell silent */
+};
+void gateway_get_scan_statistics(const struct gateway *g,
+                                 struct gateway_scan_statistics *ret_statistics);
+/* "need", "request" … from 0 on; NULL beyond. */
+const char *gateway_scan_cause_name(unsigned cause);
 
 /* ---- changing the configuration ---- */
 
@@ -319,6 +394,12 @@ enum gateway_proxy_reason {
     GATEWAY_PROXY_SETTINGS,
 };
 
+struct gateway_window_change {
+    const char *action; /* token of the contract: "opened", "extended", "closed", "refused" */
+    usec_t time;
+    const struct gateway_window *window;
+};
+
 /* Callbacks that are NULL are not called. What they get is valid for the call. A subscriber may end
  * its own subscription from inside, and must not send commands. */
 struct gateway_subscriber {
@@ -326,6 +407,7 @@ struct gateway_subscriber {
     /* Every packet of every proxy: asked for only while somebody has this. */
     void (*on_hearing)(void *user, const struct gateway_hearing *hearing);
     void (*on_proxy)(void *user, enum gateway_proxy_reason reason, size_t proxy_index);
+    void (*on_window)(void *user, const struct gateway_window_change *change);
     /* Another configuration runs; devices and proxies that it concerns were told before. */
     void (*on_configuration)(void *user);
     void *user;

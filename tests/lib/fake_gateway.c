@@ -48,6 +48,12 @@ struct gateway {
     struct histogram loop_lag;
     struct gateway_proxy_statistics proxy_statistics[PROXIES_MAX];
     struct failure failures[PROXIES_MAX];
+    struct gateway_scan_statistics scan_statistics;
+    struct gateway_window windows[FAKE_WINDOWS_MAX];
+    uint64_t window_addresses[FAKE_WINDOWS_MAX];
+    size_t windows_count;
+    struct gateway_need needs[FAKE_NEEDS_MAX];
+    size_t needs_count;
     struct gateway_timer *timers;
     struct gateway_subscription *subscriptions;
     struct gateway_order *orders[ORDERS_MAX]; /* the oldest first */
@@ -353,6 +359,139 @@ void gateway_change_cancel(struct gateway_change *change)
     change->order = NULL;
 }
 
+int gateway_clear_history(struct gateway *g, uint64_t address)
+{
+    struct fake_device *d = find(g, address);
+
+    if (!d)
+        return E_DEVICE_NOT_FOUND;
+    d->is_cleared = true;
+    return 0;
+}
+
+/* ---- scanning ---- */
+
+bool gateway_window_before(const struct gateway *g, uint64_t number,
+                           struct gateway_window *ret_window)
+{
+    size_t index = number > g->windows_count ? g->windows_count : (size_t) number - 1;
+
+    if (index == 0)
+        return false;
+    *ret_window = g->windows[index - 1];
+    return true;
+}
+
+bool gateway_get_window(const struct gateway *g, uint64_t number, struct gateway_window *ret_window)
+{
+    if (number == 0 || number > g->windows_count)
+        return false;
+    *ret_window = g->windows[number - 1];
+    return true;
+}
+
+static uint64_t add_window(struct gateway *g, size_t proxy, const char *cause, uint64_t address,
+                           usec_t duration)
+{
+    const struct gateway_proxy *p = &g->proxies[proxy];
+    bool is_able = p->is_online && strcmp(p->scan_wanted, "auto") == 0;
+    size_t index = g->windows_count++;
+
+    assert(index < FAKE_WINDOWS_MAX);
+    g->window_addresses[index] = address;
+    g->windows[index] = (struct gateway_window){
+            .number = index + 1,
+            .proxy = p->config->name,
+            .state = is_able ? "running" : "refused",
+            .cause = cause,
+            .addresses = &g->window_addresses[index],
+            .addresses_count = address != 0,
+            .planned = g->now,
+            .started = is_able ? g->now : 0,
+            .ends = is_able ? g->now + duration : 0,
+            .ended = is_able ? 0 : g->now,
+            .duration = duration,
+            .detail = is_able ? NULL : "the proxy cannot",
+    };
+    snprintf(g->windows[index].id, GATEWAY_WINDOW_ID_SIZE, "w%zu", index + 1);
+    if (is_able)
+        g->proxies[proxy].window = index + 1;
+    return index + 1;
+}
+
+static uint64_t open_or_join(struct gateway *g, size_t proxy, const char *cause, uint64_t address,
+                             usec_t duration)
+{
+    uint64_t number = g->proxies[proxy].window;
+    struct gateway_window *window;
+
+    if (number == 0)
+        return add_window(g, proxy, cause, address, duration);
+    window = &g->windows[number - 1];
+    if (g->now + duration > window->ends)
+        window->ends = g->now + duration;
+    return number;
+}
+
+int gateway_open_window(struct gateway *g, size_t proxy_index, uint64_t address, usec_t duration,
+                        uint64_t *ret_number)
+{
+    *ret_number = open_or_join(g, proxy_index, "request", address, duration);
+    return strcmp(g->windows[*ret_number - 1].state, "refused") == 0 ? E_SCAN_REFUSED : 0;
+}
+
+size_t gateway_discover(struct gateway *g, usec_t duration, uint64_t *ret_numbers, size_t max)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < g->config->proxies_count; i++) {
+        const struct gateway_proxy *p = &g->proxies[i];
+
+        if (!p->is_online || strcmp(p->scan_wanted, "auto") != 0)
+            continue;
+        assert(count < max);
+        ret_numbers[count++] = open_or_join(g, i, "discover", 0, duration);
+    }
+    return count;
+}
+
+bool gateway_get_need(const struct gateway *g, uint64_t address, struct gateway_need *ret_need)
+{
+    for (size_t i = 0; i < g->needs_count; i++) {
+        if (g->needs[i].address != address)
+            continue;
+        *ret_need = g->needs[i];
+        return true;
+    }
+    return false;
+}
+
+bool gateway_next_need(const struct gateway *g, size_t *position, struct gateway_need *ret_need)
+{
+    if (*position >= g->needs_count)
+        return false;
+    *ret_need = g->needs[(*position)++];
+    return true;
+}
+
+size_t gateway_needs_count(const struct gateway *g)
+{
+    return g->needs_count;
+}
+
+void gateway_get_scan_statistics(const struct gateway *g,
+                                 struct gateway_scan_statistics *ret_statistics)
+{
+    *ret_statistics = g->scan_statistics;
+}
+
+const char *gateway_scan_cause_name(unsigned cause)
+{
+    static const char *const names[] = {"need", "request"};
+
+    return cause < ARRAY_SIZE(names) ? names[cause] : NULL;
+}
+
 /* ---- the test's side ---- */
 
 const struct fake_order *fake_gateway_order(const struct gateway *g)
@@ -432,6 +571,8 @@ struct gateway *fake_gateway_new(const struct config *config)
                 .state = config->proxies[i].is_enabled ? "online" : "disabled",
                 .is_online = config->proxies[i].is_enabled,
                 .since = FAKE_START,
+                .scan_wanted = config->proxies[i].scan_mode ? config->proxies[i].scan_mode
+                                                            : config->scan_default_mode,
                 .scanner_state = "unknown",
         };
     return g;
@@ -676,4 +817,44 @@ void fake_gateway_advance(struct gateway *g, usec_t span)
 {
     g->now += span;
     fake_gateway_turn(g);
+}
+
+void fake_gateway_close_windows(struct gateway *g)
+{
+    for (size_t i = 0; i < g->config->proxies_count; i++) {
+        if (g->proxies[i].window > 0)
+            g->windows[g->proxies[i].window - 1].state = "done";
+        g->proxies[i].window = 0;
+    }
+}
+
+void fake_gateway_change_window(struct gateway *g, const char *action, uint64_t number)
+{
+    const struct gateway_window_change change = {
+            .action = action, .time = g->now, .window = &g->windows[number - 1]};
+
+    for (struct gateway_subscription *s = g->subscriptions; s; s = s->next) {
+        if (s->subscriber.on_window)
+            s->subscriber.on_window(s->subscriber.user, &change);
+    }
+}
+
+struct gateway_need *fake_gateway_need(struct gateway *g, uint64_t address)
+{
+    struct gateway_need *need = &g->needs[g->needs_count++];
+
+    assert(g->needs_count <= FAKE_NEEDS_MAX);
+    *need = (struct gateway_need){
+            .address = address,
+            .interval = 300 * USEC_PER_SEC,
+            .duration = 10 * USEC_PER_SEC,
+            .state = "waiting",
+            .next_due = g->now + 300 * USEC_PER_SEC,
+    };
+    return need;
+}
+
+struct gateway_scan_statistics *fake_gateway_scan_statistics(struct gateway *g)
+{
+    return &g->scan_statistics;
 }

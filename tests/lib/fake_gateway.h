@@ -6,6 +6,8 @@
 
 #define FAKE_ELEMENTS_MAX 12
 #define FAKE_SOURCES_MAX  4
+#define FAKE_WINDOWS_MAX  64
+#define FAKE_NEEDS_MAX    8
 #define FAKE_START        (100 * USEC_PER_SEC)             /* now, at the beginning */
 #define FAKE_WALL         ((int64_t) 1795255200 * 1000000) /* 2026-11-21T10:00:00Z, at FAKE_START */
 
@@ -17,6 +19,7 @@ struct fake_device {
     size_t sources_count;
     bool has_packet;
     struct gateway_packet packet;
+    bool is_cleared; /* its history, by gateway_clear_history() */
 };
 
 /* A configuration from JSON text; fails the test when it is not valid. config_free() it. */
@@ -60,6 +63,16 @@ bool fake_gateway_is_heard(const struct gateway *g);
 
 /* Publishes a change of the proxy. */
 void fake_gateway_change_proxy(struct gateway *g, enum gateway_proxy_reason reason, size_t index);
+
+/* Windows open at once, on proxies that are online and in mode auto, and are refused elsewhere; one
+ * at a time on a proxy, joined by whoever comes, until it is closed here. */
+void fake_gateway_close_windows(struct gateway *g);
+/* Publishes a change of the window with this number. */
+void fake_gateway_change_window(struct gateway *g, const char *action, uint64_t number);
+/* A need of 10 s each 300 s that waits, to be changed at will. */
+struct gateway_need *fake_gateway_need(struct gateway *g, uint64_t address);
+/* Figures of scanning, to be changed at will. */
+struct gateway_scan_statistics *fake_gateway_scan_statistics(struct gateway *g);
 
 /* A change of the configuration that somebody asked for and that is under way. */
 struct fake_order {
