@@ -33,18 +33,8 @@
 #define EXIT_START         2
 #define STOP_TIMEOUT_MS    4500
 
-/* The parts of the contract that are here, and single settings that already have their effect. */
-static const char *const parts[] = {"core",
-                                    "voices",
-                                    "scan.quiet_s",
-                                    "scan.ownership.margin_db",
-                                    "scan.ownership.reclaim_db",
-                                    "scan.ownership.ewma_alpha",
-                                    "scan.ownership.strong_dbm",
-                                    "scan.ownership.stale_s",
-                                    "scan.ownership.roam_factor",
-                                    "scan.ownership.gone_factor",
-                                    NULL};
+/* The parts of the contract that are here. */
+static const char *const parts[] = {"core", "voices", "ears", NULL};
 
 struct options {
     const char *config;

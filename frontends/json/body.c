@@ -94,6 +94,15 @@ static bool is_integer(const json_t *value)
     return json_is_number(value) && (json_is_integer(value) || trunc(number) == number);
 }
 
+static bool is_list_of_texts(const json_t *value)
+{
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        if (!json_is_string(json_array_get(value, i)))
+            return false;
+    }
+    return json_array_size(value) > 0;
+}
+
 static void check_value(struct reading *r, const struct body_rule *rule, const json_t *value)
 {
     double number = json_number_value(value);
@@ -112,6 +121,16 @@ static void check_value(struct reading *r, const struct body_rule *rule, const j
         else if (number < rule->low || number > rule->high)
             (void) snprintf(detail, sizeof detail, "must be from %.0f to %.0f", rule->low,
                             rule->high);
+        break;
+    case BODY_NUMBER:
+        if (!json_is_number(value))
+            (void) snprintf(detail, sizeof detail, "must be a number");
+        else if (number < rule->low || number > rule->high)
+            (void) snprintf(detail, sizeof detail, "must be from %g to %g", rule->low, rule->high);
+        break;
+    case BODY_TEXTS:
+        if (!is_list_of_texts(value))
+            (void) snprintf(detail, sizeof detail, "must be a list of texts, of at least one");
         break;
     case BODY_BOOL:
         if (!json_is_boolean(value))
@@ -196,6 +215,18 @@ int64_t body_integer(const struct body *body, const char *name, int64_t alternat
     const json_t *value = json_object_get(body->fields, name);
 
     return json_is_number(value) ? (int64_t) json_number_value(value) : alternative;
+}
+
+double body_number(const struct body *body, const char *name, double alternative)
+{
+    const json_t *value = json_object_get(body->fields, name);
+
+    return json_is_number(value) ? json_number_value(value) : alternative;
+}
+
+const char *body_list_text(const struct body *body, const char *name, size_t index)
+{
+    return json_string_value(json_array_get(json_object_get(body->fields, name), index));
 }
 
 bool body_bool(const struct body *body, const char *name, bool alternative)

@@ -9,7 +9,9 @@
 enum body_type {
     BODY_TEXT,    /* one of values, if there are any */
     BODY_INTEGER, /* low..high */
+    BODY_NUMBER,  /* low..high */
     BODY_BOOL,
+    BODY_TEXTS,  /* a list of texts, at least one */
     BODY_OBJECT, /* what is in it is somebody else's to judge */
 };
 
@@ -39,6 +41,9 @@ void body_free(struct body *body); /* accepts NULL */
 /* Fields that a rule has accepted; the alternative when absent or null. Texts are borrowed. */
 const char *body_text(const struct body *body, const char *name); /* NULL: absent */
 int64_t body_integer(const struct body *body, const char *name, int64_t alternative);
+double body_number(const struct body *body, const char *name, double alternative);
+/* The text at this place of a list; NULL: behind its end, or there is no list. */
+const char *body_list_text(const struct body *body, const char *name, size_t index);
 bool body_bool(const struct body *body, const char *name, bool alternative);
 /* The object again as JSON text, to be freed; NULL: absent. */
 char *body_object(const struct body *body, const char *name);

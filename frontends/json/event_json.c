@@ -7,6 +7,7 @@
 #include "json/device_json.h"
 #include "json/packet_json.h"
 #include "json/proxy_json.h"
+#include "json/scan_json.h"
 
 /* In the order in which they are told. */
 static const struct {
@@ -108,6 +109,16 @@ void event_json_write_proxy(struct writer *w, const char *key, const struct gate
     writer_time(w, "time", gateway_wall(g, gateway_now(g)));
     writer_text(w, "reason", proxy_reason_token(reason));
     proxy_json_write(w, "proxy", g, &proxy);
+    writer_end_object(w);
+}
+
+void event_json_write_window(struct writer *w, const char *key, const struct gateway *g,
+                             const struct gateway_window_change *change)
+{
+    writer_begin_object(w, key);
+    writer_time(w, "time", gateway_wall(g, change->time));
+    writer_text(w, "action", change->action);
+    scan_json_write_window(w, "window", g, change->window);
     writer_end_object(w);
 }
 

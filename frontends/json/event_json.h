@@ -26,6 +26,10 @@ void event_json_write_snapshot(struct writer *w, const char *key, const struct g
 void event_json_write_proxy(struct writer *w, const char *key, const struct gateway *g,
                             enum gateway_proxy_reason reason, size_t proxy_index);
 
+/* Schema ScanWindowEvent. */
+void event_json_write_window(struct writer *w, const char *key, const struct gateway *g,
+                             const struct gateway_window_change *change);
+
 /* Schema AdvertisementEvent: this packet alone. */
 void event_json_write_advertisement(struct writer *w, const char *key, const struct gateway *g,
                                     const struct gateway_hearing *hearing);

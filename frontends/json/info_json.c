@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-const char *const info_json_parts[] = {"core", "voices", NULL};
+const char *const info_json_parts[] = {"core", "voices", "ears", NULL};
 
 static void write_counts(struct writer *w, const struct gateway_info *info)
 {

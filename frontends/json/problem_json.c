@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <string.h>
 
 /* "proxy_not_found" becomes "Proxy not found". */
 static void write_title(struct writer *w, const char *token)
@@ -46,6 +47,8 @@ void problem_json_write(struct writer *w, const struct problem *problem)
         writer_text(w, "needs_role", problem->needs_role);
     if (problem->holder)
         writer_text(w, "holder", problem->holder);
+    if (problem->windows)
+        writer_json(w, "windows", problem->windows, strlen(problem->windows));
     if (problem->max > 0)
         writer_unsigned(w, "max", problem->max);
     if (problem->retry_after_s > 0)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "json/advisories.h"
+#include "json/moment_json.h"
 
 /* Causes of the operating system and goodbyes have no token of their own in the contract. */
 static const char *last_error_code(int cause)
@@ -37,14 +38,6 @@ static void write_last_error(struct writer *w, const struct gateway *g,
     writer_text(w, "detail", error->detail ? error->detail : error_sentence(error->code));
     writer_time(w, "time", gateway_wall(g, error->time));
     writer_end_object(w);
-}
-
-static void write_moment(struct writer *w, const char *key, const struct gateway *g, usec_t moment)
-{
-    if (moment == 0)
-        writer_null(w, key);
-    else
-        writer_time(w, key, gateway_wall(g, moment));
 }
 
 static void write_mac(struct writer *w, const char *key, bool is_known, uint64_t mac)
@@ -83,13 +76,14 @@ static void write_features(struct writer *w, uint32_t features)
 static void write_scanner(struct writer *w, const struct gateway *g,
                           const struct gateway_proxy *proxy)
 {
-    const char *configured = proxy->config->scan_mode;
+    struct gateway_window window;
+    bool is_open = proxy->window > 0 && gateway_get_window(g, proxy->window, &window);
 
     writer_begin_object(w, "scanner");
-    writer_text(w, "configured", configured ? configured : gateway_config(g)->scan_default_mode);
+    writer_text(w, "configured", proxy->scan_wanted);
     writer_text(w, "mode", proxy->scanner_mode);
     writer_text(w, "state", proxy->scanner_state ? proxy->scanner_state : "unknown");
-    writer_null(w, "window");
+    writer_text(w, "window", is_open ? window.id : NULL);
     writer_end_object(w);
 }
 
@@ -122,7 +116,7 @@ static void write_slots(struct writer *w, const struct gateway *g,
         writer_begin_object(w, NULL);
         writer_address(w, "address", proxy->slots_allocated[i]);
         writer_text(w, "holder", "foreign");
-        write_moment(w, "since", g, proxy->slots_since ? proxy->slots_since[i] : 0);
+        moment_json_write(w, "since", g, proxy->slots_since ? proxy->slots_since[i] : 0);
         writer_end_object(w);
     }
     writer_end_array(w);
@@ -187,7 +181,7 @@ static void write_identity(struct writer *w, const struct gateway *g,
     writer_text(w, "state", proxy->state);
     writer_time(w, "since", gateway_wall(g, proxy->since));
     write_last_error(w, g, &proxy->last_error);
-    write_moment(w, "retry_at", g, proxy->retry_at);
+    moment_json_write(w, "retry_at", g, proxy->retry_at);
     write_mac(w, "mac", proxy->has_mac, proxy->mac);
     write_mac(w, "bluetooth_mac", proxy->has_bluetooth_mac, proxy->bluetooth_mac);
     writer_text(w, "model", proxy->model);
@@ -208,7 +202,7 @@ void proxy_json_write(struct writer *w, const char *key, const struct gateway *g
     writer_unsigned(w, "devices", proxy->devices);
     writer_number(w, "advertisements_per_s", proxy->advertisements_per_s, 1);
     writer_unsigned(w, "advertisements_total", proxy->advertisements_total);
-    write_moment(w, "last_advertisement", g, proxy->last_advertisement);
+    moment_json_write(w, "last_advertisement", g, proxy->last_advertisement);
     if (proxy->round_trip == 0)
         writer_null(w, "rtt_ms");
     else

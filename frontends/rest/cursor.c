@@ -5,6 +5,8 @@
 
 #include "base/memory.h"
 
+#define NUMBER_SIZE 8 /* octets, big end first */
+
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 char *cursor_encode(const uint8_t *data, size_t size)
@@ -47,4 +49,27 @@ bool cursor_decode(uint8_t *ret_data, const char *text, size_t *ret_size)
     }
     *ret_size = size;
     return waiting < 6 && (bits & ((1U << waiting) - 1)) == 0;
+}
+
+char *cursor_encode_number(uint64_t number)
+{
+    uint8_t data[NUMBER_SIZE];
+
+    for (size_t i = NUMBER_SIZE; i-- > 0; number >>= 8)
+        data[i] = (uint8_t) number;
+    return cursor_encode(data, NUMBER_SIZE);
+}
+
+bool cursor_decode_number(const char *text, uint64_t *ret_number)
+{
+    uint8_t data[CURSOR_SIZE_MAX];
+    uint64_t number = 0;
+    size_t size;
+
+    if (!cursor_decode(data, text, &size) || size != NUMBER_SIZE)
+        return false;
+    for (size_t i = 0; i < NUMBER_SIZE; i++)
+        number = number << 8 | data[i];
+    *ret_number = number;
+    return true;
 }

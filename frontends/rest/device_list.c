@@ -225,16 +225,6 @@ static void collect(struct heap *h, const struct gateway *g)
     heap_sort(h);
 }
 
-static void write_next(struct writer *w, const struct device_list *l, const struct heap *h,
-                       size_t items)
-{
-    char *cursor AUTO_FREE = NULL;
-
-    if (h->count > items)
-        cursor = encode_key(l, &h->keys[items - 1]);
-    writer_text(w, "next", cursor);
-}
-
 void device_list_read(struct device_list *ret_list, const struct query *query,
                       struct faults *faults)
 {
@@ -274,7 +264,8 @@ bool device_list_includes(const struct device_list *l, const struct gateway *g,
     return device_filter_matches(&l->filter, g, device);
 }
 
-size_t device_list_write(const struct device_list *l, struct writer *w, const struct gateway *g)
+size_t device_list_write_items(const struct device_list *l, struct writer *w,
+                               const struct gateway *g, char **ret_next)
 {
     struct heap heap = {
             .list = l,
@@ -285,7 +276,6 @@ size_t device_list_write(const struct device_list *l, struct writer *w, const st
 
     collect(&heap, g);
     items = heap.count < l->limit ? heap.count : l->limit;
-    writer_begin_object(w, NULL);
     writer_begin_array(w, "items");
     for (size_t i = 0; i < items; i++) {
         struct gateway_device device;
@@ -294,8 +284,19 @@ size_t device_list_write(const struct device_list *l, struct writer *w, const st
             device_json_write(w, NULL, g, &device);
     }
     writer_end_array(w);
-    write_next(w, l, &heap, items);
-    writer_end_object(w);
+    *ret_next = heap.count > items ? encode_key(l, &heap.keys[items - 1]) : NULL;
     free(heap.keys);
+    return items;
+}
+
+size_t device_list_write(const struct device_list *l, struct writer *w, const struct gateway *g)
+{
+    char *next AUTO_FREE = NULL;
+    size_t items;
+
+    writer_begin_object(w, NULL);
+    items = device_list_write_items(l, w, g, &next);
+    writer_text(w, "next", next);
+    writer_end_object(w);
     return items;
 }

@@ -58,5 +58,10 @@ void device_list_move(struct device_list *target, struct device_list *source);
 bool device_list_includes(const struct device_list *l, const struct gateway *g,
                           const struct gateway_device *device);
 
+/* Writes "items":[…] into an object; their number. *ret_next is the cursor of the next page, to be
+ * freed; NULL: there is none. */
+size_t device_list_write_items(const struct device_list *l, struct writer *w,
+                               const struct gateway *g, char **ret_next);
+
 /* Writes {"items":[…],"next":…}; the number of items. */
 size_t device_list_write(const struct device_list *l, struct writer *w, const struct gateway *g);

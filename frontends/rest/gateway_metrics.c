@@ -326,6 +326,37 @@ static void write_table(struct metrics_text *t, const struct gateway_statistics 
     }
 }
 
+static void write_scanning(struct metrics_text *t, const struct gateway *g)
+{
+    struct gateway_scan_statistics s;
+    const char *cause;
+
+    gateway_get_scan_statistics(g, &s);
+    metrics_text_figure(t, "blefleet_scan_needs", METRIC_GAUGE,
+                        "Standing needs for active scanning.", (double) gateway_needs_count(g));
+    metrics_text_family(t, "blefleet_scan_windows_total", METRIC_COUNTER,
+                        "Windows of active scanning that ran.");
+    for (unsigned number = 0; (cause = gateway_scan_cause_name(number)); number++) {
+        const struct metric_label label = {"cause", cause};
+
+        metrics_text_sample(t, &label, 1, (double) s.opened[number]);
+    }
+    metrics_text_figure(t, "blefleet_scan_windows_refused_total", METRIC_COUNTER,
+                        "Windows that no proxy was asked for.", (double) s.refused);
+    metrics_text_figure(t, "blefleet_scan_windows_failed_total", METRIC_COUNTER,
+                        "Windows that no proxy confirmed, or that broke off.", (double) s.failed);
+    metrics_text_figure(t, "blefleet_scan_active_seconds_total", METRIC_COUNTER,
+                        "Time of active scanning in windows that are over, of all proxies.",
+                        seconds(s.active));
+    metrics_text_figure(t, "blefleet_scan_needs_answered_total", METRIC_COUNTER,
+                        "Windows in which the device of a need answered.", (double) s.answered);
+    metrics_text_figure(t, "blefleet_scan_needs_missed_total", METRIC_COUNTER,
+                        "Windows in which the device of a need did not answer.", (double) s.missed);
+    metrics_text_figure(t, "blefleet_scan_restarts_total", METRIC_COUNTER,
+                        "Scans started anew because a proxy fell silent after a window.",
+                        (double) s.restarts);
+}
+
 void gateway_metrics_collect(void *user, struct metrics_text *text)
 {
     const struct gateway *g = user;
@@ -335,5 +366,6 @@ void gateway_metrics_collect(void *user, struct metrics_text *text)
     write_program(text, g, &statistics);
     write_look_ups(text, &statistics);
     write_table(text, &statistics);
+    write_scanning(text, g);
     write_proxies(text, g);
 }

@@ -239,6 +239,9 @@ int handlers_devices(struct call *call)
     return result;
 }
 
+#define NO_ADDRESS "\"%.64s\" is not a device address"
+#define NO_DEVICE  "%.64s was never heard, or was forgotten, and is not configured"
+
 int handlers_device(struct call *call)
 {
     struct gateway_device device;
@@ -246,12 +249,24 @@ int handlers_device(struct call *call)
     uint64_t address;
 
     if (!ble_address_parse(call->parameters[0], &address))
-        return refuse(call, 400, E_INVALID_REQUEST, "\"%.64s\" is not a device address",
-                      call->parameters[0]);
+        return refuse(call, 400, E_INVALID_REQUEST, NO_ADDRESS, call->parameters[0]);
     if (gateway_find_device(call->gateway, address, &device) != 0)
-        return refuse(call, 404, E_DEVICE_NOT_FOUND,
-                      "%.64s was never heard, or was forgotten, and is not configured",
-                      call->parameters[0]);
+        return refuse(call, 404, E_DEVICE_NOT_FOUND, NO_DEVICE, call->parameters[0]);
     device_json_write_detail(&w, NULL, call->gateway, &device);
     return answer_json(call, 200, &w);
+}
+
+/* A device that is configured and was never heard has nothing to forget. */
+int handlers_clear_history(struct call *call)
+{
+    struct gateway_device device;
+    uint64_t address;
+
+    if (!ble_address_parse(call->parameters[0], &address))
+        return refuse(call, 400, E_INVALID_REQUEST, NO_ADDRESS, call->parameters[0]);
+    if (gateway_find_device(call->gateway, address, &device) != 0)
+        return refuse(call, 404, E_DEVICE_NOT_FOUND, NO_DEVICE, call->parameters[0]);
+    (void) gateway_clear_history(call->gateway, address);
+    call->request->answer.status = 204;
+    return REST_ANSWERED;
 }

@@ -37,3 +37,4 @@ int handlers_proxy(struct call *call);
 int handlers_reconnect(struct call *call);
 int handlers_devices(struct call *call);
 int handlers_device(struct call *call);
+int handlers_clear_history(struct call *call);

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "json/device_json.h"
 #include "json/proxy_json.h"
+#include "json/scan_json.h"
 
 const struct body_rule handlers_device_patch[] = {
         {.name = "settings", .type = BODY_OBJECT, .is_required = true},
@@ -22,6 +23,15 @@ const struct body_rule handlers_scanner_mode[] = {
         {.name = "mode", .type = BODY_TEXT, .values = "passive|active|auto", .is_required = true},
         {.name = NULL},
 };
+
+const struct body_rule handlers_need_request[] = {
+        {.name = "interval_s", .type = BODY_INTEGER, .low = 60, .high = 86400},
+        {.name = "duration_s", .type = BODY_INTEGER, .low = 5, .high = 35},
+        {.name = NULL},
+};
+
+#define INTERVAL_STANDARD_S 300
+#define DURATION_STANDARD_S 10
 
 /* A request that waits for its change. */
 struct wait {
@@ -55,6 +65,19 @@ static void answer_proxy(const struct wait *wait, struct answer *ret_answer)
 
     gateway_get_proxy(wait->gateway, wait->proxy_index, &proxy);
     proxy_json_write(&w, NULL, wait->gateway, &proxy);
+    answer_set_json(ret_answer, 200, &w);
+}
+
+static void answer_need(const struct wait *wait, struct answer *ret_answer)
+{
+    struct gateway_need need;
+    struct writer w = {0};
+
+    if (!gateway_get_need(wait->gateway, wait->address, &need)) {
+        rest_refuse(ret_answer, 404, E_NOT_FOUND, NULL); /* ended by the next change */
+        return;
+    }
+    scan_json_write_need(&w, NULL, wait->gateway, &need);
     answer_set_json(ret_answer, 200, &w);
 }
 
@@ -233,4 +256,49 @@ int handlers_set_scanner(struct call *call)
     return begin(call, wait,
                  gateway_set_scan_mode(call->gateway, index, body_text(call->body, "mode"),
                                        &wait->change));
+}
+
+static int change_need(struct call *call, uint64_t address, const char *patch,
+                       void (*answer)(const struct wait *, struct answer *))
+{
+    struct wait *wait = new_wait(call, answer);
+
+    wait->address = address;
+    return begin(
+            call, wait,
+            gateway_change_device(call->gateway, address, patch, strlen(patch), "", &wait->change));
+}
+
+int handlers_put_need(struct call *call)
+{
+    struct gateway_need need;
+    uint64_t address;
+    char patch[96];
+
+    if (!read_address(call, &address) || is_overloaded(call))
+        return REST_ANSWERED;
+    if (gateway_needs_count(call->gateway) >= GATEWAY_NEEDS_MAX &&
+        !gateway_get_need(call->gateway, address, &need)) {
+        rest_refuse(&call->request->answer, 503, E_OVERLOADED, "there are too many needs");
+        return REST_ANSWERED;
+    }
+    (void) snprintf(patch, sizeof patch,
+                    "{\"active_scan\":{\"interval_s\":%lld,\"duration_s\":%lld}}",
+                    (long long) body_integer(call->body, "interval_s", INTERVAL_STANDARD_S),
+                    (long long) body_integer(call->body, "duration_s", DURATION_STANDARD_S));
+    return change_need(call, address, patch, answer_need);
+}
+
+int handlers_delete_need(struct call *call)
+{
+    struct gateway_need need;
+    uint64_t address;
+
+    if (!read_address(call, &address) || is_overloaded(call))
+        return REST_ANSWERED;
+    if (!gateway_get_need(call->gateway, address, &need)) {
+        rest_refuse(&call->request->answer, 404, E_NOT_FOUND, "the device has no need");
+        return REST_ANSWERED;
+    }
+    return change_need(call, address, "{\"active_scan\":null}", answer_nothing);
 }

@@ -8,32 +8,6 @@
 #include "json/log_json.h"
 
 #define LIMIT_STANDARD 100
-#define CURSOR_SIZE    8 /* octets: the sequence, big end first */
-
-/* ---- cursor ---- */
-
-static char *encode(uint64_t sequence)
-{
-    uint8_t data[CURSOR_SIZE];
-
-    for (size_t i = CURSOR_SIZE; i-- > 0; sequence >>= 8)
-        data[i] = (uint8_t) sequence;
-    return cursor_encode(data, CURSOR_SIZE);
-}
-
-static bool decode(const char *text, uint64_t *ret_sequence)
-{
-    uint8_t data[CURSOR_SIZE_MAX];
-    uint64_t sequence = 0;
-    size_t size;
-
-    if (!cursor_decode(data, text, &size) || size != CURSOR_SIZE)
-        return false;
-    for (size_t i = 0; i < CURSOR_SIZE; i++)
-        sequence = sequence << 8 | data[i];
-    *ret_sequence = sequence;
-    return true;
-}
 
 /* ---- lines ---- */
 
@@ -70,7 +44,7 @@ void log_list_read(struct log_list *ret_list, const struct query *query, struct 
     };
     if (level)
         (void) log_level_parse(level, &ret_list->level); /* the rules know the levels */
-    if (cursor && !decode(cursor, &ret_list->before))
+    if (cursor && !cursor_decode_number(cursor, &ret_list->before))
         faults_add_unreadable(faults, "cursor is not one of this list");
 }
 
@@ -85,7 +59,7 @@ void log_list_write(const struct log_list *l, struct writer *w)
     writer_begin_array(w, "items");
     while (next_line(l, &before, &line)) {
         if (items++ == l->limit) {
-            next = encode(last);
+            next = cursor_encode_number(last);
             break;
         }
         log_json_write(w, NULL, &line);

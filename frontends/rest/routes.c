@@ -8,6 +8,7 @@
 #include "rest/event_wish.h"
 #include "rest/handlers.h"
 #include "rest/handlers_events.h"
+#include "rest/handlers_scan.h"
 #include "rest/handlers_settings.h"
 #include "rest/handlers_voices.h"
 #include "rest/percent.h"
@@ -40,14 +41,14 @@ static const struct route table[] = {
         {"PATCH", API "/devices/{address}", REST_ROLE_CONTROL, "ears", handlers_patch_device, NULL, ROUTE_BODY_JSON, handlers_device_patch},
         {"DELETE", API "/devices/{address}", REST_ROLE_CONTROL, "ears", handlers_delete_device, NULL, ROUTE_BODY_NONE, NULL},
         ABSENT("GET", API "/devices/{address}/history", REST_ROLE_READ, "ears"),
-        ABSENT("POST", API "/devices/{address}/clear-history", REST_ROLE_CONTROL, "ears"),
+        {"POST", API "/devices/{address}/clear-history", REST_ROLE_CONTROL, "ears", handlers_clear_history, NULL, ROUTE_BODY_NONE, NULL},
         ABSENT("GET", API "/explain/{address}", REST_ROLE_READ, "ears"),
-        ABSENT("POST", API "/scan/discover", REST_ROLE_CONTROL, "ears"),
-        ABSENT("GET", API "/scan/windows", REST_ROLE_READ, "ears"),
-        ABSENT("POST", API "/scan/windows", REST_ROLE_CONTROL, "ears"),
-        ABSENT("GET", API "/scan/needs", REST_ROLE_READ, "ears"),
-        ABSENT("PUT", API "/scan/needs/{address}", REST_ROLE_CONTROL, "ears"),
-        ABSENT("DELETE", API "/scan/needs/{address}", REST_ROLE_CONTROL, "ears"),
+        {"POST", API "/scan/discover", REST_ROLE_CONTROL, "ears", handlers_discover, NULL, ROUTE_BODY_JSON, handlers_discover_request},
+        {"GET", API "/scan/windows", REST_ROLE_READ, "ears", handlers_windows, handlers_windows_query, ROUTE_BODY_NONE, NULL},
+        {"POST", API "/scan/windows", REST_ROLE_CONTROL, "ears", handlers_open_windows, NULL, ROUTE_BODY_JSON, handlers_window_request},
+        {"GET", API "/scan/needs", REST_ROLE_READ, "ears", handlers_needs, handlers_needs_query, ROUTE_BODY_NONE, NULL},
+        {"PUT", API "/scan/needs/{address}", REST_ROLE_CONTROL, "ears", handlers_put_need, NULL, ROUTE_BODY_JSON, handlers_need_request},
+        {"DELETE", API "/scan/needs/{address}", REST_ROLE_CONTROL, "ears", handlers_delete_need, NULL, ROUTE_BODY_NONE, NULL},
         {"GET", API "/events", REST_ROLE_READ, "voices", handlers_events, event_wish_rules, ROUTE_BODY_NONE, NULL},
         {"GET", API "/clients", REST_ROLE_READ, "voices", handlers_clients, handlers_clients_query, ROUTE_BODY_NONE, NULL},
         {"GET", API "/logs", REST_ROLE_READ, "voices", handlers_logs, handlers_logs_query, ROUTE_BODY_NONE, NULL},

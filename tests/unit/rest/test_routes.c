@@ -63,6 +63,14 @@ static const struct route *find_row(const char *method, const char *path)
     return NULL;
 }
 
+/* Of the part ears, the past and its reasons come later. */
+static bool is_here(const struct route *row)
+{
+    if (strcmp(row->part, "ears") == 0)
+        return !strstr(row->path, "/history") && !strstr(row->path, "/explain");
+    return strcmp(row->part, "core") == 0 || strcmp(row->part, "voices") == 0;
+}
+
 static void assert_row(const char *path, const char *method, const json_t *operation)
 {
     const struct route *row = find_row(method, path);
@@ -72,9 +80,7 @@ static void assert_row(const char *path, const char *method, const json_t *opera
     assert_string_equal(rest_role_name(row->role),
                         json_string_value(json_object_get(operation, "x-role")));
     assert_string_equal(row->part, json_string_value(json_object_get(operation, "x-part")));
-    if (strcmp(row->part, "ears") != 0) /* it comes route by route */
-        assert_int_equal(row->handle != NULL,
-                         strcmp(row->part, "core") == 0 || strcmp(row->part, "voices") == 0);
+    assert_int_equal(row->handle != NULL, is_here(row));
 }
 
 static json_t *resolve(json_t *contract, json_t *value)
