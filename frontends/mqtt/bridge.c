@@ -116,6 +116,16 @@ struct outbox_message *bridge_proxy_event(const char *base, const struct gateway
     return end_event(base, &w);
 }
 
+struct outbox_message *bridge_window_event(const char *base, const struct gateway *g,
+                                           const struct gateway_window_change *change)
+{
+    struct writer w = {0};
+
+    begin_event(&w, "scan_window");
+    event_json_write_window(&w, "data", g, change);
+    return end_event(base, &w);
+}
+
 struct outbox_message *bridge_log(const char *base, const struct event_log_line *line)
 {
     struct writer w = {0};

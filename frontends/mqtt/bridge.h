@@ -29,6 +29,8 @@ struct outbox_message *bridge_device_event(const char *base, const struct gatewa
                                            unsigned reason);
 struct outbox_message *bridge_proxy_event(const char *base, const struct gateway *g,
                                           enum gateway_proxy_reason reason, size_t proxy_index);
+struct outbox_message *bridge_window_event(const char *base, const struct gateway *g,
+                                           const struct gateway_window_change *change);
 struct outbox_message *bridge_log(const char *base, const struct event_log_line *line);
 
 struct outbox_message *bridge_state(const char *base, const char *name, const struct gateway *g,

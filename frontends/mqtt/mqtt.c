@@ -241,7 +241,7 @@ static void judge_device(struct mqtt *m, const struct gateway_device *device, us
 
 static void tell_device(struct mqtt *m, const struct gateway_device_change *change)
 {
-    unsigned reasons = change->reasons, reason;
+    unsigned reasons = change->device->is_noise ? 0 : change->reasons, reason;
 
     while ((reason = event_json_take_reason(&reasons)))
         outbox_push(&m->events,
@@ -282,6 +282,14 @@ static void on_proxy(void *user, enum gateway_proxy_reason reason, size_t proxy_
     outbox_push(&m->events,
                 bridge_proxy_event(config_of(m)->mqtt_base_topic, m->gateway, reason, proxy_index));
     m->proxies_due = due > now ? due : now;
+    wake_pump(m);
+}
+
+static void on_window(void *user, const struct gateway_window_change *change)
+{
+    struct mqtt *m = user;
+
+    outbox_push(&m->events, bridge_window_event(config_of(m)->mqtt_base_topic, m->gateway, change));
     wake_pump(m);
 }
 
@@ -326,6 +334,7 @@ static void subscribe(struct mqtt *m)
             .on_device = on_device,
             .on_hearing = config_of(m)->mqtt_advertisements ? on_hearing : NULL,
             .on_proxy = on_proxy,
+            .on_window = on_window,
             .on_configuration = on_configuration,
             .user = m,
     };

@@ -49,7 +49,7 @@ bool topics_is_published(const struct config *config, const struct gateway_devic
     if (strcmp(policy, "all") == 0)
         return true;
     if (strcmp(policy, "stable") == 0)
-        return is_stable(device);
+        return is_stable(device) && !device->is_noise;
     return device->config != NULL; /* "configured"; "known" until something is decoded */
 }
 

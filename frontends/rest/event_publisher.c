@@ -116,6 +116,8 @@ static void on_device(void *user, const struct gateway_device_change *change)
     unsigned reasons = change->reasons, reason;
     struct event_subject subject;
 
+    if (change->device->is_noise)
+        return;
     event_subject_of_device(&subject, &p->facts, p->gateway, change->device);
     while ((reason = event_json_take_reason(&reasons))) {
         event_json_write_device(&p->writer, NULL, p->gateway, change, reason);
@@ -133,6 +135,16 @@ static void on_proxy(void *user, enum gateway_proxy_reason reason, size_t proxy_
     event_subject_of_proxy(&subject, &p->facts, proxy.config->name);
     event_json_write_proxy(&p->writer, NULL, p->gateway, reason, proxy_index);
     publish(p, EVENT_PROXY, 0, &subject);
+}
+
+static void on_window(void *user, const struct gateway_window_change *change)
+{
+    struct event_publisher *p = user;
+    struct event_subject subject;
+
+    event_subject_of_proxy(&subject, &p->facts, change->window->proxy);
+    event_json_write_window(&p->writer, NULL, p->gateway, change);
+    publish(p, EVENT_SCAN_WINDOW, 0, &subject);
 }
 
 static void tell_packet(struct event_publisher *p, const struct gateway_hearing *hearing,
@@ -203,7 +215,7 @@ static void stop_timer(struct gateway_timer **timer)
 static void begin_work(struct event_publisher *p)
 {
     const struct gateway_subscriber subscriber = {
-            .on_device = on_device, .on_proxy = on_proxy, .user = p};
+            .on_device = on_device, .on_proxy = on_proxy, .on_window = on_window, .user = p};
 
     if (p->changes)
         return;

@@ -164,6 +164,8 @@ static bool passes(struct selections *s, struct selection *item,
 {
     const struct selection_rule *rule = &item->rule;
 
+    if (hearing->device->is_noise && rule->mode != SELECTION_ALL && rule->mode != SELECTION_RSSI)
+        return false;
     if (rule->only_owner && !hearing->is_owner && !is_news(hearing))
         return false;
     switch (rule->mode) {

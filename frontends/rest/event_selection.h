@@ -30,6 +30,7 @@ struct selection_rule {
     usec_t span;
     bool only_owner; /* packets of the owner, and news whoever brings them */
 };
+/* Packets of noise (gateway.h) pass SELECTION_ALL and SELECTION_RSSI alone. */
 
 /* A packet that was held back, as it was heard. Its device may have changed since. */
 struct selection_packet {

@@ -57,5 +57,5 @@ bool event_snapshot_next(struct event_snapshot *s, const struct gateway *g,
 {
     assert(s->at < s->count);
     return gateway_find_device(g, s->addresses[s->at++], ret_device) == 0 &&
-           device_filter_matches(&wish->filter, g, ret_device);
+           !ret_device->is_noise && device_filter_matches(&wish->filter, g, ret_device);
 }
