@@ -36,6 +36,8 @@ static const struct body_rule rules[] = {
         {.name = "duration_s", .type = BODY_INTEGER, .low = 5, .high = 35},
         {.name = "active", .type = BODY_BOOL},
         {.name = "settings", .type = BODY_OBJECT},
+        {.name = "ratio", .type = BODY_NUMBER, .low = 0.5, .high = 2},
+        {.name = "names", .type = BODY_TEXTS, .is_nullable = true},
         {.name = NULL},
 };
 
@@ -48,6 +50,44 @@ static void body_may_be_nothing_or_an_empty_object(void **state)
     body_free(body);
     assert_int_equal(read_as(NULL, " {} ", "", &body), 0);
     body_free(body);
+}
+
+static void body_numbers_and_lists_of_texts_are_read(void **state)
+{
+    struct body *body;
+
+    (void) state;
+    assert_int_equal(read_as(rules, "{\"mode\":\"active\",\"ratio\":1.25,\"names\":[\"a\",\"b\"]}",
+                             "", &body),
+                     0);
+    assert_true(body_number(body, "ratio", 1) == 1.25);
+    assert_string_equal(body_list_text(body, "names", 1), "b");
+    assert_null(body_list_text(body, "names", 2));
+    body_free(body);
+    assert_int_equal(read_as(rules, "{\"mode\":\"active\",\"names\":null}", "", &body), 0);
+    assert_true(body_number(body, "ratio", 1) == 1);
+    assert_null(body_list_text(body, "names", 0));
+    body_free(body);
+}
+
+static void body_numbers_and_lists_that_are_none_are_faults(void **state)
+{
+    struct body *body;
+
+    (void) state;
+    assert_int_equal(read_as(rules, "{\"mode\":\"active\",\"ratio\":\"1\",\"names\":[]}",
+                             "/ratio: must be a number\n"
+                             "/names: must be a list of texts, of at least one\n",
+                             &body),
+                     E_INVALID_REQUEST);
+    assert_int_equal(read_as(rules, "{\"mode\":\"active\",\"ratio\":0.4,\"names\":[\"a\",1]}",
+                             "/ratio: must be from 0.5 to 2\n"
+                             "/names: must be a list of texts, of at least one\n",
+                             &body),
+                     E_INVALID_REQUEST);
+    assert_int_equal(read_as(rules, "{\"mode\":\"active\",\"names\":{\"a\":\"b\"}}",
+                             "/names: must be a list of texts, of at least one\n", &body),
+                     E_INVALID_REQUEST);
 }
 
 static void body_with_unknown_fields_names_each_of_them(void **state)
@@ -154,6 +194,8 @@ int main(void)
             cmocka_unit_test(body_with_a_thousand_unknown_fields_names_a_hundred),
             cmocka_unit_test(body_that_is_not_json_is_told_with_its_place),
             cmocka_unit_test(body_fields_are_read_by_their_rules),
+            cmocka_unit_test(body_numbers_and_lists_of_texts_are_read),
+            cmocka_unit_test(body_numbers_and_lists_that_are_none_are_faults),
             cmocka_unit_test(body_fields_that_are_absent_have_their_alternative),
             cmocka_unit_test(body_values_that_break_a_rule_are_all_told),
     };

@@ -60,6 +60,19 @@ static void the_policy_says_who_is_published(void **state)
     assert_true(is_published("known", PUBLIC, "public", 0));
 }
 
+static void A13_noise_is_not_stable(void **state)
+{
+    struct config *stable = config_of("stable"), *all = config_of("all");
+    const struct gateway_device device = {
+            .address = PUBLIC, .address_type = "public", .is_noise = true};
+
+    (void) state;
+    assert_false(topics_is_published(stable, &device));
+    assert_true(topics_is_published(all, &device));
+    config_free(stable);
+    config_free(all);
+}
+
 static void the_setting_of_the_device_overrides_the_policy(void **state)
 {
     (void) state;
@@ -159,6 +172,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(the_policy_says_who_is_published),
+            cmocka_unit_test(A13_noise_is_not_stable),
             cmocka_unit_test(the_setting_of_the_device_overrides_the_policy),
             cmocka_unit_test(a_device_is_called_by_alias_or_address),
             cmocka_unit_test(requests_are_read_with_slashes_in_the_verb),

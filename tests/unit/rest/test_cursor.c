@@ -33,6 +33,22 @@ static void cursor_comes_back_as_it_was(void **state)
     }
 }
 
+static void number_comes_back_from_its_cursor_alone(void **state)
+{
+    static const uint64_t numbers[] = {0, 1, UINT64_MAX - 1, UINT64_MAX};
+    uint64_t back;
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        char *text AUTO_FREE = cursor_encode_number(numbers[i]);
+
+        assert_true(cursor_decode_number(text, &back));
+        assert_true(back == numbers[i]);
+    }
+    assert_false(cursor_decode_number("AAAA", &back));
+    assert_false(cursor_decode_number("?", &back));
+}
+
 static void cursor_that_is_none_is_refused(void **state)
 {
     static const char *const wrong[] = {"A", "AB+/", "AA==", "AB", "\xc3\xbc"};
@@ -91,6 +107,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(cursor_comes_back_as_it_was),
+            cmocka_unit_test(number_comes_back_from_its_cursor_alone),
             cmocka_unit_test(cursor_that_is_none_is_refused),
             cmocka_unit_test(cursor_that_is_too_long_is_refused),
             cmocka_unit_test(percent_escapes_are_decoded),

@@ -304,6 +304,44 @@ static void proxies_and_warnings_are_told(void **state)
     hang_up(&l);
 }
 
+static void windows_are_events_of_their_proxy(void **state)
+{
+    struct fixture *f = *state;
+    struct listener all, hall;
+    uint64_t number;
+
+    listen(f, &all, "", NULL);
+    listen(f, &hall, "types=scan_window&proxy=hall", NULL);
+    assert_int_equal(gateway_open_window(f->gateway, 0, ADDRESS, 10 * USEC_PER_SEC, &number), 0);
+    fake_gateway_change_window(f->gateway, "opened", number);
+    flush(f);
+    assert_next(&all, "scan_window", "action", "opened");
+    assert_nothing(&all);
+    assert_nothing(&hall);
+    hang_up(&all);
+    hang_up(&hall);
+}
+
+static void A13_noise_is_told_when_it_becomes_something_else(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_device *d = add(f, ADDRESS);
+    struct listener l;
+
+    listen(f, &l, "", NULL);
+    d->facts.is_noise = true;
+    change(f, GATEWAY_DEVICE_FIRST_SEEN, d);
+    change(f, GATEWAY_DEVICE_AVAILABILITY, d);
+    flush(f);
+    assert_nothing(&l);
+    d->facts.is_noise = false;
+    change(f, GATEWAY_DEVICE_PAYLOAD, d);
+    flush(f);
+    assert_next(&l, "device", "reason", "payload");
+    assert_nothing(&l);
+    hang_up(&l);
+}
+
 static void ids_are_the_boot_and_a_number(void **state)
 {
     struct fixture *f = *state;
@@ -1043,6 +1081,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
             TEST(each_reason_of_a_change_is_an_event),
             TEST(proxies_and_warnings_are_told),
+            TEST(windows_are_events_of_their_proxy),
+            TEST(A13_noise_is_told_when_it_becomes_something_else),
             TEST(ids_are_the_boot_and_a_number),
             TEST(one_wake_serves_all_events_of_a_few_milliseconds),
             TEST(text_is_the_same_in_pieces_of_any_size),

@@ -113,6 +113,25 @@ static void E01_change_passes_what_changed_alone(void **state)
     assert_int_equal(hear(*state, &hearing), 1);
 }
 
+static void A13_noise_passes_mode_all_and_rssi_alone(void **state)
+{
+    struct gateway_device device;
+    struct gateway_hearing hearing = packet_at(NOW, &device);
+
+    join(*state, SELECTION_CHANGE, 0, false);
+    join(*state, SELECTION_INTERVAL, SECOND, false);
+    join(*state, SELECTION_REAPPEAR, SECOND, false);
+    join(*state, SELECTION_ALL, 0, false);
+    join(*state, SELECTION_RSSI, SECOND, false);
+    hearing.is_change = true;
+    hearing.silent_since = 0;
+    device.is_noise = true;
+    assert_int_equal(hear(*state, &hearing), 1 << 3 | 1 << 4);
+    device.is_noise = false;
+    hearing.time += 2 * SECOND;
+    assert_int_equal(hear(*state, &hearing) & 15, 15);
+}
+
 static void E02_all_passes_identical_packets_of_every_proxy(void **state)
 {
     struct gateway_device device;
@@ -292,6 +311,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
             TEST(E01_change_passes_what_changed_alone),
+            TEST(A13_noise_passes_mode_all_and_rssi_alone),
             TEST(E02_all_passes_identical_packets_of_every_proxy),
             TEST(O10_owner_rule_passes_the_owner_and_what_nobody_brought_for_a_minute),
             TEST(E02_reappear_passes_the_first_packet_after_the_silence),

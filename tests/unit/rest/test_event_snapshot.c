@@ -99,6 +99,15 @@ static void a_device_that_went_meanwhile_is_left_out(void **state)
     assert_int_equal(walk(f), 1 | 1 << 4);
 }
 
+static void A13_noise_is_left_out(void **state)
+{
+    struct fixture *f = *state;
+
+    fake_gateway_add(f->gateway, FIRST + 3)->facts.is_noise = true;
+    event_snapshot_begin(&f->snapshot, f->gateway, &f->wish);
+    assert_int_equal(walk(f), 1 | 1 << 2 | 1 << 4);
+}
+
 static void a_snapshot_begins_anew_from_whatever_point(void **state)
 {
     struct fixture *f = *state;
@@ -121,6 +130,7 @@ int main(void)
             TEST(without_wanted_addresses_every_device_comes_once),
             TEST(with_wanted_addresses_those_alone_come_and_once_each),
             TEST(a_device_that_went_meanwhile_is_left_out),
+            TEST(A13_noise_is_left_out),
             TEST(a_snapshot_begins_anew_from_whatever_point),
     };
 
