@@ -60,6 +60,9 @@ blefleet hears a simulated house: {len(sim.proxies)} ESPHome proxies, {len(sim.s
   the proxies                     curl -s {api}/proxies
   the devices, loudest first      curl -s '{api}/devices?sort=-rssi&limit=5'
   one device, all that is known   curl -s {api}/devices/{device["address"]}
+  listen for 5 s, actively        curl -s -X POST {api}/scan/discover -d '{{"duration_s":5}}'
+  a name only told when asked     curl -s '{api}/devices?name=shy'      (there after that)
+  windows of active scanning      curl -s '{api}/scan/windows?limit=3'
   wait for a name to appear       curl -s '{api}/devices?name=atc&wait_ms=10000'
   the contract                    curl -s {api}/openapi.json
   is it alive                     curl -s {base}/readyz
@@ -115,8 +118,9 @@ class Check:
 def payloads_of(scenario):
     """Every payload that may be on the air: whole, and the part that goes without a scan response."""
     document = json.loads(scenario.read_text(encoding="utf-8"))
-    whole = {payload["raw"].lower() for device in document["devices"]
-             for payload in [device.get("payload", {}), *device.get("payloads", [])] if "raw" in payload}
+    whole = {(payload["raw"] + part).lower() for device in document["devices"]
+             for payload in [device.get("payload", {}), *device.get("payloads", [])] if "raw" in payload
+             for part in ("", payload.get("scan_response", ""))}
     rows = (scenario.parent / document["payloads"]).read_text(encoding="utf-8").splitlines()
     whole |= {json.loads(row)["raw"] for row in rows}
     return whole | {advertising_part(raw) for raw in whole}
@@ -230,6 +234,16 @@ def check_end(check, program):
     check.that(seconds < STOP_LIMIT_S, f"{program.name} took {seconds:.1f} s to end")
 
 
+def check_scanning(check, gateway):
+    """A device that says its name in scan responses alone has one only after somebody has asked."""
+    check.that(not gateway.items("/api/v1/devices?name=shy"), "the shy lamp has told its name unasked")
+    answer = gateway.request("POST", "/api/v1/scan/discover", body='{"duration_s":5}')
+    found = json.loads(answer.body)
+    check.that(found.get("windows"), f"no window opened: {answer.status}")
+    check.that("Shy lamp" in [device["name"] for device in found.get("items", [])],
+               "the shy lamp has not told its name when it was asked")
+
+
 def run_check(gateway, sim, broker, scenario):
     check = Check()
     payloads = payloads_of(scenario)
@@ -240,6 +254,7 @@ def run_check(gateway, sim, broker, scenario):
     check_proxies(check, gateway, sim)
     check_devices(check, gateway, sim, payloads)
     check_mqtt(check, gateway, sim, broker)
+    check_scanning(check, gateway)
     memory = gateway.memory_bytes()
     check.that(memory < MEMORY_MAX, f"the gateway holds {memory >> 20} MiB")
     summary = figures(gateway)

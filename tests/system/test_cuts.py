@@ -20,7 +20,7 @@ HELD = "plain-held"                         # says nothing at all, from the begi
 
 # Frames of a device: with Noise, its hello and its handshake come first.
 HELLO, INFO, SLOTS, SCANNER, MORE = range(5)
-PING = 5  # of the gateway, behind Hello, Authentication, DeviceInfo and two subscriptions
+PING = 6  # of the gateway, behind Hello, Authentication, DeviceInfo, two subscriptions and the scan mode
 NOISE = 2
 
 # name: (frame, part); frames of Noise alone are negative

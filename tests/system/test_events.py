@@ -169,6 +169,31 @@ def test_interval_thins_to_one_a_device(listen):
     assert times[-1] - times[1] >= 1.9
 
 
+def test_E07_the_packet_after_clearing_the_history_is_an_event(pair, listen):
+    stream = listen(f"?types=advertisement&address={STEADY['address']}")
+    assert pair.gateway.request("POST", f"/api/v1/devices/{STEADY['address']}/clear-history").status == 204
+    assert stream.next()[2]["address"] == STEADY["address"]
+    assert pair.get(f"/devices/{STEADY['address']}")["connectable"] is not False
+
+
+def test_A13_apples_noise_is_listed_and_told_when_it_is_more(pair, listen):
+    phone = {"address": "C0:FF:EE:00:00:0A", "address_type": 1, "at": [2, 1, 0], "interval_ms": 100, "jitter_ms": 0,
+             "payload": {"raw": "02011a07ff4c000c020b00"}}
+    stream = listen(f"?snapshot=true&types=device,advertisement&address={phone['address']}")
+    pair.sim.ask(do="add", device=phone)
+    pair.wait_device(phone["address"])
+    assert phone["address"] in {device["address"] for device in pair.get("/devices?limit=1000")["items"]}
+    every = listen(f"?types=advertisement&mode=all&address={phone['address']}")
+    assert every.next()[2]["raw"] in (phone["payload"]["raw"], None)
+    beacon = "02011a1aff4c000215" + "00112233445566778899aabbccddeeff" + "00010002c5"
+    pair.sim.ask(do="payload", device=phone["address"], raw=beacon)
+    told = [(event, data) for event, _, data in stream.take(3) if event != "ready"]
+    assert {event for event, _ in told} == {"device", "advertisement"}
+    assert [data["reason"] for event, data in told if event == "device"] == ["payload"]
+    assert all(data["raw"] in (beacon, None) for event, data in told if event == "advertisement")
+    pair.sim.ask(do="remove", device=phone["address"])
+
+
 def test_E06_loudness_of_every_proxy(listen):
     stream = listen(f"?types=rssi&min_interval_s=0.5&address={THERMOMETER['address']}")
     seen = stream.take(9)

@@ -121,6 +121,19 @@ def test_a_broker_that_is_away_is_a_warning(bridge, broker):
     assert pair.get("/info")["mqtt"]["state"] in ("connecting", "waiting_retry")
 
 
+def test_a_window_is_asked_for_and_told_over_mqtt(bridge, watch, contract):
+    watcher = watch()
+    pair = bridge()
+    pair.gateway.wait_online(1)
+    refused = watcher.ask("scan", proxies=["nowhere"])
+    assert (refused["status"], refused["code"]) == ("error", "proxy_not_found")
+    answer = watcher.ask("scan", proxies=["kitchen"], duration_s=5)
+    assert answer["status"] == "ok" and answer["data"]["items"][0]["proxy"] == "kitchen"
+    told = watcher.wait("blefleet/bridge/event", lambda event: event["type"] == "scan_window")
+    contract.validate(told["data"], "components", "schemas", "ScanWindowEvent")
+    assert told["data"]["window"]["id"] == answer["data"]["items"][0]["id"]
+
+
 def test_secrets_are_in_no_topic(bridge, watch):
     watcher = watch()
     bridge(username="me", password="very-secret-indeed")

@@ -10,7 +10,7 @@ def sources_of(device):
 
 
 def test_P06_a_device_comes_back_with_its_name_its_sources_and_its_owner(start):
-    pair = start(house(PROXIES))
+    pair = start(house(PROXIES), settings={"scan": {"default_mode": "active"}})  # names are in scan responses
     pair.gateway.wait_online(2)
     heard = pair.wait_device(THERMOMETER["address"], lambda device: len(device["sources"]) == 2)
     named = pair.wait_device(NAMED["address"], lambda device: device["name"] and len(device["sources"]) == 2)
