@@ -26,6 +26,7 @@
 
 static_assert(OWNER_WHY_COUNT <= GATEWAY_OWNER_WHYS_MAX, "every why has its counter");
 static_assert(SCAN_CAUSE_COUNT == GATEWAY_SCAN_CAUSES, "every cause has its counter");
+static_assert(GATEWAY_FEATURE_STATE_AND_MODE == PROXY_FEATURE_STATE_AND_MODE, "one bit");
 static_assert(SCAN_WINDOW_ID_SIZE == GATEWAY_WINDOW_ID_SIZE, "ids fit");
 
 #define HEARD_COUNTS_AGE   USEC_PER_SEC /* how long a count of devices per proxy may be shown */

@@ -161,6 +161,7 @@ const char *gateway_proxy_state_name(unsigned state);
 /* 0 or E_PROXY_NOT_FOUND. */
 int gateway_find_proxy(const struct gateway *g, const char *name, size_t *ret_index);
 /* "passive_scan", … for bit 0..7; NULL beyond. */
+#define GATEWAY_FEATURE_STATE_AND_MODE (1 << 6)
 const char *gateway_feature_name(unsigned bit);
 /* Drops the conversation and starts a new one at once. E_CONFLICT for a disabled proxy. */
 int gateway_reconnect_proxy(struct gateway *g, size_t index);

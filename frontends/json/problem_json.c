@@ -47,6 +47,10 @@ void problem_json_write(struct writer *w, const struct problem *problem)
         writer_text(w, "needs_role", problem->needs_role);
     if (problem->holder)
         writer_text(w, "holder", problem->holder);
+    if (problem->feature)
+        writer_text(w, "feature", problem->feature);
+    if (problem->proxy)
+        writer_text(w, "proxy", problem->proxy);
     if (problem->windows)
         writer_json(w, "windows", problem->windows, strlen(problem->windows));
     if (problem->max > 0)

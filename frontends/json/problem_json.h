@@ -21,6 +21,7 @@ struct problem {
     size_t faults_count;
     const char *needs_role; /* NULL: absent, like what is 0 below */
     const char *holder;
+    const char *feature, *proxy;
     const char *windows; /* JSON text of an array */
     uint64_t max;
     unsigned retry_after_s;

@@ -3,8 +3,9 @@
  * are asked for again in time, which makes those that run longer and takes along proxies that came
  * meanwhile.
  *
- * Failure modes: where no window can open it is a passive listening. Who goes away leaves its
- * windows to run out, since others may share them. */
+ * Failure modes: where no window can open it is a passive listening. Who gives up leaves its
+ * windows to run out, since others may share them; who gave up without telling is answered at the
+ * end, a minute at most. */
 #include "discovery.h"
 
 #include <stdlib.h>

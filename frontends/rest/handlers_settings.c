@@ -240,6 +240,23 @@ int handlers_delete_device(struct call *call)
     return begin(call, wait, gateway_remove_device(call->gateway, address, &wait->change));
 }
 
+/* A proxy that never said what it can may turn out to be able. */
+static bool lacks_modes(const struct gateway *g, size_t index, struct answer *ret_answer)
+{
+    struct gateway_proxy proxy;
+    struct problem problem = {.cause = E_NOT_SUPPORTED,
+                              .status = 501,
+                              .detail = "the firmware of the proxy cannot change the scan mode",
+                              .feature = "state_and_mode"};
+
+    gateway_get_proxy(g, index, &proxy);
+    if (!proxy.esphome_version || proxy.features & GATEWAY_FEATURE_STATE_AND_MODE)
+        return false;
+    problem.proxy = proxy.config->name;
+    answer_set_problem(ret_answer, &problem);
+    return true;
+}
+
 int handlers_set_scanner(struct call *call)
 {
     struct wait *wait;
@@ -249,7 +266,7 @@ int handlers_set_scanner(struct call *call)
         rest_refuse(&call->request->answer, 404, E_PROXY_NOT_FOUND, NULL);
         return REST_ANSWERED;
     }
-    if (is_overloaded(call))
+    if (lacks_modes(call->gateway, index, &call->request->answer) || is_overloaded(call))
         return REST_ANSWERED;
     wait = new_wait(call, answer_proxy);
     wait->proxy_index = index;

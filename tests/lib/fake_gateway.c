@@ -53,7 +53,7 @@ struct gateway {
     uint64_t window_addresses[FAKE_WINDOWS_MAX];
     size_t windows_count;
     struct gateway_need needs[FAKE_NEEDS_MAX];
-    size_t needs_count;
+    size_t needs_count, needs_claimed;
     struct gateway_timer *timers;
     struct gateway_subscription *subscriptions;
     struct gateway_order *orders[ORDERS_MAX]; /* the oldest first */
@@ -476,7 +476,12 @@ bool gateway_next_need(const struct gateway *g, size_t *position, struct gateway
 
 size_t gateway_needs_count(const struct gateway *g)
 {
-    return g->needs_count;
+    return g->needs_count + g->needs_claimed;
+}
+
+void fake_gateway_claim_needs(struct gateway *g, size_t count)
+{
+    g->needs_claimed = count;
 }
 
 void gateway_get_scan_statistics(const struct gateway *g,

@@ -71,6 +71,8 @@ void fake_gateway_close_windows(struct gateway *g);
 void fake_gateway_change_window(struct gateway *g, const char *action, uint64_t number);
 /* A need of 10 s each 300 s that waits, to be changed at will. */
 struct gateway_need *fake_gateway_need(struct gateway *g, uint64_t address);
+/* Makes gateway_needs_count() say that there are so many more. */
+void fake_gateway_claim_needs(struct gateway *g, size_t count);
 /* Figures of scanning, to be changed at will. */
 struct gateway_scan_statistics *fake_gateway_scan_statistics(struct gateway *g);
 

@@ -191,6 +191,8 @@ def test_D04_a_wait_for_a_name_ends_when_a_window_brings_it(pair):
 
 def test_S14_a_proxy_that_cannot_change_its_mode_is_refused_and_shown_so(pair):
     assert "state_and_mode" not in pair.proxy("shed")["features"]
+    refused = pair.ask("PUT", "/api/v1/proxies/shed/scanner", 501, body=json.dumps({"mode": "auto"})).json()
+    assert (refused["feature"], refused["proxy"]) == ("state_and_mode", "shed")
     problem = open_windows(pair, 503, proxies=["shed"])
     assert problem["code"] == "scan_refused"
     [window] = problem["windows"]

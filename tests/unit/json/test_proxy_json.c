@@ -98,6 +98,28 @@ static void proxy_shows_its_features_by_name(void **state)
     json_decref(proxy);
 }
 
+static void scanner_tells_what_is_wanted_and_what_runs(void **state)
+{
+    struct fixture *f = *state;
+    json_t *proxy, *scanner;
+    uint64_t number;
+
+    f->proxy->scanner_mode = "active";
+    f->proxy->scanner_state = "running";
+    assert_int_equal(gateway_open_window(f->gateway, 0, 0, 10 * USEC_PER_SEC, &number), 0);
+    proxy = written(f);
+    scanner = json_object_get(proxy, "scanner");
+    assert_string_equal(text(scanner, "configured"), "auto");
+    assert_string_equal(text(scanner, "mode"), "active");
+    assert_string_equal(text(scanner, "state"), "running");
+    assert_string_equal(text(scanner, "window"), "w1");
+    json_decref(proxy);
+    fake_gateway_close_windows(f->gateway);
+    proxy = written(f);
+    assert_true(json_is_null(json_object_get(json_object_get(proxy, "scanner"), "window")));
+    json_decref(proxy);
+}
+
 static void an_occupied_slot_is_held_by_somebody_else(void **state)
 {
     static const uint64_t allocated[] = {0xa4c13812ab56};
@@ -245,6 +267,8 @@ int main(void)
                                             setup, teardown),
             cmocka_unit_test_setup_teardown(proxy_that_has_told_nothing_has_nulls, setup, teardown),
             cmocka_unit_test_setup_teardown(proxy_shows_its_features_by_name, setup, teardown),
+            cmocka_unit_test_setup_teardown(scanner_tells_what_is_wanted_and_what_runs, setup,
+                                            teardown),
             cmocka_unit_test_setup_teardown(an_occupied_slot_is_held_by_somebody_else, setup,
                                             teardown),
             cmocka_unit_test_setup_teardown(

@@ -309,6 +309,20 @@ static void S05_need_that_is_out_of_range_is_refused(void **state)
     assert_null(fake_gateway_order(f->gateway));
 }
 
+static void needs_have_a_bound(void **state)
+{
+    struct fixture *f = *state;
+
+    fake_gateway_claim_needs(f->gateway, GATEWAY_NEEDS_MAX);
+    assert_int_equal(submit(f, "PUT", NEEDS "/A4:C1:38:12:AB:56", "{}"), 503);
+    assert_string_equal(code(f), "overloaded");
+    fake_gateway_claim_needs(f->gateway, GATEWAY_NEEDS_MAX - 1);
+    (void) fake_gateway_need(f->gateway, FRIDGE);
+    assert_int_equal(submit(f, "PUT", NEEDS "/A4:C1:38:12:AB:56", "{}"), 0); /* is there already */
+    fake_gateway_finish_order(f->gateway, 0, NULL);
+    assert_int_equal(f->request.answer.status, 200);
+}
+
 static void need_that_is_none_cannot_be_ended(void **state)
 {
     struct fixture *f = *state;
@@ -443,6 +457,7 @@ int main(void)
             TEST(need_tells_all_that_is_known_of_it),
             TEST(need_is_a_setting_of_its_device),
             TEST(S05_need_that_is_out_of_range_is_refused),
+            TEST(needs_have_a_bound),
             TEST(need_that_is_none_cannot_be_ended),
             TEST(D05_discovery_gives_who_was_heard_while_it_ran),
             TEST(S08_discovery_opens_windows_on_all_free_proxies_and_returns_when_it_is_over),

@@ -300,6 +300,24 @@ static void scan_mode_of_a_proxy_is_set_and_answered_with_the_proxy(void **state
     assert_string_equal(code(f), "proxy_not_found");
 }
 
+static void S14_scan_mode_of_a_proxy_that_cannot_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct gateway_proxy *kitchen = fake_gateway_proxy(f->gateway, 0);
+
+    kitchen->esphome_version = "2024.6.0";
+    kitchen->features = 0x3f;
+    assert_int_equal(submit(f, "PUT", "/api/v1/proxies/kitchen/scanner", "{\"mode\":\"auto\"}"),
+                     501);
+    assert_string_equal(code(f), "not_supported");
+    assert_string_equal(json_string_value(json_object_get(f->json, "feature")), "state_and_mode");
+    assert_string_equal(json_string_value(json_object_get(f->json, "proxy")), "kitchen");
+    assert_null(fake_gateway_order(f->gateway));
+    kitchen->features = 0x7f;
+    assert_int_equal(submit(f, "PUT", "/api/v1/proxies/kitchen/scanner", "{\"mode\":\"auto\"}"), 0);
+    assert_int_equal(finish(f, 0, NULL), 200);
+}
+
 static void settings_need_the_role_control(void **state)
 {
     struct fixture *f = *state;
@@ -326,6 +344,7 @@ int main(void)
             TEST(changes_count_among_the_requests_that_wait),
             TEST(deleted_device_is_gone_at_once_or_when_the_file_says_so),
             TEST(scan_mode_of_a_proxy_is_set_and_answered_with_the_proxy),
+            TEST(S14_scan_mode_of_a_proxy_that_cannot_is_refused),
             TEST(settings_need_the_role_control),
     };
 

@@ -423,6 +423,32 @@ static void D03_each_proxy_tells_its_figures(void **state)
     assert_value(f, "blefleet_proxy_failures_total{proxy=\"attic\",cause=\"wrong_key\"}", 3);
 }
 
+static void D03_active_scanning_tells_its_figures(void **state)
+{
+    struct fixture *f = *state;
+
+    *fake_gateway_scan_statistics(f->gateway) = (struct gateway_scan_statistics){
+            .opened = {7, 2},
+            .refused = 3,
+            .failed = 1,
+            .active = 95 * USEC_PER_SEC / 2,
+            .answered = 5,
+            .missed = 4,
+            .restarts = 6,
+    };
+    (void) fake_gateway_need(f->gateway, 1);
+    (void) get(f);
+    assert_value(f, "blefleet_scan_needs", 1);
+    assert_value(f, "blefleet_scan_windows_total{cause=\"need\"}", 7);
+    assert_value(f, "blefleet_scan_windows_total{cause=\"request\"}", 2);
+    assert_value(f, "blefleet_scan_windows_refused_total", 3);
+    assert_value(f, "blefleet_scan_windows_failed_total", 1);
+    assert_value(f, "blefleet_scan_active_seconds_total", 47.5);
+    assert_value(f, "blefleet_scan_needs_answered_total", 5);
+    assert_value(f, "blefleet_scan_needs_missed_total", 4);
+    assert_value(f, "blefleet_scan_restarts_total", 6);
+}
+
 static void D03_what_a_proxy_does_not_tell_is_left_out(void **state)
 {
     struct fixture *f = *state;
@@ -529,6 +555,7 @@ int main(void)
             cmocka_unit_test(figures_are_asked_for_in_order_until_their_user_goes),
             cmocka_unit_test_setup_teardown(text_holds_to_the_format, setup, teardown),
             cmocka_unit_test_setup_teardown(D03_each_proxy_tells_its_figures, setup, teardown),
+            cmocka_unit_test_setup_teardown(D03_active_scanning_tells_its_figures, setup, teardown),
             cmocka_unit_test_setup_teardown(D03_what_a_proxy_does_not_tell_is_left_out, setup,
                                             teardown),
             cmocka_unit_test_setup_teardown(D03_the_fleet_tells_its_totals, setup, teardown),
