@@ -339,14 +339,16 @@ static void arm_table_timer(struct gateway *g, usec_t now)
                               deadline > now ? (deadline - now) / USEC_PER_MSEC + 1 : 0, 0);
 }
 
-static void on_table_time(uv_timer_t *timer)
+static void advance_table(struct gateway *g, usec_t now)
 {
-    struct gateway *g = timer->data;
-    usec_t now = clock_now();
-
-    g->table_deadline = 0; /* it has fired: arm it again whatever comes */
+    g->table_deadline = 0; /* it has passed: arm it again whatever comes */
     device_table_advance(g->table, now);
     arm_table_timer(g, now);
+}
+
+static void on_table_time(uv_timer_t *timer)
+{
+    advance_table(timer->data, clock_now());
 }
 
 /* ---- from the fleet into the table ---- */
@@ -356,6 +358,8 @@ static void on_reports(void *user, uint16_t source, const struct ble_report *rep
 {
     struct gateway *g = user;
 
+    if (now >= g->table_deadline) /* after a sleep packets may come before timers */
+        advance_table(g, now);
     device_table_observe(g->table, source, reports, count, now);
     scanning_heard(g->scanning, source, reports, count, now);
     arm_table_timer(g, now);
