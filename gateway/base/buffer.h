@@ -25,7 +25,7 @@ static inline size_t buffer_size(const struct buffer *b)
 }
 static inline const uint8_t *buffer_front(const struct buffer *b)
 {
-    return b->data + b->start;
+    return b->data ? b->data + b->start : NULL; /* arithmetic on NULL is undefined */
 }
 
 /* What buffer_reserve() does when there is no room; not to be called else. */
