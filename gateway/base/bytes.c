@@ -1,8 +1,5 @@
 #include "bytes.h"
 
-#include <endian.h>
-#include <string.h>
-
 bool bytes_pull_u8(struct bytes *b, uint8_t *ret_value)
 {
     if (b->size < 1)
@@ -34,39 +31,16 @@ bool bytes_pull(struct bytes *b, size_t size, struct bytes *ret_part)
     return true;
 }
 
-/* The lower seven bits of each of eight octets, put together. */
-static uint64_t join_sevens(uint64_t octets)
-{
-    octets &= UINT64_C(0x7f7f7f7f7f7f7f7f);
-    octets = (octets & UINT64_C(0x007f007f007f007f)) | (octets & UINT64_C(0x7f007f007f007f00)) >> 1;
-    octets = (octets & UINT64_C(0x00003fff00003fff)) | (octets & UINT64_C(0x3fff00003fff0000)) >> 2;
-    return (octets & UINT64_C(0x0fffffff)) | (octets & UINT64_C(0x0fffffff00000000)) >> 4;
-}
-
-/* A varint that ends within the next eight octets, without a loop: addresses take seven. */
-static bool pull_within_eight(struct bytes *b, uint64_t *ret_value)
-{
-    uint64_t octets, ends;
-    unsigned last;
-
-    memcpy(&octets, b->data, sizeof octets);
-    octets = le64toh(octets);
-    ends = ~octets & UINT64_C(0x8080808080808080);
-    if (!ends)
-        return false;
-    last = (unsigned) __builtin_ctzll(ends) / 8;
-    *ret_value = join_sevens(octets & UINT64_MAX >> (56 - 8 * last));
-    b->data += last + 1;
-    b->size -= last + 1;
-    return true;
-}
-
 bool bytes_pull_varint(struct bytes *b, uint64_t *ret_value)
 {
     uint64_t value = 0;
+    size_t size = b->size >= 8 ? bytes_varint_of_eight(b->data, ret_value) : 0;
 
-    if (b->size >= 8 && pull_within_eight(b, ret_value))
+    if (size > 0) {
+        b->data += size;
+        b->size -= size;
         return true;
+    }
     for (size_t i = 0; i < b->size && i < 10; i++) {
         value |= (uint64_t) (b->data[i] & 0x7f) << (7 * i);
         if (b->data[i] & 0x80)

@@ -3,9 +3,11 @@
  * A cursor borrows its octets and owns nothing. A read past the end fails without moving. */
 #pragma once
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct bytes {
     const uint8_t *data; /* borrowed */
@@ -19,6 +21,32 @@ bool bytes_pull(struct bytes *b, size_t size, struct bytes *ret_part);
 
 /* Protobuf base-128 varint: false when it does not end within the data or within 10 octets. */
 bool bytes_pull_varint(struct bytes *b, uint64_t *ret_value);
+
+/* The lower seven bits of each of eight octets, put together. */
+static inline uint64_t bytes_join_sevens(uint64_t octets)
+{
+    octets &= UINT64_C(0x7f7f7f7f7f7f7f7f);
+    octets = (octets & UINT64_C(0x007f007f007f007f)) | (octets & UINT64_C(0x7f007f007f007f00)) >> 1;
+    octets = (octets & UINT64_C(0x00003fff00003fff)) | (octets & UINT64_C(0x3fff00003fff0000)) >> 2;
+    return (octets & UINT64_C(0x0fffffff)) | (octets & UINT64_C(0x0fffffff00000000)) >> 4;
+}
+
+/* Its size, when the varint ends within these eight octets, otherwise 0. Without a loop and here,
+ * because each advertisement has an address, which takes seven. */
+static inline size_t bytes_varint_of_eight(const uint8_t octets[static 8], uint64_t *ret_value)
+{
+    uint64_t all, ends;
+    unsigned last;
+
+    memcpy(&all, octets, sizeof all);
+    all = le64toh(all);
+    ends = ~all & UINT64_C(0x8080808080808080);
+    if (!ends)
+        return 0;
+    last = (unsigned) __builtin_ctzll(ends) / 8;
+    *ret_value = bytes_join_sevens(all & UINT64_MAX >> (56 - 8 * last));
+    return last + 1;
+}
 
 /* Lower-case hex of size octets and a NUL; ret_text has room for 2 * size + 1. */
 void bytes_to_hex(char *ret_text, const uint8_t *data, size_t size);

@@ -1,6 +1,7 @@
-/* An entry is {1 address, 2 rssi (zig-zag), 3 address_type, 4 data}. The fields come in this order
- * with tags of one octet, so the reader is a loop over tags in which each is one comparison; any
- * order, repetition (the last one counts) and unknown fields of wire types 0, 1, 2 and 5 are read
+/* An entry is {1 address, 2 rssi (zig-zag), 3 address_type, 4 data}. Firmware writes the fields in
+ * this order, each once, so that is tried first: octet by octet what it has to be, and the first
+ * thing that is different leaves it to the reader of any form. That one is a loop over tags, which
+ * takes any order, repetition (the last one counts) and unknown fields of wire types 0, 1, 2 and 5
  * as protobuf demands.
  *
  * Malformed is: an entry or field that does not end, a field number 0, a known field of another
@@ -28,6 +29,10 @@ enum {
     TAG_DATA = 4 << 3 | WIRE_OCTETS,
 };
 #define TAG_MAX_SIZE 5 /* octets of a tag; of a length as well */
+
+/* In so many octets stand all numbers of an entry in its usual form, an address of eight octets, an
+ * RSSI of two and a length of one: in an entry that is not shorter they can be read unasked. */
+#define USUAL_LEAST (1 + 8 + 1 + 2 + 2 + 2)
 
 /* Wire form of one entry, its numbers not yet cut to the range of a report. */
 struct entry {
@@ -82,7 +87,37 @@ static bool skip_field(struct bytes *b, uint64_t tag)
     }
 }
 
-static bool read_entry(struct bytes b, struct entry *ret_entry)
+/* The form that firmware writes: all four fields in order, or without the type. False: it is
+ * another one, or malformed. */
+static inline bool read_usual_entry(struct bytes b, struct entry *ret_entry)
+{
+    const uint8_t *p = b.data + 1;
+    size_t size, left;
+
+    if (b.size < USUAL_LEAST || b.data[0] != TAG_ADDRESS)
+        return false;
+    size = bytes_varint_of_eight(p, &ret_entry->address);
+    p += size;
+    if (size == 0 || p[0] != TAG_RSSI || (p[1] & p[2] & 0x80))
+        return false;
+    ret_entry->rssi = p[1];
+    p += 2;
+    if (p[-1] & 0x80) {
+        ret_entry->rssi = (uint64_t) (p[-1] & 0x7f) | (uint64_t) p[0] << 7;
+        p++;
+    }
+    ret_entry->address_type = 0;
+    if (p[0] == TAG_ADDRESS_TYPE) {
+        ret_entry->address_type = p[1];
+        p += 2;
+    }
+    left = b.size - (size_t) (p - b.data) - 2;
+    ret_entry->data = (struct bytes){p + 2, left};
+    return p[0] == TAG_DATA && p[1] == left && left < 0x80 && ret_entry->address_type < 0x80;
+}
+
+/* Any form. */
+__attribute__((noinline)) static bool read_entry(struct bytes b, struct entry *ret_entry)
 {
     struct entry entry = {0};
     uint64_t tag;
@@ -134,6 +169,35 @@ static bool make_report(const struct entry *entry, struct ble_report *ret_report
     return true;
 }
 
+/* The next field of the body, when it is not an entry of less than 128 octets: as pull_entry. */
+__attribute__((noinline)) static int pull_field(struct bytes *b, struct bytes *ret_entry)
+{
+    uint64_t tag;
+
+    if (!pull_tag(b, &tag))
+        return E_PROTOCOL;
+    if (tag == TAG_ENTRY)
+        return pull_octets(b, ret_entry) ? 1 : E_PROTOCOL;
+    return tag >> 3 != TAG_ENTRY >> 3 && skip_field(b, tag) ? 0 : E_PROTOCOL;
+}
+
+/* 1: an entry; 0: something unknown was passed over; E_PROTOCOL: malformed. */
+static inline int pull_entry(struct bytes *b, struct bytes *ret_entry)
+{
+    struct bytes rest = *b;
+    int found;
+
+    if (rest.size >= 2 && rest.data[0] == TAG_ENTRY && rest.data[1] < 0x80 &&
+        rest.data[1] <= rest.size - 2) {
+        *ret_entry = (struct bytes){rest.data + 2, rest.data[1]};
+        *b = (struct bytes){rest.data + 2 + rest.data[1], rest.size - 2 - rest.data[1]};
+        return 1;
+    }
+    found = pull_field(&rest, ret_entry);
+    *b = rest;
+    return found;
+}
+
 static size_t varint_size(uint64_t value)
 {
     size_t size = 1;
@@ -164,28 +228,26 @@ void advertisements_open(struct advertisements *a, struct bytes body)
 
 int advertisements_next(struct advertisements *a, struct ble_report *ret_reports, size_t capacity)
 {
+    struct bytes rest = a->rest, part;
     size_t count = 0;
 
     assert(capacity > 0 && capacity <= INT_MAX);
-    while (a->rest.size > 0 && count < capacity) {
-        struct bytes part;
+    while (rest.size > 0 && count < capacity) {
         struct entry entry;
-        uint64_t tag;
+        int found = pull_entry(&rest, &part);
 
-        if (!pull_tag(&a->rest, &tag))
-            return E_PROTOCOL;
-        if (tag != TAG_ENTRY) {
-            if (tag >> 3 == TAG_ENTRY >> 3 || !skip_field(&a->rest, tag))
-                return E_PROTOCOL;
+        if (found < 0)
+            return found;
+        if (found == 0)
             continue;
-        }
-        if (!pull_octets(&a->rest, &part) || !read_entry(part, &entry))
+        if (!read_usual_entry(part, &entry) && !read_entry(part, &entry))
             return E_PROTOCOL;
         if (make_report(&entry, &ret_reports[count]))
             count++;
         else
             a->skipped++;
     }
+    a->rest = rest;
     return (int) count;
 }
 

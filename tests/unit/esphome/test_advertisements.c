@@ -1,5 +1,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -234,6 +235,15 @@ static size_t append_varint(uint8_t *out, uint64_t value)
     return size;
 }
 
+static size_t append_entry(uint8_t *out, const uint8_t *body, size_t size)
+{
+    size_t head = 1 + append_varint(out + 1, size);
+
+    out[0] = 0x0a;
+    memcpy(out + head, body, size);
+    return head + size;
+}
+
 /* One entry with its fields in any order, some missing, some repeated, some unknown. */
 static size_t make_entry(uint8_t *out, uint32_t *seed)
 {
@@ -273,10 +283,29 @@ static size_t make_entry(uint8_t *out, uint32_t *seed)
             size += 4;
         }
     }
-    out[0] = 0x0a;
-    data_size = 1 + append_varint(out + 1, size);
-    memcpy(out + data_size, body, size);
-    return data_size + size;
+    return append_entry(out, body, size);
+}
+
+/* One with the fields that firmware writes, in that order, of any values. */
+static size_t make_usual_entry(uint8_t *out, uint32_t *seed)
+{
+    uint8_t body[512];
+    const size_t data_size = next_random(seed) % 140;
+    const uint64_t address = (uint64_t) next_random(seed) << 32 | next_random(seed);
+    size_t size = 0;
+
+    body[size++] = 0x08;
+    size += append_varint(body + size, address >> (next_random(seed) % 64));
+    body[size++] = 0x10;
+    size += append_varint(body + size, next_random(seed) >> (next_random(seed) % 32));
+    if (next_random(seed) % 2) {
+        body[size++] = 0x18;
+        size += append_varint(body + size, next_random(seed) % 300);
+    }
+    body[size++] = 0x22;
+    size += append_varint(body + size, data_size);
+    memset(body + size, (int) (address & 0xff), data_size);
+    return append_entry(out, body, size + data_size);
 }
 
 /* What we read is what protobuf-c reads, less the entries that we skip. */
@@ -313,14 +342,18 @@ static void random_bodies_are_read_as_protobuf_c_reads_them(void **state)
     for (size_t round = 0; round < 20000; round++) {
         uint8_t body[6 * 600];
         size_t size = 0;
+        uint8_t *exact;
         struct list list;
         Wire__RawAdvertisements *theirs;
 
         for (uint32_t entries = next_random(&seed) % 6; entries > 0; entries--)
-            size += make_entry(body + size, &seed);
+            size += next_random(&seed) % 2 ? make_entry(body + size, &seed)
+                                           : make_usual_entry(body + size, &seed);
         if (round % 2 && size > 0) /* damage half of them */
             body[next_random(&seed) % size] ^= (uint8_t) (1u << next_random(&seed) % 8);
-        read_all((struct bytes){body, size}, 3, &list);
+        exact = malloc(size + 1); /* so that a sanitizer sees its end */
+        memcpy(exact + 1, body, size);
+        read_all((struct bytes){exact + 1, size}, 3, &list);
         theirs = wire__raw_advertisements__unpack(NULL, size, body);
         if (list.cause == 0) {
             assert_non_null(theirs);
@@ -333,6 +366,7 @@ static void random_bodies_are_read_as_protobuf_c_reads_them(void **state)
         }
         if (theirs)
             wire__raw_advertisements__free_unpacked(theirs, NULL);
+        free(exact);
     }
     assert_true(good > 10000 && bad > 1000);
 }
