@@ -25,7 +25,8 @@
 
 #define APPLE 76 /* the company */
 
-_Static_assert(sizeof(struct payload) == 80, "no octet of padding in what there is most of");
+_Static_assert(sizeof(struct payload) == 80, "what there is most of");
+_Static_assert(MERGED_PAYLOADS_MAX <= 8, "bits of an octet");
 
 /* The fields of one packet, without repeats. */
 struct packet_fields {
@@ -93,7 +94,7 @@ static void read_fields(struct packet_fields *ret_fields, struct payload *p)
     struct ad_field f;
 
     ret_fields->count = 0;
-    p->has_tx_power = p->has_cut_name = false;
+    p->has_tx_power = false;
     while (advertising_data_next_field(&r, &f)) {
         add_field(ret_fields, &f);
         if (f.kind == AD_KIND_TX_POWER) {
@@ -105,10 +106,33 @@ static void read_fields(struct packet_fields *ret_fields, struct payload *p)
 
 /* ---- payloads ---- */
 
+static uint64_t eight_octets(const uint8_t *octets)
+{
+    uint64_t eight;
+
+    memcpy(&eight, octets, sizeof eight);
+    return eight;
+}
+
+/* Eight at a time and here, as a call of memcmp costs more than comparing so little. */
 static bool has_octets(const struct payload *p, const struct merged_packet *packet)
 {
-    return p->size == packet->size &&
-           (p->size == 0 || memcmp(p->octets, packet->data, p->size) == 0);
+    const size_t size = packet->size;
+
+    if (p->size != size)
+        return false;
+    if (size < 8)
+        return size == 0 || memcmp(p->octets, packet->data, size) == 0;
+    for (size_t i = 0; i < size - 8; i += 8) {
+        if (eight_octets(p->octets + i) != eight_octets(packet->data + i))
+            return false;
+    }
+    return eight_octets(p->octets + size - 8) == eight_octets(packet->data + size - 8);
+}
+
+static uint8_t payload_bit(const struct merged_view *v, const struct payload *p)
+{
+    return (uint8_t) (1u << (p - v->payloads));
 }
 
 static struct payload *find_payload(const struct merged_view *v, const struct merged_packet *packet,
@@ -126,14 +150,23 @@ static struct payload *find_payload(const struct merged_view *v, const struct me
 /* Notes the payload's time at the elements that it contains. */
 static void flush_times(struct merged_view *v, const struct payload *p)
 {
-    for (uint32_t left = p->elements; left; left &= left - 1) {
-        struct element *e = &v->elements[__builtin_ctz(left)];
+    for (uint8_t i = 0; i < v->elements_count; i++) {
+        struct element *e = &v->elements[i];
 
-        if (p->last_seen >= e->last_seen) {
+        if (e->payloads & payload_bit(v, p) && p->last_seen >= e->last_seen) {
             e->last_seen = p->last_seen;
             e->source = p->source;
         }
     }
+}
+
+/* The payload of this bit is about to be another one. */
+static void forget_payload(struct merged_view *v, uint8_t bit)
+{
+    for (uint8_t i = 0; i < v->elements_count; i++)
+        v->elements[i].payloads &= (uint8_t) ~bit;
+    v->current &= (uint8_t) ~bit;
+    v->cut_names &= (uint8_t) ~bit;
 }
 
 static struct payload *append_payload(struct merged_view *v, struct slab *memory)
@@ -170,6 +203,7 @@ static struct payload *free_payload(struct merged_view *v, struct slab *memory, 
         (v->payloads_count < MERGED_PAYLOADS_MAX && now - oldest->last_seen <= MERGED_PAYLOAD_AGE))
         return append_payload(v, memory);
     flush_times(v, oldest);
+    forget_payload(v, payload_bit(v, oldest));
     return oldest;
 }
 
@@ -249,38 +283,18 @@ static struct element *append_element(struct merged_view *v, struct slab *memory
     return &v->elements[v->elements_count++];
 }
 
-/* The element of this bit has another value, or is gone: payloads with the former one are not
- * current. */
-static void outdate_payloads(struct merged_view *v, uint32_t bit)
+/* The element has another value, or is gone: payloads with the former one are not current. */
+static void outdate_payloads(struct merged_view *v, struct element *e)
 {
-    for (uint8_t i = 0; i < v->payloads_count; i++) {
-        if (v->payloads[i].elements & bit) {
-            v->payloads[i].elements &= ~bit;
-            v->payloads[i].is_current = false;
-        }
-    }
-}
-
-/* What was cut short of the former name may be another name now. */
-static void outdate_cut_names(struct merged_view *v)
-{
-    for (uint8_t i = 0; i < v->payloads_count; i++) {
-        if (v->payloads[i].has_cut_name)
-            v->payloads[i].is_current = false;
-    }
+    v->current &= (uint8_t) ~e->payloads;
+    e->payloads = 0;
 }
 
 static void remove_element(struct merged_view *v, uint8_t index)
 {
     struct element gone = v->elements[index];
-    uint32_t below = (1u << index) - 1;
 
-    outdate_payloads(v, 1u << index);
-    for (uint8_t i = 0; i < v->payloads_count; i++) {
-        uint32_t *bits = &v->payloads[i].elements;
-
-        *bits = (*bits & below) | (*bits >> 1 & ~below);
-    }
+    outdate_payloads(v, &gone);
     v->elements_count--;
     memmove(v->elements + index, v->elements + index + 1,
             (size_t) (v->elements_count - index) * sizeof *v->elements);
@@ -291,12 +305,14 @@ static void remove_element(struct merged_view *v, uint8_t index)
 static void effective_time(const struct merged_view *v, uint8_t index, usec_t *ret_time,
                            uint16_t *ret_source)
 {
-    *ret_time = v->elements[index].last_seen;
-    *ret_source = v->elements[index].source;
-    for (uint8_t i = 0; i < v->payloads_count; i++) {
-        const struct payload *p = &v->payloads[i];
+    const struct element *e = &v->elements[index];
 
-        if (p->elements & 1u << index && p->last_seen >= *ret_time) {
+    *ret_time = e->last_seen;
+    *ret_source = e->source;
+    for (unsigned left = e->payloads; left; left &= left - 1) {
+        const struct payload *p = &v->payloads[__builtin_ctz(left)];
+
+        if (p->last_seen >= *ret_time) {
             *ret_time = p->last_seen;
             *ret_source = p->source;
         }
@@ -472,50 +488,52 @@ static void set_value(struct merged_view *v, struct slab *memory, struct element
         set_name(v, memory, &f->data);
 }
 
-/* Merges one field of the payload; true when it changed the view. */
-static bool merge_field(struct merged_view *v, struct slab *memory, struct payload *p,
-                        const struct ad_field *f)
+/* Merges one field of the payload, which has this bit (0: none); true when it changed the view. */
+static bool merge_field(struct merged_view *v, struct slab *memory, const struct payload *p,
+                        uint8_t bit, const struct ad_field *f)
 {
     struct element *e = find_element(v, f);
     bool is_changed = true;
 
     if (!e) {
         e = append_element(v, memory);
-        e->size = 0;
+        e->size = e->payloads = 0;
         set_value(v, memory, e, f);
     } else if (has_value(v, e, f)) {
         if (f->type == AD_NAME)
             e->type = AD_NAME;
         is_changed = false;
     } else if (is_name_cut_short(v, e, f)) {
-        p->has_cut_name = true;
+        v->cut_names |= bit;
         return false;
     } else {
-        outdate_payloads(v, bit_of(v, e));
+        outdate_payloads(v, e);
         if (f->kind == AD_KIND_NAME)
-            outdate_cut_names(v);
+            v->current &= (uint8_t) ~v->cut_names; /* what was cut of it may be another name now */
         set_value(v, memory, e, f);
     }
     e->last_seen = p->last_seen;
     e->source = p->source;
-    p->elements |= bit_of(v, e);
+    e->payloads |= bit;
     return is_changed;
 }
 
 static unsigned merge(struct merged_view *v, struct slab *memory, struct payload *p,
                       struct merged_counts *counts)
 {
+    const uint8_t bit = payload_bit(v, p);
     struct packet_fields packet;
     unsigned changed = 0;
 
     counts->parses++;
+    v->cut_names &= (uint8_t) ~bit;
     read_fields(&packet, p);
     make_room(v, &packet, counts);
     for (size_t i = 0; i < packet.count; i++) {
-        if (merge_field(v, memory, p, &packet.fields[i]) || v->is_cleared)
+        if (merge_field(v, memory, p, bit, &packet.fields[i]) || v->is_cleared)
             changed |= 1u << packet.fields[i].kind;
     }
-    p->is_current = true;
+    v->current |= bit;
     if (changed) {
         v->is_cleared = false;
         v->is_apple_noise = find_apple_noise(v);
@@ -565,7 +583,7 @@ unsigned merged_view_take(struct merged_view *v, struct slab *memory,
     p->last_seen = packet->now;
     p->source = packet->source;
     *hint = v->latest = (uint8_t) (p - v->payloads);
-    return p->is_current ? 0 : merge(v, memory, p, counts);
+    return v->current & payload_bit(v, p) ? 0 : merge(v, memory, p, counts);
 }
 
 unsigned merged_view_expire(struct merged_view *v, const struct merged_ages *ages, usec_t now)
@@ -599,6 +617,7 @@ void merged_view_clear(struct merged_view *v, struct slab *memory)
         if (advertising_data_kind(v->elements[i].type) != AD_KIND_NAME)
             remove_element(v, i);
     }
+    forget_payload(v, UINT8_MAX);
     v->payloads_count = 0;
     p = store_payload(v, memory, &(const struct merged_packet){0});
     p->source = latest.source;
@@ -663,7 +682,7 @@ bool merged_view_restore_element(struct merged_view *v, struct slab *memory,
         return false;
     (void) merge_field(
             v, memory,
-            &(struct payload){.last_seen = element->last_seen, .source = element->source}, &f);
+            &(struct payload){.last_seen = element->last_seen, .source = element->source}, 0, &f);
     v->is_apple_noise = find_apple_noise(v);
     return true;
 }

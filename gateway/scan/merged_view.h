@@ -25,12 +25,9 @@
 
 struct payload {
     usec_t last_seen;
-    uint32_t elements; /* bit i: elements[i] is in it, with the value that it has now */
     uint16_t source;
     uint8_t size;
-    bool is_current : 1; /* reading it again would change nothing but times */
-    bool has_tx_power : 1;
-    bool has_cut_name : 1; /* it says a name that does not count */
+    bool has_tx_power;
     int8_t tx_power;
     uint8_t octets[BLE_REPORT_DATA_MAX];
 };
@@ -41,6 +38,7 @@ struct element {
     uint16_t offset; /* of its octets, key included */
     uint8_t type;
     uint8_t size;
+    uint8_t payloads; /* bit i: it is in payloads[i], with the value that it has now */
 };
 
 struct merged_view {
@@ -51,6 +49,8 @@ struct merged_view {
     uint16_t octets_size, octets_capacity;
     uint8_t payloads_count, payloads_capacity, elements_count, elements_capacity;
     uint8_t name_size, latest; /* latest: index of the last packet's payload */
+    uint8_t current;           /* bit i: reading payloads[i] again would change nothing but times */
+    uint8_t cut_names;         /* bit i: payloads[i] says a name that does not count */
     bool is_apple_noise : 1;
     bool is_cleared : 1; /* whatever the next packet says is new */
     usec_t expiry;       /* no element is due to go before it */
