@@ -45,12 +45,14 @@ struct summary {
 
 static uint16_t pack(uint32_t gap)
 {
-    uint32_t exponent = 0;
+    unsigned exponent;
 
-    while (gap >= 1u << 11) {
-        gap = (gap + 1) / 2;
-        exponent++;
-    }
+    if (gap < 1u << 11)
+        return (uint16_t) gap;
+    exponent = 21 - (unsigned) __builtin_clz(gap);
+    gap = (gap + (1u << exponent) - 1) >> exponent;
+    if (gap == 1u << 11)
+        return (uint16_t) ((exponent + 1) << 11 | gap / 2);
     return (uint16_t) (exponent << 11 | gap);
 }
 
@@ -182,11 +184,9 @@ static void finish_block(struct interval *i)
 
 static void add_gap(struct interval *i, uint32_t gap)
 {
-    uint16_t packed = pack(gap);
-
     i->lasted += gap; /* cannot wrap: a block ends long before */
-    if (packed > i->longest)
-        i->longest = packed;
+    if (gap > unpack(i->longest))
+        i->longest = pack(gap);
     if (i->gaps < INTERVAL_BLOCK_GAPS)
         i->gaps++;
     if (i->blocks >= BLOCKS_NEEDED && gap > i->learned)

@@ -91,6 +91,17 @@ static void hear_slowly(struct ownership_signal *s, int8_t rssi, float seconds, 
     s->slow += weight * (s->middle - s->slow);
 }
 
+/* The library's would be calls, as they have rules for what is not a number. */
+static float smaller(float a, float b)
+{
+    return a < b ? a : b;
+}
+
+static float larger(float a, float b)
+{
+    return a > b ? a : b;
+}
+
 /* One of the first packets, or one after a silence. Apart, so that the usual ones stay cheap. */
 __attribute__((noinline)) static void hear_anew(struct ownership_signal *s, int8_t rssi,
                                                 int8_t previous, float seconds, float alpha)
@@ -108,9 +119,9 @@ __attribute__((noinline)) static void hear_anew(struct ownership_signal *s, int8
     s->gap = s->count <= 1 ? seconds : s->gap + GAP_WEIGHT * (seconds - s->gap);
     count = (float) ++s->count;
     if (s->count > 1)
-        hear_noise(s, rssi, previous, 1 / fminf(count - 1, NOISE_PACKETS));
+        hear_noise(s, rssi, previous, 1 / smaller(count - 1, NOISE_PACKETS));
     s->fast += alpha * ((float) rssi - s->fast);
-    hear_slowly(s, rssi, seconds, fmaxf(1 / count, MIDDLE_WEIGHT));
+    hear_slowly(s, rssi, seconds, larger(1 / count, MIDDLE_WEIGHT));
 }
 
 void ownership_restore(struct ownership_signal *s, double rssi)
@@ -190,19 +201,25 @@ static double fast_rssi(const struct ownership_signal *s)
     return s->count ? (double) s->fast : RSSI_UNKNOWN_DBM;
 }
 
-bool ownership_is_better(const struct ownership_rule *rule, const struct ownership_signal *owner,
-                         const struct ownership_signal *challenger)
+/* A challenger that is louder. Apart, so that for most, which are not, little is done. */
+__attribute__((noinline)) static bool is_better_by_margin(const struct ownership_rule *rule,
+                                                          const struct ownership_signal *owner,
+                                                          const struct ownership_signal *challenger)
 {
     double difference = fast_rssi(challenger) - fast_rssi(owner), reclaim;
 
-    if (difference <= 0)
-        return false;
     reclaim = challenger->has_lost ? rule->reclaim_db : 0;
     if (challenger->count < (challenger->gap >= RARE_GAP_S ? FEW_RARE : FEW_PACKETS))
         return false;
     return difference > rule->margin_db + reclaim ||
            is_better_by_lead(rule, owner, challenger, reclaim) ||
            is_better_slowly(rule, owner, challenger, reclaim);
+}
+
+bool ownership_is_better(const struct ownership_rule *rule, const struct ownership_signal *owner,
+                         const struct ownership_signal *challenger)
+{
+    return fast_rssi(challenger) > fast_rssi(owner) && is_better_by_margin(rule, owner, challenger);
 }
 
 /* ---- silence ---- */

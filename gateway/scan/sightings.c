@@ -1,11 +1,16 @@
 /* The story. Most devices are heard by a few sources, some by dozens: the sightings are an array
  * that doubles. The source numbers stand together behind it, so that a search reads one cache line
- * instead of one for each source. */
+ * instead of one for each source. It looks at four at once: nobody can foretell at which of three a
+ * loop would end. What is not used of them says SIGHTING_NONE. */
 #include "sightings.h"
 
+#include <endian.h>
 #include <string.h>
 
-#define FIRST_CAPACITY 4
+#define FIRST_CAPACITY 4 /* a multiple of what is searched at once */
+#define AT_ONCE        4
+#define EACH_LOWEST    UINT64_C(0x0001000100010001) /* bits of four numbers of 16 */
+#define EACH_HIGHEST   UINT64_C(0x8000800080008000)
 
 static size_t size_of(size_t capacity)
 {
@@ -26,14 +31,14 @@ void sightings_done(struct sightings *s, struct slab *memory)
 
 uint16_t sightings_find(const struct sightings *s, uint16_t source)
 {
-    const uint16_t *sources;
+    for (unsigned i = 0; i < s->count; i += AT_ONCE) {
+        uint64_t four, equal;
 
-    if (s->count == 0)
-        return SIGHTING_NONE;
-    sources = sources_of(s);
-    for (uint16_t i = 0; i < s->count; i++) {
-        if (sources[i] == source)
-            return i;
+        memcpy(&four, sources_of(s) + i, sizeof four);
+        four = le64toh(four) ^ source * EACH_LOWEST;
+        equal = (four - EACH_LOWEST) & ~four & EACH_HIGHEST; /* the lowest one is right */
+        if (equal)
+            return (uint16_t) (i + (unsigned) __builtin_ctzll(equal) / 16);
     }
     return SIGHTING_NONE;
 }
@@ -46,6 +51,7 @@ static void grow(struct sightings *s, struct slab *memory)
     };
 
     wider.items = slab_take(memory, size_of(wider.capacity));
+    memset(sources_of(&wider), 0xff, wider.capacity * sizeof(uint16_t));
     if (s->count > 0) {
         memcpy(wider.items, s->items, s->count * sizeof *s->items);
         memcpy(sources_of(&wider), sources_of(s), s->count * sizeof(uint16_t));
@@ -71,6 +77,7 @@ void sightings_remove(struct sightings *s, uint16_t index)
     memmove(s->items + index, s->items + index + 1, behind * sizeof *s->items);
     memmove(sources + index, sources + index + 1, behind * sizeof *sources);
     s->count--;
+    sources[s->count] = SIGHTING_NONE;
 }
 
 uint16_t sightings_source(const struct sightings *s, uint16_t index)

@@ -27,7 +27,7 @@ struct sightings {
 
 void sightings_done(struct sightings *s, struct slab *memory);
 
-/* Its index, or SIGHTING_NONE. */
+/* Its index, or SIGHTING_NONE; source is not SOURCE_NONE. */
 uint16_t sightings_find(const struct sightings *s, uint16_t source);
 
 /* A new one, of a source that is not in. Its index; earlier pointers into items are void. */
