@@ -59,6 +59,12 @@ void heap_set(struct heap *h, struct heap_node *node, uint64_t key)
     settle(h, i, (struct heap_entry){.key = key, .node = node});
 }
 
+void heap_hasten(struct heap *h, struct heap_node *node, uint64_t key)
+{
+    if (node->place == 0 || key < h->entries[node->place - 1].key)
+        heap_set(h, node, key);
+}
+
 void heap_remove(struct heap *h, struct heap_node *node)
 {
     size_t i = node->place - 1;

@@ -28,6 +28,9 @@ void heap_done(struct heap *h);
 /* Puts the node in, or moves it, to where the key belongs. */
 void heap_set(struct heap *h, struct heap_node *node, uint64_t key);
 
+/* As heap_set, but a node that is in with a smaller key already keeps it. */
+void heap_hasten(struct heap *h, struct heap_node *node, uint64_t key);
+
 /* Takes the node out if it is in. */
 void heap_remove(struct heap *h, struct heap_node *node);
 

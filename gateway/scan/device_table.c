@@ -172,6 +172,13 @@ static void schedule(struct device_table *t, struct device *d)
         heap_set(&t->due, &d->due, deadline_of(t, d));
 }
 
+/* The deadline of a device that is heard is sooner than it was. Where the heap has a still earlier
+ * time, the truth is found when that has come. */
+static void hasten(struct device_table *t, struct device *d)
+{
+    heap_hasten(&t->due, &d->due, deadline_of(t, d));
+}
+
 /* ---- rows ---- */
 
 static void apply_pin(struct device_table *t, struct device *d)
@@ -468,8 +475,9 @@ static void learn_interval(struct device_table *t, struct device *d, usec_t befo
     if (before < source->interrupted)
         interval_restart(&d->interval);
     interval_heard(&d->interval, t->now);
-    if (learned == 0 ? d->interval.learned != 0 : d->interval.learned < learned)
-        schedule(t, d); /* the deadline is sooner than it was */
+    if (d->is_available &&
+        (learned == 0 ? d->interval.learned != 0 : d->interval.learned < learned))
+        hasten(t, d);
 }
 
 /* What one packet brought. */
@@ -518,8 +526,8 @@ static void note_payload(struct device_table *t, struct device *d, unsigned kind
     d->payload_source = change->source;
     if (t->now - d->payload_told >= t->settings.tell_after)
         take_waiting(t, d, change);
-    else if (!is_waiting)
-        schedule(t, d);
+    else if (!is_waiting && d->is_available)
+        hasten(t, d);
 }
 
 /* The last step of a packet: tells what changed, and the packet itself to who listens. */

@@ -87,12 +87,33 @@ static void heap_keeps_order_when_keys_move_and_things_leave(void **state)
     heap_done(&h);
 }
 
+static void heap_hastens_a_thing_and_never_puts_it_off(void **state)
+{
+    struct heap h = {0};
+    struct thing a = {0}, b = {0};
+    uint64_t key;
+
+    (void) state;
+    heap_hasten(&h, &a.node, 10); /* was not in */
+    heap_set(&h, &b.node, 5);
+    heap_hasten(&h, &a.node, 20);
+    assert_ptr_equal(heap_first(&h, &key), &b.node);
+    heap_remove(&h, &b.node);
+    assert_ptr_equal(heap_first(&h, &key), &a.node);
+    assert_true(key == 10);
+    heap_hasten(&h, &a.node, 9);
+    (void) heap_first(&h, &key);
+    assert_true(key == 9);
+    heap_done(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(heap_is_empty_when_zeroed),
             cmocka_unit_test(heap_gives_its_things_in_order_of_key),
             cmocka_unit_test(heap_keeps_order_when_keys_move_and_things_leave),
+            cmocka_unit_test(heap_hastens_a_thing_and_never_puts_it_off),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
