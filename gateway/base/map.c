@@ -34,7 +34,7 @@ static size_t home(const struct map *m, uint64_t key)
 }
 
 /* The slot of the key, or the free one where it belongs. */
-static struct slot *locate(const struct map *m, uint64_t key)
+__attribute__((always_inline)) static inline struct slot *locate(const struct map *m, uint64_t key)
 {
     size_t i = home(m, key);
 

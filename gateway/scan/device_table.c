@@ -88,7 +88,8 @@ struct need {
 
 struct device_table {
     struct device_table_settings settings;
-    struct ownership_rule rule; /* part of the settings */
+    struct ownership_rule rule; /* part of the settings, as the next */
+    struct merged_ages ages;
     device_table_change_fn *on_change;
     device_table_hearing_fn *on_hearing; /* NULL: nobody listens */
     device_table_rescue_fn *on_rescue;   /* NULL: nobody answers */
@@ -496,14 +497,14 @@ static void take_payload(struct device_table *t, struct device *d, uint16_t inde
             .source = d->latest_source,
             .now = t->now,
     };
-    const struct merged_ages ages = {t->settings.forget_after, DEVICE_SCAN_RESPONSE_AGE};
     uint64_t parses = t->merged.parses;
 
     ret_news->payload_kinds =
             merged_view_take(&d->view, t->memory, &packet, &d->sightings.items[index].payload_hint,
                              &t->merged, &ret_news->heard_before);
-    ret_news->payload_kinds |= merged_view_expire(&d->view, &ages, t->now);
-    t->sources[packet.source].counted.parses += t->merged.parses - parses;
+    ret_news->payload_kinds |= merged_view_expire(&d->view, &t->ages, t->now);
+    if (t->merged.parses != parses)
+        t->sources[packet.source].counted.parses++;
 }
 
 /* Adds what waits to a change that is told anyway. */
@@ -623,6 +624,8 @@ static void find_ahead(const struct device_table *t, const struct ble_report *re
     for (size_t i = 0; i < count; i++) {
         if (ret_rows[i]) {
             __builtin_prefetch(ret_rows[i]->sightings.items, 1);
+            __builtin_prefetch((const char *) ret_rows[i]->sightings.items + 64, 1);
+            __builtin_prefetch((const char *) ret_rows[i]->sightings.items + 128, 1);
             __builtin_prefetch(merged_view_latest(&ret_rows[i]->view), 1);
         }
     }
@@ -754,6 +757,11 @@ static struct ownership_rule rule_of(const struct device_table_settings *s)
     };
 }
 
+static struct merged_ages ages_of(const struct device_table_settings *s)
+{
+    return (struct merged_ages){s->forget_after, DEVICE_SCAN_RESPONSE_AGE};
+}
+
 struct device_table *device_table_new(const struct device_table_settings *settings,
                                       device_table_change_fn *on_change, void *user)
 {
@@ -762,6 +770,7 @@ struct device_table *device_table_new(const struct device_table_settings *settin
     assert(settings->devices_max > 0);
     t->settings = *settings;
     t->rule = rule_of(settings);
+    t->ages = ages_of(settings);
     t->on_change = on_change;
     t->user = user;
     t->devices = map_new(settings->hash_seed);
@@ -809,6 +818,7 @@ void device_table_configure(struct device_table *t, const struct device_table_se
     t->settings = *settings;
     t->settings.devices_max = devices_max;
     t->rule = rule_of(settings);
+    t->ages = ages_of(settings);
     while ((d = map_next(t->devices, &position))) {
         d->view.expiry = 0; /* to be found anew */
         schedule(t, d);

@@ -48,28 +48,23 @@ static bool same_uuid(uint8_t type_a, const uint8_t *a, uint8_t type_b, const ui
     return ble_uuid_equal(&uuid_a, &uuid_b);
 }
 
+/* The same for elements of the same kind. */
+static bool same_key_of_kind(enum ad_kind kind, uint8_t type_a, const uint8_t *a, uint8_t type_b,
+                             const uint8_t *b)
+{
+    if (kind == AD_KIND_UUID || kind == AD_KIND_SERVICE_DATA)
+        return same_uuid(type_a, a, type_b, b);
+    if (kind == AD_KIND_MANUFACTURER)
+        return a[0] == b[0] && a[1] == b[1];
+    return kind == AD_KIND_NAME || type_a == type_b;
+}
+
 /* True when two elements, given by type and octets, say something about the same thing. */
-static bool same_key(uint8_t type_a, const uint8_t *a, uint8_t type_b, const uint8_t *b)
+static inline bool same_key(uint8_t type_a, const uint8_t *a, uint8_t type_b, const uint8_t *b)
 {
     enum ad_kind kind = advertising_data_kind(type_a);
 
-    if (kind != advertising_data_kind(type_b))
-        return false;
-    switch (kind) {
-    case AD_KIND_UUID:
-    case AD_KIND_SERVICE_DATA:
-        return same_uuid(type_a, a, type_b, b);
-    case AD_KIND_MANUFACTURER:
-        return memcmp(a, b, 2) == 0;
-    case AD_KIND_NAME:
-        return true;
-    case AD_KIND_FLAGS:
-    case AD_KIND_TX_POWER:
-    case AD_KIND_APPEARANCE:
-    case AD_KIND_OTHER:
-        return type_a == type_b;
-    }
-    return false;
+    return kind == advertising_data_kind(type_b) && same_key_of_kind(kind, type_a, a, type_b, b);
 }
 
 /* The last one of a key counts, but a short name never replaces one. */
@@ -135,16 +130,14 @@ static uint8_t payload_bit(const struct merged_view *v, const struct payload *p)
     return (uint8_t) (1u << (p - v->payloads));
 }
 
-static struct payload *find_payload(const struct merged_view *v, const struct merged_packet *packet,
-                                    uint8_t hint)
+/* Its index, or MERGED_PAYLOADS_MAX. */
+static uint8_t find_payload(const struct merged_view *v, const struct merged_packet *packet)
 {
-    if (hint < v->payloads_count && has_octets(&v->payloads[hint], packet))
-        return &v->payloads[hint];
     for (uint8_t i = 0; i < v->payloads_count; i++) {
         if (has_octets(&v->payloads[i], packet))
-            return &v->payloads[i];
+            return i;
     }
-    return NULL;
+    return MERGED_PAYLOADS_MAX;
 }
 
 /* Notes the payload's time at the elements that it contains. */
@@ -216,6 +209,17 @@ static struct payload *store_payload(struct merged_view *v, struct slab *memory,
     if (packet->size > 0)
         memcpy(p->octets, packet->data, packet->size);
     return p;
+}
+
+/* The index of the payload, which is kept or gets a place. Apart, as it mostly is not needed. */
+__attribute__((noinline)) static uint8_t
+look_for_payload(struct merged_view *v, struct slab *memory, const struct merged_packet *packet)
+{
+    uint8_t found = find_payload(v, packet);
+
+    if (found < MERGED_PAYLOADS_MAX)
+        return found;
+    return (uint8_t) (store_payload(v, memory, packet) - v->payloads);
 }
 
 /* ---- elements ---- */
@@ -518,8 +522,8 @@ static bool merge_field(struct merged_view *v, struct slab *memory, const struct
     return is_changed;
 }
 
-static unsigned merge(struct merged_view *v, struct slab *memory, struct payload *p,
-                      struct merged_counts *counts)
+__attribute__((noinline)) static unsigned merge(struct merged_view *v, struct slab *memory,
+                                                struct payload *p, struct merged_counts *counts)
 {
     const uint8_t bit = payload_bit(v, p);
     struct packet_fields packet;
@@ -575,23 +579,23 @@ unsigned merged_view_take(struct merged_view *v, struct slab *memory,
                           const struct merged_packet *packet, uint8_t *hint,
                           struct merged_counts *counts, usec_t *ret_heard_before)
 {
-    struct payload *p = find_payload(v, packet, *hint);
+    uint8_t i = *hint;
+    struct payload *p;
 
-    if (!p)
-        p = store_payload(v, memory, packet);
+    if (i >= v->payloads_count || !has_octets(&v->payloads[i], packet))
+        i = look_for_payload(v, memory, packet);
+    p = &v->payloads[i];
     *ret_heard_before = p->last_seen;
     p->last_seen = packet->now;
     p->source = packet->source;
-    *hint = v->latest = (uint8_t) (p - v->payloads);
-    return v->current & payload_bit(v, p) ? 0 : merge(v, memory, p, counts);
+    *hint = v->latest = i;
+    return v->current >> i & 1 ? 0 : merge(v, memory, p, counts);
 }
 
-unsigned merged_view_expire(struct merged_view *v, const struct merged_ages *ages, usec_t now)
+unsigned merged_view_expire_now(struct merged_view *v, const struct merged_ages *ages, usec_t now)
 {
     unsigned gone = 0;
 
-    if (now < v->expiry)
-        return 0;
     v->expiry = USEC_NEVER;
     for (uint8_t i = v->elements_count; i-- > 0;) {
         usec_t expiry = expiry_of(v, i, ages);

@@ -86,7 +86,12 @@ unsigned merged_view_take(struct merged_view *v, struct slab *memory,
 
 /* Drops the elements that are due to go. Returns their kinds as merged_view_take does. To be called
  * after each take; costs one comparison as long as nothing can be due. */
-unsigned merged_view_expire(struct merged_view *v, const struct merged_ages *ages, usec_t now);
+unsigned merged_view_expire_now(struct merged_view *v, const struct merged_ages *ages, usec_t now);
+static inline unsigned merged_view_expire(struct merged_view *v, const struct merged_ages *ages,
+                                          usec_t now)
+{
+    return now < v->expiry ? 0 : merged_view_expire_now(v, ages, now);
+}
 
 /* Forgets all that was said but the name, and which packets said it; whatever the next packet says
  * counts as new. There has been a take. The latest payload is an empty one with the transmit power

@@ -43,7 +43,8 @@ uint16_t sightings_find(const struct sightings *s, uint16_t source)
     return SIGHTING_NONE;
 }
 
-static void grow(struct sightings *s, struct slab *memory)
+/* Apart, so that hearing a device again saves no registers for it. */
+__attribute__((noinline)) static void grow(struct sightings *s, struct slab *memory)
 {
     struct sightings wider = {
             .count = s->count,
