@@ -38,6 +38,19 @@ static void the_first_change_is_told_at_once(void **state)
     assert_int_equal(f->changes[0].payload_kinds, 1 << AD_KIND_MANUFACTURER);
 }
 
+static void the_first_packet_counts_as_told(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_true(device_table_forget(f->table, DEVICE));
+    fixture_hear(f, 1, -60, ONE);
+    assert_true(fixture_kinds(f) & DEVICE_FIRST_SEEN);
+    fixture_hear(f, 1, -60, TWO);
+    assert_int_equal(f->changes_count, 0);
+    advance(f, AFTER);
+    assert_int_equal(fixture_kinds(f), DEVICE_PAYLOAD);
+}
+
 static void O10_those_that_follow_soon_are_told_together_after_the_span(void **state)
 {
     struct fixture *f = *state;
@@ -162,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
             TELLING_TEST(the_first_change_is_told_at_once),
+            TELLING_TEST(the_first_packet_counts_as_told),
             TELLING_TEST(O10_those_that_follow_soon_are_told_together_after_the_span),
             TELLING_TEST(a_change_that_goes_back_before_it_was_told_is_told_all_the_same),
             TELLING_TEST(a_device_that_changes_all_the_time_is_told_in_each_span),
