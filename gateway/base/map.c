@@ -34,13 +34,17 @@ static size_t home(const struct map *m, uint64_t key)
 }
 
 /* The slot of the key, or the free one where it belongs. */
-__attribute__((always_inline)) static inline struct slot *locate(const struct map *m, uint64_t key)
+__attribute__((always_inline)) static inline struct slot *locate_from(const struct map *m, size_t i,
+                                                                      uint64_t key)
 {
-    size_t i = home(m, key);
-
     while (m->slots[i].value && m->slots[i].key != key)
         i = (i + 1) & m->mask;
     return &m->slots[i];
+}
+
+static struct slot *locate(const struct map *m, uint64_t key)
+{
+    return locate_from(m, home(m, key), key);
 }
 
 static void grow(struct map *m)
@@ -122,9 +126,17 @@ void *map_find(const struct map *m, uint64_t key)
     return locate(m, key)->value;
 }
 
-void map_prefetch(const struct map *m, uint64_t key)
+size_t map_prefetch(const struct map *m, uint64_t key)
 {
-    __builtin_prefetch(&m->slots[home(m, key)]);
+    size_t place = home(m, key);
+
+    __builtin_prefetch(&m->slots[place]);
+    return place;
+}
+
+void *map_find_from(const struct map *m, size_t place, uint64_t key)
+{
+    return locate_from(m, place, key)->value;
 }
 
 size_t map_count(const struct map *m)

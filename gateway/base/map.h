@@ -24,8 +24,10 @@ void *map_take(struct map *m, uint64_t key);
 /* NULL: not in. */
 void *map_find(const struct map *m, uint64_t key);
 
-/* Asks the processor for the memory that map_find(key) will look at. */
-void map_prefetch(const struct map *m, uint64_t key);
+/* Asks the processor for the memory that map_find(key) will look at, and gives that place; the
+ * second finds from there, as long as nothing was put in or taken since. */
+size_t map_prefetch(const struct map *m, uint64_t key);
+void *map_find_from(const struct map *m, size_t place, uint64_t key);
 
 size_t map_count(const struct map *m);
 

@@ -611,10 +611,12 @@ static void observe_new(struct device_table *t, uint16_t source, const struct bl
 static void find_ahead(const struct device_table *t, const struct ble_report *reports, size_t count,
                        struct device *ret_rows[WINDOW])
 {
+    size_t places[WINDOW];
+
     for (size_t i = 0; i < count; i++)
-        map_prefetch(t->devices, reports[i].address);
+        places[i] = map_prefetch(t->devices, reports[i].address);
     for (size_t i = 0; i < count; i++) {
-        ret_rows[i] = map_find(t->devices, reports[i].address);
+        ret_rows[i] = map_find_from(t->devices, places[i], reports[i].address);
         if (ret_rows[i]) {
             __builtin_prefetch(ret_rows[i], 1);
             __builtin_prefetch((const char *) ret_rows[i] + 64, 1);
