@@ -391,13 +391,19 @@ static void move_to(struct device_table *t, struct device *d, uint16_t index,
 /* The shortcut for most packets: the owner hears the device, so that only a better one takes it. */
 static bool is_owner_fresh(const struct device_table *t, const struct device *d)
 {
-    const struct sighting *owner;
+    const struct source *source;
+    usec_t silent_for;
 
     if (d->owner == SIGHTING_NONE)
         return false;
-    owner = &d->sightings.items[d->owner];
-    return t->now - owner->last_seen <= OWNERSHIP_FRESH &&
-           t->sources[sightings_source(&d->sightings, d->owner)].is_online;
+    source = &t->sources[sightings_source(&d->sightings, d->owner)];
+    silent_for = t->now - d->sightings.items[d->owner].last_seen;
+    if (!source->is_online)
+        return false;
+    if (silent_for <= OWNERSHIP_FRESH)
+        return true;
+    return silent_for <= patience_with(t, d) &&
+           t->now - source->last_heard <= t->rule.quiet_after && !d->has_need;
 }
 
 /* Asks the whole rule. */

@@ -78,7 +78,8 @@ bool ownership_moves(const struct ownership_rule *rule, const struct ownership_c
                      const struct ownership_challenge *challenge, enum owner_why *ret_why);
 
 /* Part of it: does the challenger hear the device better by so much that this alone is a reason?
- * While the owner is online and heard the device within OWNERSHIP_FRESH there is no other. */
+ * While the owner is online and heard the device within OWNERSHIP_FRESH there is no other; nor, for
+ * a device without a rescue, while it heard it within the stale time and any within quiet_after. */
 #define OWNERSHIP_FRESH (5 * USEC_PER_SEC)
 bool ownership_is_better(const struct ownership_rule *rule, const struct ownership_signal *owner,
                          const struct ownership_signal *challenger);
