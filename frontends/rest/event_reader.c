@@ -391,6 +391,12 @@ void event_reader_again(struct event_reader *r)
     wake(r);
 }
 
+/* It was woken and has not read since; being woken may be a little later than now. */
+static bool is_stalled(const struct event_reader *r, usec_t now)
+{
+    return !r->is_waiting && now >= r->last_read + EVENT_READER_STALLED;
+}
+
 bool event_reader_tick(struct event_reader *r, usec_t now)
 {
     if (now >= r->next_comment) {
@@ -398,7 +404,7 @@ bool event_reader_tick(struct event_reader *r, usec_t now)
         r->is_comment_due = true;
         wake(r);
     }
-    if (r->is_waiting || r->is_cut || now - r->last_read < EVENT_READER_STALLED)
+    if (r->is_cut || !is_stalled(r, now))
         return false;
     r->is_cut = true;
     r->stream.on_stalled(r->stream.user);

@@ -97,5 +97,7 @@ void fake_gateway_reconfigure(struct gateway *g, const struct config *config);
 
 /* One turn of the loop: what is due now is called; what that starts waits for the next turn. */
 void fake_gateway_turn(struct gateway *g);
+/* From now on each question for the time moves it so far, as it does where code takes its time. */
+void fake_gateway_let_time_pass(struct gateway *g, usec_t step);
 /* Moves time, in one step, and takes a turn. */
 void fake_gateway_advance(struct gateway *g, usec_t span);

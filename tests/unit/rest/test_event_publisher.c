@@ -852,6 +852,19 @@ static void sign_of_life_comes_every_15_seconds(void **state)
     hang_up(&l);
 }
 
+static void a_reader_woken_for_its_sign_of_life_is_not_cut_while_time_passes(void **state)
+{
+    struct fixture *f = *state;
+    struct listener l;
+
+    listen(f, &l, "", NULL);
+    fake_gateway_let_time_pass(f->gateway, 1);
+    fake_gateway_advance(f->gateway, EVENT_READER_COMMENT + USEC_PER_SEC / 10);
+    assert_int_equal(l.wakes, 1);
+    assert_int_equal(l.stalls, 0);
+    hang_up(&l);
+}
+
 static void who_does_not_read_for_30_seconds_is_cut_once(void **state)
 {
     struct fixture *f = *state;
@@ -1104,6 +1117,7 @@ int main(void)
             TEST(E05_slow_reader_loses_its_own_oldest_alone),
             TEST(burst_beyond_the_ring_is_offered_before_it_is_overwritten),
             TEST(sign_of_life_comes_every_15_seconds),
+            TEST(a_reader_woken_for_its_sign_of_life_is_not_cut_while_time_passes),
             TEST(who_does_not_read_for_30_seconds_is_cut_once),
             TEST(readers_beyond_the_limit_are_refused),
             TEST(readers_are_clients_with_figures),
