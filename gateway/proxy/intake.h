@@ -13,7 +13,7 @@ struct uv_loop_s;
 struct intake;
 
 /* Between two turns; so much later a packet is read. */
-#define INTAKE_INTERVAL (20 * USEC_PER_MSEC)
+#define INTAKE_INTERVAL (40 * USEC_PER_MSEC)
 
 struct intake_source { /* the owner's; must stay where it is while it is added */
     int fd;            /* does not block */
