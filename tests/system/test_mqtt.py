@@ -125,6 +125,7 @@ def test_a_window_is_asked_for_and_told_over_mqtt(bridge, watch, contract):
     watcher = watch()
     pair = bridge()
     pair.gateway.wait_online(1)
+    watcher.wait("blefleet/bridge/state")  # it listens to requests from then on
     refused = watcher.ask("scan", proxies=["nowhere"])
     assert (refused["status"], refused["code"]) == ("error", "proxy_not_found")
     answer = watcher.ask("scan", proxies=["kitchen"], duration_s=5)
