@@ -52,7 +52,7 @@ struct device {
     uint16_t latest_source;
     int8_t latest_rssi;
     uint8_t address_type;
-    bool latest_is_parsed, is_available, is_pinned, has_need;
+    bool latest_is_parsed, is_available, is_pinned, has_need, is_watched;
     bool is_excused; /* its deadline was put off; the next packet sets it anew */
     struct merged_view view;
     struct interval interval; /* of the owner's packets */
@@ -93,8 +93,11 @@ struct device_table {
     device_table_change_fn *on_change;
     device_table_hearing_fn *on_hearing; /* NULL: nobody listens */
     device_table_rescue_fn *on_rescue;   /* NULL: nobody answers */
+    device_table_slot_fn *on_slot;       /* NULL: nobody wants them, as the next */
+    device_table_watched_fn *on_watched;
     void *user;
     usec_t now;
+    usec_t slot_start;   /* of the slot in which we are */
     struct map *devices; /* address -> struct device, in memory */
     struct map *pins;    /* address -> struct pin, ours */
     struct map *needs;   /* address -> struct need, ours */
@@ -114,8 +117,11 @@ struct device_table {
 
 static void set_now(struct device_table *t, usec_t now)
 {
-    if (now > t->now)
-        t->now = now;
+    if (now <= t->now)
+        return;
+    t->now = now;
+    if (now - t->slot_start >= DEVICE_SLOT)
+        t->slot_start = now - now % DEVICE_SLOT;
 }
 
 static usec_t later(usec_t moment, usec_t span)
@@ -323,19 +329,19 @@ static usec_t since(usec_t moment, usec_t now)
 }
 
 static struct ownership_claim claim_of(const struct device_table *t, const struct device *d,
-                                       uint16_t index)
+                                       uint16_t index, usec_t now)
 {
     const struct sighting *s = &d->sightings.items[index];
     const struct source *source = &t->sources[sightings_source(&d->sightings, index)];
-    usec_t deaf = deaf_until(source, t->now);
-    usec_t silent_for = since(latest_of(s->last_seen, deaf), t->now);
-    usec_t silent_at_all = since(s->last_seen, t->now);
+    usec_t deaf = deaf_until(source, now);
+    usec_t silent_for = since(latest_of(s->last_seen, deaf), now);
+    usec_t silent_at_all = since(s->last_seen, now);
 
     /* Pauses excuse much, but not when one follows the other for ever. */
     return (struct ownership_claim){
             .signal = &s->signal,
             .silent_for = silent_at_all > t->rule.stale_after ? silent_at_all : silent_for,
-            .quiet_for = since(latest_of(source->last_heard, deaf), t->now),
+            .quiet_for = since(latest_of(source->last_heard, deaf), now),
             .is_online = source->is_online,
     };
 }
@@ -423,7 +429,7 @@ static void challenge_owner(struct device_table *t, struct device *d, uint16_t i
     bool moves, asks;
 
     if (has_owner)
-        owner = claim_of(t, d, d->owner);
+        owner = claim_of(t, d, d->owner, t->now);
     moves = ownership_moves(&t->rule, has_owner ? &owner : NULL, &challenge, &change->why);
     asks = need && rescue_take_question(&need->rescue);
     if (moves)
@@ -447,6 +453,34 @@ static void consider_owner(struct device_table *t, struct device *d, uint16_t in
     }
 }
 
+static struct device_slot slot_of(const struct sighting *s)
+{
+    return (struct device_slot){
+            .start = s->last_seen - s->last_seen % DEVICE_SLOT,
+            .packets = s->slot_packets,
+            .rssi = s->slot_packets ? (double) (int32_t) s->slot_sum / (double) s->slot_packets
+                                    : (double) NAN,
+    };
+}
+
+/* The slot of its last packet is over. Apart, so that the usual packets stay cheap. */
+__attribute__((noinline)) static void end_slot(const struct device_table *t, const struct device *d,
+                                               uint16_t source, struct sighting *s)
+{
+    const struct device_slot slot = slot_of(s);
+
+    s->slot_packets = 0;
+    s->slot_sum = 0;
+    if (t->on_slot && slot.packets > 0)
+        t->on_slot(t->user, d->address, source, &slot);
+}
+
+static void add_to_slot(struct sighting *s, int32_t rssi)
+{
+    s->slot_packets += rssi != 0;
+    s->slot_sum += (uint32_t) rssi;
+}
+
 /* Notes who heard it, how loud; the index of the sighting, and when it was heard by it before. */
 static uint16_t hear(struct device_table *t, struct device *d, uint16_t source,
                      const struct ble_report *report, usec_t *ret_before)
@@ -458,6 +492,9 @@ static uint16_t hear(struct device_table *t, struct device *d, uint16_t source,
         index = sightings_add(&d->sightings, t->memory, source);
     s = &d->sightings.items[index];
     *ret_before = s->last_seen;
+    if (s->last_seen < t->slot_start)
+        end_slot(t, d, source, s);
+    add_to_slot(s, report->rssi);
     ownership_hear(&s->signal, report->rssi, s->rssi, t->now - s->last_seen, t->rule.alpha);
     s->last_seen = t->now;
     s->rssi = report->rssi;
@@ -586,6 +623,8 @@ static void observe_known(struct device_table *t, struct device *d, uint16_t sou
         take_waiting(t, d, &change);
     if (change.kinds || t->on_hearing)
         tell_packet(t, d, index, &change, report, &news);
+    if (d->is_watched && t->on_watched)
+        t->on_watched(t->user, source, report);
 }
 
 static void observe_new(struct device_table *t, uint16_t source, const struct ble_report *report)
@@ -610,6 +649,8 @@ static void observe_new(struct device_table *t, uint16_t source, const struct bl
     consider_owner(t, d, index, &change);
     learn_interval(t, d, news.before);
     tell_packet(t, d, index, &change, report, &news);
+    if (d->is_watched && t->on_watched)
+        t->on_watched(t->user, source, report);
 }
 
 /* Three cache lines, of what may be nowhere. */
@@ -817,6 +858,24 @@ void device_table_free(struct device_table *t)
 void device_table_listen(struct device_table *t, device_table_hearing_fn *on_hearing)
 {
     t->on_hearing = on_hearing;
+}
+
+void device_table_on_slot(struct device_table *t, device_table_slot_fn *on_slot)
+{
+    t->on_slot = on_slot;
+}
+
+void device_table_on_watched(struct device_table *t, device_table_watched_fn *on_watched)
+{
+    t->on_watched = on_watched;
+}
+
+void device_table_watch(struct device_table *t, uint64_t address)
+{
+    struct device *d = map_find(t->devices, address);
+
+    if (d)
+        d->is_watched = true;
 }
 
 void device_table_configure(struct device_table *t, const struct device_table_settings *settings)
@@ -1120,7 +1179,27 @@ bool device_get_source(const struct device_table *t, const struct device *d, siz
             .advertisements = s->advertisements,
             .is_owner = index == d->owner,
             .can_connect = t->sources[source].can_connect,
+            .slot = slot_of(s),
     };
+    return true;
+}
+
+bool device_get_rivalry(const struct device_table *t, const struct device *d, size_t index,
+                        usec_t now, struct device_rivalry *ret_rivalry)
+{
+    struct ownership_claim owner;
+
+    if (index >= d->sightings.count || d->owner == SIGHTING_NONE || index == d->owner)
+        return false;
+    owner = claim_of(t, d, d->owner, now);
+    *ret_rivalry = (struct device_rivalry){
+            .owner_silent_for = owner.silent_for,
+            .owner_quiet_for = owner.quiet_for,
+            .is_owner_online = owner.is_online,
+            .has_need = d->has_need,
+    };
+    ownership_explain(&t->rule, owner.signal, &d->sightings.items[index].signal, interval_of(d),
+                      &ret_rivalry->terms);
     return true;
 }
 

@@ -96,6 +96,27 @@ void device_table_free(struct device_table *t);
 typedef void device_table_hearing_fn(void *user, const struct device_hearing *hearing);
 void device_table_listen(struct device_table *t, device_table_hearing_fn *on_hearing);
 
+/* What one source heard of a device within one slot of time; slots begin at multiples of
+ * DEVICE_SLOT. Packets that do not say how loud they were are not in it. */
+#define DEVICE_SLOT (10 * USEC_PER_SEC)
+struct device_slot {
+    usec_t start;
+    uint32_t packets;
+    double rssi; /* mean, dBm; NAN without packets */
+};
+
+/* A slot is told when its source hears the device for the first time after it, so perhaps never;
+ * the last one is in struct device_source. NULL ends it. */
+typedef void device_table_slot_fn(void *user, uint64_t address, uint16_t source,
+                                  const struct device_slot *slot);
+void device_table_on_slot(struct device_table *t, device_table_slot_fn *on_slot);
+
+/* Calls on_watched for every packet of those devices that were chosen by device_table_watch(),
+ * which may be called from on_change as well; a device stays so until it is forgotten. */
+typedef void device_table_watched_fn(void *user, uint16_t source, const struct ble_report *report);
+void device_table_on_watched(struct device_table *t, device_table_watched_fn *on_watched);
+void device_table_watch(struct device_table *t, uint64_t address);
+
 /* New settings from now on (devices_max and hash_seed excepted). */
 void device_table_configure(struct device_table *t, const struct device_table_settings *settings);
 
@@ -211,10 +232,23 @@ struct device_source {
     usec_t last_seen;
     uint64_t advertisements;
     bool is_owner;
-    bool can_connect; /* the source could carry a connection, whatever it hears */
+    bool can_connect;        /* the source could carry a connection, whatever it hears */
+    struct device_slot slot; /* in which it was heard last, so far */
 };
 bool device_get_source(const struct device_table *t, const struct device *d, size_t index,
                        struct device_source *ret_source);
+
+/* What keeps one source (its index as above) from owning the device. False: there is no such
+ * source, it is the owner, or nobody is. */
+struct device_rivalry {
+    struct ownership_terms terms; /* against the owner */
+    usec_t owner_silent_for;      /* it has not heard the device, although it could */
+    usec_t owner_quiet_for;       /* it has heard nothing at all, although it could */
+    bool is_owner_online;
+    bool has_need; /* the owner keeps the device until a window of active scanning was tried */
+};
+bool device_get_rivalry(const struct device_table *t, const struct device *d, size_t index,
+                        usec_t now, struct device_rivalry *ret_rivalry);
 
 /* The sources through which a connection could go: online, able to connect, and they heard the
  * device within DEVICE_HOLDERS_AGE. Who owns it does not matter. The best first: by smoothed RSSI,

@@ -176,15 +176,35 @@ static double noise_of_leads(const struct ownership_signal *a, const struct owne
     return sqrt(square * 1.25 * weight);
 }
 
+/* How much better the lead must be for its noise, and for the margin. */
+static double lead_needs(const struct ownership_rule *rule, const struct ownership_signal *owner,
+                         const struct ownership_signal *challenger, double reclaim)
+{
+    return reclaim / 2 + fmax(rule->margin_db / 2, LEAD_NOISE * noise_of_leads(owner, challenger));
+}
+
+static bool is_lead_open(const struct ownership_signal *owner,
+                         const struct ownership_signal *challenger)
+{
+    return has_listened(challenger, LEAD_PACKETS, LEAD_S) &&
+           has_listened(owner, LEAD_PACKETS, LEAD_S);
+}
+
 static bool is_better_by_lead(const struct ownership_rule *rule,
                               const struct ownership_signal *owner,
                               const struct ownership_signal *challenger, double reclaim)
 {
-    double difference = lead(challenger) - lead(owner) - reclaim / 2;
+    double difference = lead(challenger) - lead(owner);
 
-    return difference > rule->margin_db / 2 && has_listened(challenger, LEAD_PACKETS, LEAD_S) &&
-           has_listened(owner, LEAD_PACKETS, LEAD_S) &&
-           difference > LEAD_NOISE * noise_of_leads(owner, challenger);
+    return difference > (rule->margin_db + reclaim) / 2 && is_lead_open(owner, challenger) &&
+           difference > lead_needs(rule, owner, challenger, reclaim);
+}
+
+static bool is_slow_open(const struct ownership_signal *owner,
+                         const struct ownership_signal *challenger)
+{
+    return has_listened(challenger, SLOW_PACKETS, SLOW_S) &&
+           has_listened(owner, SLOW_PACKETS, SLOW_S);
 }
 
 static bool is_better_slowly(const struct ownership_rule *rule,
@@ -192,13 +212,18 @@ static bool is_better_slowly(const struct ownership_rule *rule,
                              const struct ownership_signal *challenger, double reclaim)
 {
     return (double) (challenger->slow - owner->slow) > (rule->margin_db + reclaim) / 2 &&
-           has_listened(challenger, SLOW_PACKETS, SLOW_S) &&
-           has_listened(owner, SLOW_PACKETS, SLOW_S);
+           is_slow_open(owner, challenger);
 }
 
 static double fast_rssi(const struct ownership_signal *s)
 {
     return s->count ? (double) s->fast : RSSI_UNKNOWN_DBM;
+}
+
+/* So many packets are needed before a source can be better in any way. */
+static uint16_t packets_needed(const struct ownership_signal *challenger)
+{
+    return challenger->gap >= RARE_GAP_S ? FEW_RARE : FEW_PACKETS;
 }
 
 /* A challenger that is louder. Apart, so that for most, which are not, little is done. */
@@ -209,7 +234,7 @@ __attribute__((noinline)) static bool is_better_by_margin(const struct ownership
     double difference = fast_rssi(challenger) - fast_rssi(owner), reclaim;
 
     reclaim = challenger->has_lost ? rule->reclaim_db : 0;
-    if (challenger->count < (challenger->gap >= RARE_GAP_S ? FEW_RARE : FEW_PACKETS))
+    if (challenger->count < packets_needed(challenger))
         return false;
     return difference > rule->margin_db + reclaim ||
            is_better_by_lead(rule, owner, challenger, reclaim) ||
@@ -244,6 +269,21 @@ static bool may_roam(const struct ownership_rule *rule, const struct ownership_c
 
     return (double) owner->silent_for > rule->roam_factor * (double) stale_time &&
            owner_rssi < rule->strong_dbm && fast_rssi(challenger) >= owner_rssi - rule->margin_db;
+}
+
+/* The silence of the owner that ends its ownership for this challenger: is_stale() the other way
+ * round. */
+static usec_t taken_after(const struct ownership_rule *rule, const struct ownership_signal *owner,
+                          const struct ownership_signal *challenger, usec_t interval)
+{
+    const struct ownership_claim silent = {.signal = owner, .silent_for = USEC_NEVER};
+    usec_t stale_time = ownership_stale_time(rule, interval);
+    double after = rule->gone_factor * (double) stale_time;
+
+    if (may_roam(rule, &silent, challenger, stale_time))
+        after = fmin(after, rule->roam_factor * (double) stale_time);
+    after = fmin(after, (double) rule->stale_after);
+    return after > (double) stale_time ? (usec_t) after : stale_time;
 }
 
 /* The owner does not hear what the challenger hears. */
@@ -298,4 +338,28 @@ bool ownership_moves(const struct ownership_rule *rule, const struct ownership_c
     }
     *ret_why = why;
     return true;
+}
+
+void ownership_explain(const struct ownership_rule *rule, const struct ownership_signal *owner,
+                       const struct ownership_signal *challenger, usec_t interval,
+                       struct ownership_terms *ret_terms)
+{
+    double reclaim = challenger->has_lost ? rule->reclaim_db : 0;
+
+    *ret_terms = (struct ownership_terms){
+            .ways = {[OWNERSHIP_FAST] = {challenger->count >= packets_needed(challenger),
+                                         fast_rssi(challenger) - fast_rssi(owner),
+                                         rule->margin_db + reclaim},
+                     [OWNERSHIP_LEAD] = {is_lead_open(owner, challenger),
+                                         lead(challenger) - lead(owner),
+                                         lead_needs(rule, owner, challenger, reclaim)},
+                     [OWNERSHIP_SLOW] = {is_slow_open(owner, challenger),
+                                         (double) (challenger->slow - owner->slow),
+                                         (rule->margin_db + reclaim) / 2}},
+            .packets = challenger->count,
+            .packets_needed = packets_needed(challenger),
+            .has_lost = challenger->has_lost,
+            .is_better = ownership_is_better(rule, owner, challenger),
+            .taken_after = taken_after(rule, owner, challenger, interval),
+    };
 }

@@ -84,6 +84,29 @@ bool ownership_moves(const struct ownership_rule *rule, const struct ownership_c
 bool ownership_is_better(const struct ownership_rule *rule, const struct ownership_signal *owner,
                          const struct ownership_signal *challenger);
 
+/* The rule in figures, for people: what a challenger has and what it would need. */
+enum ownership_way {                 /* to be better */
+                     OWNERSHIP_FAST, /* by the whole margin */
+                     OWNERSHIP_LEAD, /* by half of it, with the averages that run ahead */
+                     OWNERSHIP_SLOW, /* by half of it, lastingly */
+};
+#define OWNERSHIP_WAYS (OWNERSHIP_SLOW + 1)
+
+struct ownership_terms {
+    struct {
+        bool is_open;                 /* enough packets and time stand behind it */
+        double has_db, needs_db;      /* it is better when it has more than it needs */
+    } ways[OWNERSHIP_WAYS];           /* the last two count only while the first has more than 0 */
+    uint16_t packets, packets_needed; /* of the challenger, before any way is open */
+    bool has_lost;                    /* it needs more because it lost the device before */
+    bool is_better;                   /* one way is open and enough */
+    usec_t taken_after; /* a longer silence of the owner, while it listens, makes this challenger's
+                           next packet take the device; windows of active scanning aside */
+};
+void ownership_explain(const struct ownership_rule *rule, const struct ownership_signal *owner,
+                       const struct ownership_signal *challenger, usec_t interval,
+                       struct ownership_terms *ret_terms);
+
 /* The silence after which a device of that interval is stale, or the longest there is; more than
  * OWNERSHIP_FRESH. */
 usec_t ownership_stale_time(const struct ownership_rule *rule, usec_t interval);

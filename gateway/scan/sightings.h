@@ -16,6 +16,8 @@ struct sighting {
     usec_t last_seen;
     struct ownership_signal signal;
     uint32_t advertisements; /* 13 years of 10 a second */
+    uint32_t slot_packets;   /* those with RSSI in the slot of time in which it was heard last */
+    uint32_t slot_sum;       /* of their RSSI, dBm; a negative number, as two's complement */
     int8_t rssi;             /* of the last packet; 0: it did not say */
     uint8_t payload_hint;    /* where merged_view probably keeps what it said last */
 };
