@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "rest/percent.h"
 
 #define HEX_OCTETS_MAX 255 /* more than any advertisement holds behind a key */
@@ -99,6 +100,7 @@ static void check_hex(const struct query_rule *rule, const char *value, struct f
 static void check_value(const struct query_rule *rule, const char *value, struct faults *faults)
 {
     struct ble_uuid uuid;
+    int64_t wall;
 
     switch (rule->type) {
     case QUERY_TEXT:
@@ -116,6 +118,11 @@ static void check_value(const struct query_rule *rule, const char *value, struct
         break;
     case QUERY_ENUM:
         check_enum(rule, value, faults);
+        break;
+    case QUERY_TIME:
+        if (!clock_parse(value, &wall))
+            faults_add_unreadable(faults, "%s must be a time like 2026-11-21T10:05:12.250Z",
+                                  rule->name);
         break;
     }
 }
@@ -211,6 +218,14 @@ int64_t query_integer(const struct query *q, const char *name, int64_t alternati
     const char *value = find_text(q, name);
 
     return value ? strtoll(value, NULL, 10) : alternative;
+}
+
+int64_t query_time(const struct query *q, const char *name, int64_t alternative)
+{
+    const char *value = query_text(q, name);
+    int64_t wall;
+
+    return value && clock_parse(value, &wall) ? wall : alternative;
 }
 
 double query_number(const struct query *q, const char *name, double alternative)

@@ -18,6 +18,7 @@ enum query_type {
     QUERY_UUID,
     QUERY_HEX,  /* octets, two digits each */
     QUERY_ENUM, /* one of values */
+    QUERY_TIME, /* RFC 3339 UTC */
 };
 
 struct query_rule {
@@ -46,6 +47,7 @@ void query_done(struct query *q);
 /* The values of parameters that a rule has accepted; the alternative when not given. */
 const char *query_text(const struct query *q, const char *name); /* NULL: not given */
 int64_t query_integer(const struct query *q, const char *name, int64_t alternative);
+int64_t query_time(const struct query *q, const char *name, int64_t alternative); /* wall */
 double query_number(const struct query *q, const char *name, double alternative);
 
 /* The next value of a repeatable one: *position = 0 to begin; NULL at the end. */

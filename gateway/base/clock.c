@@ -77,3 +77,66 @@ void clock_format(char ret_text[CLOCK_TEXT_SIZE], int64_t wall)
     out = put_digits(out, (uint64_t) (rest / 1000 % 1000), 3, 'Z');
     *out = '\0';
 }
+
+/* Takes so many digits and the character behind them from the front of *text. */
+static bool pull_digits(const char **text, int digits, char behind, int64_t *ret_value)
+{
+    int64_t value = 0;
+
+    for (int i = 0; i < digits; i++, (*text)++) {
+        if (**text < '0' || **text > '9')
+            return false;
+        value = value * 10 + (**text - '0');
+    }
+    *ret_value = value;
+    return behind == '\0' || *(*text)++ == behind;
+}
+
+/* Microseconds of what stands behind the point, and the Z. */
+static bool pull_fraction(const char *text, int64_t *ret_fraction)
+{
+    int64_t fraction = 0, scale = 100000;
+    int digits = 0;
+
+    for (; *text >= '0' && *text <= '9'; text++, digits++, scale /= 10)
+        fraction += (*text - '0') * scale;
+    *ret_fraction = fraction;
+    return digits >= 1 && digits <= 9 && text[0] == 'Z' && text[1] == '\0';
+}
+
+/* Days since 1970: read_days() the other way round. */
+static int64_t days_of(int64_t year, int64_t month, int64_t day)
+{
+    int64_t years = month > 2 ? year : year - 1, months = month > 2 ? month - 3 : month + 9;
+    int64_t era = (years >= 0 ? years : years - 399) / 400, of_era = years - era * 400;
+
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * months + 2) / 5 + day -
+           1 - 719468;
+}
+
+static bool is_day(int64_t days, int64_t month, int64_t day)
+{
+    unsigned of_month, of_year_month;
+    uint64_t year;
+
+    read_days(days, &year, &of_year_month, &of_month);
+    return of_year_month == (unsigned) month && of_month == (unsigned) day;
+}
+
+bool clock_parse(const char *text, int64_t *ret_wall)
+{
+    int64_t year, month, day, hour, minute, second, fraction = 0, days;
+
+    if (!pull_digits(&text, 4, '-', &year) || !pull_digits(&text, 2, '-', &month) ||
+        !pull_digits(&text, 2, 'T', &day) || !pull_digits(&text, 2, ':', &hour) ||
+        !pull_digits(&text, 2, ':', &minute) || !pull_digits(&text, 2, '\0', &second))
+        return false;
+    if (*text == '.' ? !pull_fraction(text + 1, &fraction) : text[0] != 'Z' || text[1] != '\0')
+        return false;
+    days = days_of(year, month, day);
+    if (month < 1 || month > 12 || !is_day(days, month, day) || hour > 23 || minute > 59 ||
+        second > 59)
+        return false;
+    *ret_wall = days * USEC_PER_DAY + (hour * 3600 + minute * 60 + second) * 1000000 + fraction;
+    return true;
+}

@@ -4,6 +4,7 @@
  * and never call clock_now() or clock_wall(); shells call them once a turn of the loop. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,3 +28,7 @@ int64_t clock_to_wall(usec_t moment, usec_t now, int64_t wall);
 /* "2026-11-21T10:05:12.250Z" (24 characters and NUL). */
 #define CLOCK_TEXT_SIZE 25
 void clock_format(char ret_text[CLOCK_TEXT_SIZE], int64_t wall);
+
+/* The other way: "2026-11-21T10:05:12Z", with one to nine digits of a second or without; digits
+ * behind the sixth are cut off. False: it is none, or no such day or time exists. */
+bool clock_parse(const char *text, int64_t *ret_wall);

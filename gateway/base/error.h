@@ -43,7 +43,9 @@
     XX(SCAN_REFUSED, "scan_refused", "no proxy could open a window")                               \
     XX(NOT_SUPPORTED, "not_supported", "the proxy cannot do that")                                 \
     XX(PROXY_OFFLINE, "proxy_offline", "the proxy is not online")                                  \
-    XX(PRECONDITION_FAILED, "precondition_failed", "what is there is not what was expected")
+    XX(PRECONDITION_FAILED, "precondition_failed", "what is there is not what was expected")       \
+    XX(NO_ROUTE, "no_route", "no proxy that is online and can connect hears the device now")       \
+    XX(NO_FREE_SLOT, "no_free_slot", "no proxy has a free connection slot")
 
 /* E_RESOLVE_FAILED is -10000, and so on downwards. */
 enum {

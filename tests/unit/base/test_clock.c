@@ -42,10 +42,65 @@ static void clock_formats_the_last_microsecond_before_1970(void **state)
     assert_string_equal(text, "1969-12-31T23:59:59.999Z");
 }
 
+static void clock_parses_what_it_formats_on_every_day_of_four_centuries(void **state)
+{
+    const int64_t day = (int64_t) 24 * 3600 * 1000000;
+
+    (void) state;
+    for (int64_t wall = -100 * 365 * day + 123000; wall < 400 * 365 * day; wall += day) {
+        char text[CLOCK_TEXT_SIZE];
+        int64_t parsed = 0;
+
+        clock_format(text, wall);
+        assert_true(clock_parse(text, &parsed));
+        assert_true(parsed == wall);
+    }
+}
+
+static void clock_parses_fractions_of_one_to_nine_digits(void **state)
+{
+    int64_t wall = 0;
+
+    (void) state;
+    assert_true(clock_parse("1970-01-01T00:00:01Z", &wall) && wall == 1000000);
+    assert_true(clock_parse("1970-01-01T00:00:01.5Z", &wall) && wall == 1500000);
+    assert_true(clock_parse("1970-01-01T00:00:00.123456789Z", &wall) && wall == 123456);
+}
+
+static void clock_parses_nothing_else(void **state)
+{
+    static const char *const texts[] = {"",
+                                        "2026-11-21",
+                                        "2026-11-21T10:05:12",
+                                        "2026-11-21T10:05:12+00:00",
+                                        "2026-11-21T10:05:12.Z",
+                                        "2026-11-21T10:05:12.1234567890Z",
+                                        "2026-11-21T10:05:12Zx",
+                                        "2026-11-21 10:05:12Z",
+                                        "2026-02-29T10:05:12Z",
+                                        "2026-00-01T10:05:12Z",
+                                        "2026-13-01T10:05:12Z",
+                                        "2026-11-31T10:05:12Z",
+                                        "2026-11-00T10:05:12Z",
+                                        "2026-11-21T24:05:12Z",
+                                        "2026-11-21T10:60:12Z",
+                                        "2026-11-21T10:05:60Z"};
+    int64_t wall;
+
+    (void) state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (clock_parse(texts[i], &wall))
+            fail_msg("%s", texts[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(clock_formats_every_day_of_four_centuries),
+            cmocka_unit_test(clock_parses_what_it_formats_on_every_day_of_four_centuries),
+            cmocka_unit_test(clock_parses_fractions_of_one_to_nine_digits),
+            cmocka_unit_test(clock_parses_nothing_else),
             cmocka_unit_test(clock_formats_the_last_microsecond_before_1970),
     };
 

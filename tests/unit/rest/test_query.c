@@ -18,6 +18,7 @@ static const struct query_rule rules[] = {
         {.name = "uuid", .type = QUERY_UUID, .is_repeatable = true},
         {.name = "prefix", .type = QUERY_HEX},
         {.name = "available", .type = QUERY_ENUM, .values = "any|true|false"},
+        {.name = "since", .type = QUERY_TIME},
         {.name = NULL},
 };
 
@@ -51,6 +52,7 @@ static void query_within_the_rules_is_accepted(void **state)
     assert_verdict("seen_within_s=1e3", "");
     assert_verdict("uuid=180a&uuid=0000180A-0000-1000-8000-00805F9B34FB", "");
     assert_verdict("prefix=&available=any", "");
+    assert_verdict("since=2026-11-21T10:05:12Z", "");
     assert_verdict("%6eame=K%C3%BCche+1", "");
 }
 
@@ -99,6 +101,21 @@ static void query_value_that_cannot_be_read_is_unreadable(void **state)
     assert_verdict("prefix=zz", "400");
     assert_verdict("name=%zz", "400");
     assert_verdict("name=%ff", "400");
+}
+
+static void query_time_is_read_to_the_microsecond(void **state)
+{
+    struct faults faults = {0};
+    struct query query;
+
+    (void) state;
+    query_read(&query, "since=2026-11-21T10:00:00.25Z", rules, &faults);
+    assert_false(faults_any(&faults));
+    assert_true(query_time(&query, "since", 0) == 1795255200250000);
+    assert_true(query_time(&query, "until", 7) == 7);
+    query_done(&query);
+    assert_verdict("since=yesterday", "400");
+    assert_verdict("since=", "400");
 }
 
 static void query_of_too_many_parameters_is_unreadable(void **state)
@@ -150,6 +167,7 @@ int main(void)
             cmocka_unit_test(query_parameter_given_twice_is_a_fault_unless_repeatable),
             cmocka_unit_test(query_value_out_of_range_is_a_fault),
             cmocka_unit_test(query_value_that_cannot_be_read_is_unreadable),
+            cmocka_unit_test(query_time_is_read_to_the_microsecond),
             cmocka_unit_test(query_of_too_many_parameters_is_unreadable),
             cmocka_unit_test(query_names_all_faults_and_each_unknown_name_once),
             cmocka_unit_test(query_gives_values_and_alternatives),
