@@ -17,9 +17,11 @@
 #include "configured.h"
 #include "keeping.h"
 #include "loop_lag.h"
+#include "past.h"
 #include "process.h"
 #include "proxy/failures.h"
 #include "proxy/fleet.h"
+#include "recorder/history.h"
 #include "rewriter.h"
 #include "scan/device_table.h"
 #include "scanning.h"
@@ -78,6 +80,7 @@ struct gateway {
     struct clocks *clocks;
     struct loop_lag *loop_lag;
     struct keeping *keeping; /* NULL: nothing is kept */
+    struct past *past;       /* NULL: no history */
     void (*on_closed)(void *user);
     void *closed_user;
 };
@@ -149,6 +152,7 @@ static void view_row(const struct gateway *g, const struct device *row,
             .interval = facts.interval,
             .is_available = facts.is_available,
             .is_noise = facts.is_apple_noise && g->config->scan_apple_filter,
+            .is_private = ble_address_is_private(facts.address, facts.address_type),
     };
     if (ret_device->config && ret_device->config->area)
         ret_device->area = ret_device->config->area;
@@ -204,6 +208,7 @@ static void on_device_change(void *user, const struct device_change *change)
             .reasons = change->kinds, .time = clock_now(), .device = &device};
 
     keeping_changed(g->keeping, change);
+    past_changed(g->past, change);
     if (!g->subscriptions)
         return;
     view_row(g, change->device, &device);
@@ -310,6 +315,21 @@ static void on_rescue(void *user, uint64_t address, uint16_t owner, uint16_t cha
     struct gateway *g = user;
 
     scanning_rescue(g->scanning, address, owner, challenger);
+}
+
+static void on_device_slot(void *user, uint64_t address, uint16_t source,
+                           const struct device_slot *slot)
+{
+    struct gateway *g = user;
+
+    past_slot(g->past, address, source, slot);
+}
+
+static void on_device_watched(void *user, uint16_t source, const struct ble_report *report)
+{
+    struct gateway *g = user;
+
+    past_watched(g->past, source, report);
 }
 
 static void tell_proxy(struct gateway *g, enum gateway_proxy_reason reason, size_t index)
@@ -473,6 +493,9 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
     g->table_deadline = USEC_NEVER;
     (void) uv_timer_init(loop, &g->table_timer); /* cannot fail */
     g->table_timer.data = g;
+    g->past = past_new((size_t) config->limits_history_mb << 20, g->table);
+    device_table_on_slot(g->table, on_device_slot);
+    device_table_on_watched(g->table, on_device_watched);
     g->scanning = scanning_new(loop, config, g->table, on_scan_window, g);
     g->configured = configured_new(config);
     configured_compare(/* older= */ NULL, g->configured, apply_device, g);
@@ -543,6 +566,7 @@ void gateway_free(struct gateway *g)
     assert(!g->fleet);
     assert(!g->subscriptions);
     scanning_free(g->scanning);
+    past_free(g->past);
     device_table_free(g->table);
     configured_free(g->configured);
     config_free(g->config);
@@ -559,13 +583,28 @@ usec_t gateway_now(const struct gateway *g)
     return clock_now();
 }
 
-int64_t gateway_wall(const struct gateway *g, usec_t moment)
+static const struct clocks *read_clocks(const struct gateway *g)
 {
     struct clocks *c = g->clocks;
 
     if (c->turn != uv_now(g->loop) || c->now == 0)
         *c = (struct clocks){uv_now(g->loop), clock_now(), clock_wall()};
+    return c;
+}
+
+int64_t gateway_wall(const struct gateway *g, usec_t moment)
+{
+    const struct clocks *c = read_clocks(g);
+
     return clock_to_wall(moment, c->now, c->wall);
+}
+
+usec_t gateway_moment(const struct gateway *g, int64_t wall)
+{
+    const struct clocks *c = read_clocks(g);
+    int64_t moment = (int64_t) c->now + (wall - c->wall);
+
+    return moment > 0 ? (usec_t) moment : 0;
 }
 
 static void on_user_timer_closed(uv_handle_t *handle)
@@ -957,6 +996,174 @@ bool gateway_get_latest(const struct gateway *g, const struct gateway_device *d,
 int gateway_clear_history(struct gateway *g, uint64_t address)
 {
     return device_table_clear_history(g->table, address) ? 0 : E_DEVICE_NOT_FOUND;
+}
+
+/* ---- why a device is heard as it is ---- */
+
+bool gateway_get_rivalry(const struct gateway *g, const struct gateway_device *d, size_t index,
+                         struct gateway_rivalry *ret_rivalry)
+{
+    const struct ownership_terms *t;
+    struct device_rivalry r;
+
+    if (!d->row || !device_get_rivalry(g->table, d->row, index, clock_now(), &r))
+        return false;
+    t = &r.terms;
+    *ret_rivalry = (struct gateway_rivalry){
+            .has_db = t->ways[OWNERSHIP_FAST].has_db,
+            .needs_db = t->ways[OWNERSHIP_FAST].needs_db,
+            .lasting_db = t->ways[OWNERSHIP_SLOW].is_open ? t->ways[OWNERSHIP_SLOW].needs_db
+                                                          : (double) NAN,
+            .packets = t->packets,
+            .packets_needed = t->packets_needed,
+            .has_lost = t->has_lost,
+            .owner_silent_for = r.owner_silent_for,
+            .taken_after = t->taken_after,
+            .is_owner_online = r.is_owner_online,
+            .is_owner_quiet = r.owner_quiet_for > (usec_t) g->config->scan_quiet_s * USEC_PER_SEC,
+    };
+    return true;
+}
+
+bool gateway_get_loss(const struct gateway *g, const struct gateway_device *d, size_t index,
+                      uint32_t *ret_heard, uint32_t *ret_lost)
+{
+    struct device_source s;
+
+    if (!g->past || !d->row || !device_get_source(g->table, d->row, index, &s))
+        return false;
+    history_get_loss(past_history(g->past), d->address, s.source, clock_now(), ret_heard, ret_lost);
+    return *ret_heard > 0;
+}
+
+size_t gateway_get_paths(const struct gateway *g, const struct gateway_device *d,
+                         struct gateway_path *ret_paths, size_t max)
+{
+    struct device_path *paths AUTO_FREE = xnew(struct device_path, max + 1);
+    size_t count = d->row ? device_get_paths(g->table, d->row, clock_now(), paths, max) : 0;
+    size_t used = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (source_config(g, paths[i].source))
+            ret_paths[used++] = (struct gateway_path){paths[i].source, paths[i].rssi};
+    }
+    return used;
+}
+
+/* ---- the past of a device ---- */
+
+/* The slot in which the source heard it last is with the table still. */
+static void add_present_slot(const struct device_source *s, usec_t start,
+                             struct gateway_slot *ret_slots, size_t count)
+{
+    const struct device_slot *slot = &s->slot;
+    uint64_t at;
+
+    if (slot->packets == 0 || slot->start < start)
+        return;
+    at = (slot->start - start) / GATEWAY_SLOT;
+    if (at < count)
+        ret_slots[at] = (struct gateway_slot){
+                (float) slot->rssi,
+                (uint16_t) (slot->packets < UINT16_MAX ? slot->packets : UINT16_MAX)};
+}
+
+static void trim(const struct gateway_slot *slots, size_t count, struct gateway_track *track)
+{
+    while (count > 0 && slots[count - 1].packets == 0)
+        count--;
+    while (track->first < count && slots[track->first].packets == 0)
+        track->first++;
+    track->count = count - track->first;
+    track->start += track->first * GATEWAY_SLOT;
+}
+
+static_assert((size_t) GATEWAY_SLOTS_MAX > HISTORY_SLOTS_MAX && GATEWAY_SLOT == HISTORY_SLOT,
+              "a face sees all slots of the history");
+
+static void read_slots(const struct gateway *g, uint64_t address, uint16_t source, usec_t start,
+                       struct gateway_slot *ret_slots, size_t count)
+{
+    struct history_slot *slots AUTO_FREE = xnew(struct history_slot, count);
+
+    (void) history_read_slots(past_history(g->past), address, source, start, slots, count);
+    for (size_t i = 0; i < count; i++)
+        ret_slots[i] = (struct gateway_slot){slots[i].rssi, slots[i].packets};
+}
+
+bool gateway_get_track(const struct gateway *g, const struct gateway_device *d, size_t index,
+                       usec_t since, usec_t until, struct gateway_slot ret_slots[GATEWAY_SLOTS_MAX],
+                       struct gateway_track *ret_track)
+{
+    usec_t now = clock_now();
+    struct device_source s;
+    size_t count;
+
+    if (!d->row || !device_get_source(g->table, d->row, index, &s))
+        return false;
+    until = until < now ? until : now;
+    since = since > now - HISTORY_AGE ? since : now - HISTORY_AGE;
+    since -= since % GATEWAY_SLOT;
+    *ret_track = (struct gateway_track){.proxy = source_name(g, s.source), .start = since};
+    if (!g->past || since > until)
+        return true;
+    count = (until - since) / GATEWAY_SLOT + 1;
+    read_slots(g, d->address, s.source, since, ret_slots, count);
+    add_present_slot(&s, since, ret_slots, count);
+    trim(ret_slots, count, ret_track);
+    return true;
+}
+
+bool gateway_next_past_payload(const struct gateway *g, const struct gateway_device *d,
+                               struct gateway_past_position *position,
+                               struct gateway_packet *ret_packet)
+{
+    struct history_position p = {position->place, position->offset};
+    struct history_payload payload;
+
+    if (!g->past || !history_next_payload(past_history(g->past), d->address, &p, &payload))
+        return false;
+    *position = (struct gateway_past_position){p.block, p.offset};
+    *ret_packet = (struct gateway_packet){
+            .time = payload.time,
+            .proxy = source_name(g, payload.source),
+            .rssi = payload.rssi,
+            .is_parsed = payload.is_parsed,
+            .data = payload.data,
+            .size = payload.size,
+    };
+    return true;
+}
+
+bool gateway_next_past_owner(const struct gateway *g, const struct gateway_device *d,
+                             struct gateway_past_position *position,
+                             struct gateway_past_owner *ret_owner)
+{
+    struct history_position p = {position->place, position->offset};
+    struct history_owner owner;
+
+    if (!g->past || !history_next_owner(past_history(g->past), d->address, &p, &owner))
+        return false;
+    *position = (struct gateway_past_position){p.block, p.offset};
+    *ret_owner = (struct gateway_past_owner){
+            .time = owner.time,
+            .from = source_name(g, owner.from),
+            .to = source_name(g, owner.to),
+            .why = owner_why_name((enum owner_why) owner.why),
+            .rssi_from = (double) owner.rssi_from,
+            .rssi_to = (double) owner.rssi_to,
+    };
+    return true;
+}
+
+bool gateway_is_past_truncated(const struct gateway *g, const struct gateway_device *d,
+                               usec_t since)
+{
+    usec_t begins = since > d->first_seen ? since : d->first_seen;
+
+    if (!d->row)
+        return false;
+    return !g->past || history_complete_since(past_history(g->past), d->address) > begins;
 }
 
 /* ---- scanning ---- */

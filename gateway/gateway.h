@@ -39,6 +39,8 @@ void gateway_free(struct gateway *g); /* after on_closed only; accepts NULL */
 /* The moment of this turn of the loop, and its wall clock for a monotonic moment. */
 usec_t gateway_now(const struct gateway *g);
 int64_t gateway_wall(const struct gateway *g, usec_t moment);
+/* The monotonic moment of a wall clock, judged by the clocks of today; 0 at the least. */
+usec_t gateway_moment(const struct gateway *g, int64_t wall);
 
 /* Calls back once after the delay (0: in the next turn of the loop). The timer is gone when the
  * callback begins; stopping one earlier releases it. NULL may be stopped. */
@@ -186,7 +188,8 @@ struct gateway_device {
     usec_t first_seen, last_seen; /* 0: never */
     usec_t interval;              /* 0: not known */
     bool is_available;
-    bool is_noise; /* scan.apple_filter keeps it out of events; it is listed all the same */
+    bool is_noise;   /* scan.apple_filter keeps it out of events; it is listed all the same */
+    bool is_private; /* of an address that goes after some minutes */
 };
 
 struct gateway_element { /* one element of the merged view */
@@ -238,6 +241,80 @@ bool gateway_get_latest(const struct gateway *g, const struct gateway_device *d,
 /* Forgets what the device has said: its next packet is new, whatever it says. All else stays.
  * E_DEVICE_NOT_FOUND when it was never heard. */
 int gateway_clear_history(struct gateway *g, uint64_t address);
+
+/* ---- why a device is heard as it is ---- */
+
+/* What keeps the proxy of a source (index as above) from speaking for the device. False: it does,
+ * or nobody does, or there is no such source. */
+struct gateway_rivalry {
+    double has_db,
+            needs_db;  /* louder than the owner, smoothed; it takes over with more than that */
+    double lasting_db; /* so much is enough if it lasts; NAN: not heard enough to say */
+    unsigned packets, packets_needed; /* before loudness counts at all */
+    bool has_lost;                    /* it needs more because it lost the device before */
+    usec_t owner_silent_for;          /* it has not heard the device, although it could */
+    usec_t taken_after; /* a longer silence of the owner hands the device over as well */
+    bool is_owner_online, is_owner_quiet;
+};
+bool gateway_get_rivalry(const struct gateway *g, const struct gateway_device *d, size_t index,
+                         struct gateway_rivalry *ret_rivalry);
+
+/* How many packets of a device that counts them the source heard and missed in the last
+ * GATEWAY_LOSS_SPAN. False: none is known. */
+#define GATEWAY_LOSS_SPAN (600 * USEC_PER_SEC)
+bool gateway_get_loss(const struct gateway *g, const struct gateway_device *d, size_t index,
+                      uint32_t *ret_heard, uint32_t *ret_lost);
+
+/* The proxies through which a connection could go, the best first: at most max, and how many. */
+struct gateway_path {
+    size_t proxy_index;
+    double rssi; /* smoothed, and less the older it is; dBm */
+};
+size_t gateway_get_paths(const struct gateway *g, const struct gateway_device *d,
+                         struct gateway_path *ret_paths, size_t max);
+
+/* ---- the past of a device ---- */
+
+#define GATEWAY_SLOT      (10 * USEC_PER_SEC)
+#define GATEWAY_SLOTS_MAX (24 * 360 + 1) /* a day */
+
+struct gateway_slot {
+    float rssi; /* mean, dBm; NAN without packets */
+    uint16_t packets;
+};
+struct gateway_track { /* from the first slot with packets to the last one */
+    const char *proxy; /* NULL: one that is gone */
+    usec_t start;
+    size_t first, count; /* of the slots that were filled; count 0: nothing was heard */
+};
+/* What one source (index as above) heard in the slots that touch since..until, of the last day.
+ * False: there is no such source. */
+bool gateway_get_track(const struct gateway *g, const struct gateway_device *d, size_t index,
+                       usec_t since, usec_t until, struct gateway_slot ret_slots[GATEWAY_SLOTS_MAX],
+                       struct gateway_track *ret_track);
+
+/* Where a walk is; zeroed to begin. */
+struct gateway_past_position {
+    const void *place;
+    size_t offset;
+};
+/* Packets that changed the payload, and changes of the owner; oldest first, false at the end. */
+bool gateway_next_past_payload(const struct gateway *g, const struct gateway_device *d,
+                               struct gateway_past_position *position,
+                               struct gateway_packet *ret_packet);
+struct gateway_past_owner {
+    usec_t time;
+    const char *from, *to; /* NULL: nobody, or a proxy that is gone */
+    const char *why;       /* token of the contract */
+    double rssi_from, rssi_to;
+};
+bool gateway_next_past_owner(const struct gateway *g, const struct gateway_device *d,
+                             struct gateway_past_position *position,
+                             struct gateway_past_owner *ret_owner);
+
+/* Something that happened since then is not kept. */
+bool gateway_is_past_truncated(const struct gateway *g, const struct gateway_device *d,
+                               usec_t since);
 
 /* ---- scanning ---- */
 

@@ -78,7 +78,7 @@ void packet_json_write_optional(struct writer *w, const char *key, bool is_there
         writer_null(w, key);
 }
 
-void packet_json_write_content(struct writer *w, const struct advertising_data *ad)
+void packet_json_write_payload(struct writer *w, const struct advertising_data *ad)
 {
     packet_json_write_name(w, ad->name.data, ad->name.size);
     writer_begin_array(w, "service_uuids");
@@ -101,5 +101,10 @@ void packet_json_write_content(struct writer *w, const struct advertising_data *
         packet_json_write_by_uuid(w, &item->uuid, item->value.data, item->value.size);
     }
     writer_end_object(w);
+}
+
+void packet_json_write_content(struct writer *w, const struct advertising_data *ad)
+{
+    packet_json_write_payload(w, ad);
     packet_json_write_optional(w, "tx_power", ad->has_tx_power, ad->tx_power);
 }

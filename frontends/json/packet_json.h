@@ -20,7 +20,10 @@ void packet_json_write_name(struct writer *w, const void *name, size_t size);
 /* "raw"; null when the proxy took the packet apart before it got here. */
 void packet_json_write_raw(struct writer *w, bool is_parsed, const uint8_t *data, size_t size);
 
-/* "name", "service_uuids", "manufacturer_data", "service_data", "tx_power". */
+/* "name", "service_uuids", "manufacturer_data", "service_data". */
+void packet_json_write_payload(struct writer *w, const struct advertising_data *ad);
+
+/* The same and "tx_power". */
 void packet_json_write_content(struct writer *w, const struct advertising_data *ad);
 
 void packet_json_write_uuid(struct writer *w, const char *key, const struct ble_uuid *uuid);

@@ -8,6 +8,7 @@
 #include "rest/event_wish.h"
 #include "rest/handlers.h"
 #include "rest/handlers_events.h"
+#include "rest/handlers_past.h"
 #include "rest/handlers_scan.h"
 #include "rest/handlers_settings.h"
 #include "rest/handlers_voices.h"
@@ -40,9 +41,9 @@ static const struct route table[] = {
         {"GET", API "/devices/{address}", REST_ROLE_READ, "core", handlers_device, NULL, ROUTE_BODY_NONE, NULL},
         {"PATCH", API "/devices/{address}", REST_ROLE_CONTROL, "ears", handlers_patch_device, NULL, ROUTE_BODY_JSON, handlers_device_patch},
         {"DELETE", API "/devices/{address}", REST_ROLE_CONTROL, "ears", handlers_delete_device, NULL, ROUTE_BODY_NONE, NULL},
-        ABSENT("GET", API "/devices/{address}/history", REST_ROLE_READ, "ears"),
+        {"GET", API "/devices/{address}/history", REST_ROLE_READ, "ears", handlers_history, handlers_history_query, ROUTE_BODY_NONE, NULL},
         {"POST", API "/devices/{address}/clear-history", REST_ROLE_CONTROL, "ears", handlers_clear_history, NULL, ROUTE_BODY_NONE, NULL},
-        ABSENT("GET", API "/explain/{address}", REST_ROLE_READ, "ears"),
+        {"GET", API "/explain/{address}", REST_ROLE_READ, "ears", handlers_explain, handlers_explain_query, ROUTE_BODY_NONE, NULL},
         {"POST", API "/scan/discover", REST_ROLE_CONTROL, "ears", handlers_discover, NULL, ROUTE_BODY_JSON, handlers_discover_request},
         {"GET", API "/scan/windows", REST_ROLE_READ, "ears", handlers_windows, handlers_windows_query, ROUTE_BODY_NONE, NULL},
         {"POST", API "/scan/windows", REST_ROLE_CONTROL, "ears", handlers_open_windows, NULL, ROUTE_BODY_JSON, handlers_window_request},

@@ -76,6 +76,14 @@ int64_t gateway_wall(const struct gateway *g, usec_t moment)
     return FAKE_WALL + (int64_t) moment - (int64_t) FAKE_START;
 }
 
+usec_t gateway_moment(const struct gateway *g, int64_t wall)
+{
+    int64_t moment = wall - FAKE_WALL + (int64_t) FAKE_START;
+
+    (void) g;
+    return moment > 0 ? (usec_t) moment : 0;
+}
+
 struct gateway_timer *gateway_timer_start(struct gateway *g, usec_t delay,
                                           void (*on_time)(void *user), void *user)
 {
@@ -281,6 +289,101 @@ bool gateway_get_latest(const struct gateway *g, const struct gateway_device *d,
         return false;
     *ret_packet = device->packet;
     return true;
+}
+
+bool gateway_get_rivalry(const struct gateway *g, const struct gateway_device *d, size_t index,
+                         struct gateway_rivalry *ret_rivalry)
+{
+    const struct fake_device *device = row_of(d);
+
+    (void) g;
+    if (!device || !device->has_rivalry[index])
+        return false;
+    *ret_rivalry = device->rivalries[index];
+    return true;
+}
+
+bool gateway_get_loss(const struct gateway *g, const struct gateway_device *d, size_t index,
+                      uint32_t *ret_heard, uint32_t *ret_lost)
+{
+    const struct fake_device *device = row_of(d);
+
+    (void) g;
+    if (!device || device->heard[index] == 0)
+        return false;
+    *ret_heard = device->heard[index];
+    *ret_lost = device->lost[index];
+    return true;
+}
+
+/* In order of the sources: those that are online and able. */
+size_t gateway_get_paths(const struct gateway *g, const struct gateway_device *d,
+                         struct gateway_path *ret_paths, size_t max)
+{
+    const struct fake_device *device = row_of(d);
+    size_t count = 0, index;
+
+    for (size_t i = 0; device && i < device->sources_count && count < max; i++) {
+        const struct gateway_source *s = &device->sources[i];
+
+        if (s->can_connect && gateway_find_proxy(g, s->proxy, &index) == 0 &&
+            g->proxies[index].is_online)
+            ret_paths[count++] = (struct gateway_path){index, s->rssi_smoothed};
+    }
+    return count;
+}
+
+bool gateway_get_track(const struct gateway *g, const struct gateway_device *d, size_t index,
+                       usec_t since, usec_t until, struct gateway_slot ret_slots[GATEWAY_SLOTS_MAX],
+                       struct gateway_track *ret_track)
+{
+    const struct fake_device *device = row_of(d);
+
+    (void) g, (void) since, (void) until;
+    if (!device || index >= device->sources_count)
+        return false;
+    memcpy(ret_slots, device->slots[index], sizeof device->slots[index]);
+    *ret_track = (struct gateway_track){
+            .proxy = device->sources[index].proxy,
+            .start = device->slots_start,
+            .count = device->slots[index][0].packets ? FAKE_SLOTS : 0,
+    };
+    return true;
+}
+
+bool gateway_next_past_payload(const struct gateway *g, const struct gateway_device *d,
+                               struct gateway_past_position *position,
+                               struct gateway_packet *ret_packet)
+{
+    const struct fake_device *device = row_of(d);
+
+    (void) g;
+    if (!device || position->offset >= device->payloads_count)
+        return false;
+    *ret_packet = device->payloads[position->offset++];
+    return true;
+}
+
+bool gateway_next_past_owner(const struct gateway *g, const struct gateway_device *d,
+                             struct gateway_past_position *position,
+                             struct gateway_past_owner *ret_owner)
+{
+    const struct fake_device *device = row_of(d);
+
+    (void) g;
+    if (!device || position->offset >= device->owners_count)
+        return false;
+    *ret_owner = device->owners[position->offset++];
+    return true;
+}
+
+bool gateway_is_past_truncated(const struct gateway *g, const struct gateway_device *d,
+                               usec_t since)
+{
+    const struct fake_device *device = row_of(d);
+
+    (void) g, (void) since;
+    return device && device->is_truncated;
 }
 
 struct gateway_subscription *gateway_subscribe(struct gateway *g,

@@ -8,6 +8,8 @@
 #define FAKE_SOURCES_MAX  4
 #define FAKE_WINDOWS_MAX  64
 #define FAKE_NEEDS_MAX    8
+#define FAKE_SLOTS        4
+#define FAKE_PAST_MAX     16
 #define FAKE_START        (100 * USEC_PER_SEC)             /* now, at the beginning */
 #define FAKE_WALL         ((int64_t) 1795255200 * 1000000) /* 2026-11-21T10:00:00Z, at FAKE_START */
 
@@ -20,6 +22,17 @@ struct fake_device {
     bool has_packet;
     struct gateway_packet packet;
     bool is_cleared; /* its history, by gateway_clear_history() */
+    /* Of each source: what it lacks, what it missed, and its loudness from slots_start on. */
+    bool has_rivalry[FAKE_SOURCES_MAX];
+    struct gateway_rivalry rivalries[FAKE_SOURCES_MAX];
+    uint32_t heard[FAKE_SOURCES_MAX], lost[FAKE_SOURCES_MAX];
+    usec_t slots_start;
+    struct gateway_slot slots[FAKE_SOURCES_MAX][FAKE_SLOTS];
+    struct gateway_packet payloads[FAKE_PAST_MAX];
+    size_t payloads_count;
+    struct gateway_past_owner owners[FAKE_PAST_MAX];
+    size_t owners_count;
+    bool is_truncated;
 };
 
 /* A configuration from JSON text; fails the test when it is not valid. config_free() it. */

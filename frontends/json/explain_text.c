@@ -1,0 +1,420 @@
+/* The story. Each sentence has a function that writes it, or nothing where it does not hold. Who
+ * asks for advice by number gets the number-th that holds; the order is that of the table. */
+#include "explain_text.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+#define WEAK_DBM       (-90.0)
+#define LOST_IS_MUCH   0.05
+#define OWNERS_IN_TEXT 10
+
+/* ---- pieces ---- */
+
+static double seconds(usec_t span)
+{
+    return (double) span / (double) USEC_PER_SEC;
+}
+
+static void append_clock(struct buffer *b, const struct gateway *g, usec_t moment)
+{
+    char text[CLOCK_TEXT_SIZE];
+
+    clock_format(text, gateway_wall(g, moment));
+    buffer_append(b, text + strlen("2026-11-21T"), strlen("12:03:11"));
+}
+
+static void append_why(struct buffer *b, const struct gateway_past_owner *o)
+{
+    const char *from = o->from ? o->from : "the one before";
+
+    if (strcmp(o->why, "first") == 0)
+        buffer_append_text(b, "nobody spoke for it before");
+    else if (strcmp(o->why, "stronger") == 0)
+        buffer_append_format(b, "it heard it at %.0f dBm, %.0f dB louder than %s", o->rssi_to,
+                             o->rssi_to - o->rssi_from, from);
+    else if (strcmp(o->why, "roam") == 0)
+        buffer_append_format(b, "%s heard it faintly and then missed it", from);
+    else if (strcmp(o->why, "gone") == 0)
+        buffer_append_format(b, "%s did not hear it any more", from);
+    else if (strcmp(o->why, "rescue") == 0)
+        buffer_append_format(b, "%s did not hear it, not even while it listened actively", from);
+    else if (strcmp(o->why, "proxy_offline") == 0)
+        buffer_append_format(b, "%s went offline", from);
+    else if (strcmp(o->why, "proxy_quiet") == 0)
+        buffer_append_format(b, "%s heard nothing at all any more", from);
+    else
+        buffer_append_text(b, o->why);
+}
+
+void explain_text_owner(struct buffer *b, const struct gateway *g,
+                        const struct gateway_past_owner *owner)
+{
+    buffer_append_format(b, "%s speaks for it since ", owner->to ? owner->to : "A removed proxy");
+    append_clock(b, g, owner->time);
+    buffer_append_text(b, ", because ");
+    append_why(b, owner);
+    buffer_append_text(b, ".");
+}
+
+static const char *name_of(const struct candidate *c)
+{
+    return c->proxy.config->name;
+}
+
+static const struct candidate *find_owner(const struct explain_text *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->candidates[i].is_heard && t->candidates[i].source.is_owner)
+            return &t->candidates[i];
+    }
+    return NULL;
+}
+
+/* The first that could take the device over. */
+static const struct candidate *find_rival(const struct explain_text *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->candidates[i].verdict == CANDIDATE_POSSIBLE && t->candidates[i].has_rivalry)
+            return &t->candidates[i];
+    }
+    return NULL;
+}
+
+static size_t count_online(const struct explain_text *t)
+{
+    size_t online = 0;
+
+    for (size_t i = 0; i < t->count; i++)
+        online += t->candidates[i].proxy.is_online;
+    return online;
+}
+
+static size_t count_hearing(const struct explain_text *t)
+{
+    size_t hearing = 0;
+
+    for (size_t i = 0; i < t->count; i++)
+        hearing += t->candidates[i].verdict != CANDIDATE_EXCLUDED;
+    return hearing;
+}
+
+static usec_t silent_for(const struct explain_text *t)
+{
+    usec_t now = gateway_now(t->gateway);
+
+    return now > t->device->last_seen ? now - t->device->last_seen : 0;
+}
+
+/* ---- one proxy ---- */
+
+static void append_hearing(struct buffer *b, const struct candidate *c)
+{
+    if (isnan(c->source.rssi_smoothed))
+        buffer_append_text(b, "hears it, without saying how loud");
+    else
+        buffer_append_format(b, "hears it at %.0f dBm", c->source.rssi_smoothed);
+    buffer_append_format(b, ", last %.0f s ago", seconds(c->age));
+}
+
+static void append_loss(struct buffer *b, const struct candidate *c)
+{
+    if (c->heard + c->lost > 0)
+        buffer_append_format(b, "; lost %.0f %% of its packets in the last %.0f min",
+                             100.0 * c->lost / (double) (c->heard + c->lost),
+                             seconds(GATEWAY_LOSS_SPAN) / 60);
+}
+
+static void append_rivalry(struct buffer *b, const struct candidate *c, const char *owner)
+{
+    const struct gateway_rivalry *r = &c->rivalry;
+
+    buffer_append_format(b, ", %.0f dB %s than %s", fabs(r->has_db),
+                         r->has_db < 0 ? "weaker" : "louder", owner);
+    buffer_append_format(b, "; it would take over at more than %.0f dB louder", r->needs_db);
+    if (!isnan(r->lasting_db))
+        buffer_append_format(b, ", or lastingly more than %.0f dB", r->lasting_db);
+    if (r->has_lost)
+        buffer_append_text(b, ", more than usual because it lost the device before");
+    if (r->packets < r->packets_needed)
+        buffer_append_format(b, ", with %u packets, of which it has %u", r->packets_needed,
+                             r->packets);
+}
+
+static void append_offline(struct buffer *b, const struct explain_text *t,
+                           const struct candidate *c)
+{
+    const struct gateway_proxy *p = &c->proxy;
+
+    buffer_append_format(b, "not online: %s since ", p->state);
+    append_clock(b, t->gateway, p->since);
+    if (p->last_error.code && p->last_error.detail && p->last_error.detail[0])
+        buffer_append_format(b, ", %s", p->last_error.detail);
+    if (c->is_heard && c->source.is_owner)
+        buffer_append_text(b, "; speaks for the device until another proxy hears it");
+}
+
+static void append_slots(struct buffer *b, const struct candidate *c)
+{
+    if (c->proxy.has_slots)
+        buffer_append_format(b, "; %" PRIu32 " of %" PRIu32 " connection slots are free",
+                             c->proxy.slots_free, c->proxy.slots_limit);
+}
+
+static void append_present(struct buffer *b, const struct explain_text *t,
+                           const struct candidate *c)
+{
+    const struct candidate *owner = find_owner(t);
+
+    append_hearing(b, c);
+    if (t->is_connection)
+        append_slots(b, c);
+    else if (c->source.is_owner)
+        buffer_append_text(b, " and speaks for it");
+    else if (c->has_rivalry && owner)
+        append_rivalry(b, c, name_of(owner));
+    append_loss(b, c);
+}
+
+void explain_text_candidate(struct buffer *b, const struct explain_text *t,
+                            const struct candidate *c)
+{
+    switch (c->cause) {
+    case CANDIDATE_DISABLED:
+        buffer_append_text(b, "disabled in the configuration");
+        break;
+    case CANDIDATE_OFFLINE:
+        append_offline(b, t, c);
+        break;
+    case CANDIDATE_NEVER_HEARD:
+        buffer_append_text(b, "has not heard it");
+        break;
+    case CANDIDATE_NOT_SCANNING:
+        buffer_append_format(b, "online, but has heard nothing of any device for %.0f s",
+                             seconds(gateway_now(t->gateway) - c->proxy.quiet_since));
+        break;
+    case CANDIDATE_HEARD_TOO_LONG_AGO:
+        buffer_append_format(b, "heard it last %.0f s ago, which is too long", seconds(c->age));
+        break;
+    case CANDIDATE_NOT_CONNECTABLE:
+        buffer_append_text(b, "its firmware does not carry connections");
+        break;
+    case CANDIDATE_FORBIDDEN:
+        buffer_append_text(b, "forbidden by the device's settings");
+        break;
+    case CANDIDATE_NOT_REQUIRED:
+        buffer_append_text(b, "the device's settings require another proxy");
+        break;
+    case CANDIDATE_BEST:
+    case CANDIDATE_WORSE_SCORE:
+    case CANDIDATE_NO_FREE_SLOT:
+    case CANDIDATE_LOST_OWNERSHIP:
+        append_present(b, t, c);
+        break;
+    }
+}
+
+/* ---- the summary ---- */
+
+static void summarise_connection(struct buffer *b, const struct explain_text *t)
+{
+    const struct candidate *best = t->count > 0 ? &t->candidates[0] : NULL;
+
+    if (best && best->verdict == CANDIDATE_CHOSEN) {
+        buffer_append_format(b, "A connection would go through %s, which ", name_of(best));
+        append_hearing(b, best);
+        append_slots(b, best);
+        buffer_append_text(b, ".");
+        return;
+    }
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->candidates[i].cause == CANDIDATE_NO_FREE_SLOT) {
+            buffer_append_format(b, "%s hears it, but no proxy that does has a free slot.",
+                                 name_of(&t->candidates[i]));
+            return;
+        }
+    }
+    buffer_append_text(b, "No proxy that is online and can connect hears it now.");
+}
+
+static void summarise_hearing(struct buffer *b, const struct explain_text *t)
+{
+    const struct candidate *owner = find_owner(t);
+
+    if (owner && owner->verdict == CANDIDATE_CHOSEN && t->device->is_available) {
+        buffer_append_format(b, "%s ", name_of(owner));
+        append_present(b, t, owner);
+        buffer_append_format(b, "; %zu of %zu online proxies hear it.", count_hearing(t),
+                             count_online(t));
+    } else if (!t->device->is_available) {
+        buffer_append_format(b, "Nobody has heard it for %.0f s.", seconds(silent_for(t)));
+    } else if (owner) {
+        buffer_append_format(b, "%s spoke for it last and is not listening now.", name_of(owner));
+    } else {
+        buffer_append_text(b, "Nobody speaks for it until its next packet.");
+    }
+}
+
+void explain_text_summary(struct buffer *b, const struct explain_text *t)
+{
+    if (!t->is_known)
+        buffer_append_text(b,
+                           "No proxy has heard it, or it was forgotten, and it is not configured.");
+    else if (!t->device->row)
+        buffer_append_text(b, "It is configured, and no proxy has heard it.");
+    else if (t->is_connection)
+        summarise_connection(b, t);
+    else
+        summarise_hearing(b, t);
+}
+
+/* ---- advice ---- */
+
+typedef void advice_fn(struct buffer *b, const struct explain_text *t);
+
+static void advise_nobody_online(struct buffer *b, const struct explain_text *t)
+{
+    if (count_online(t) == 0)
+        buffer_append_format(b, "None of the %zu proxies is online: see GET /proxies.", t->count);
+}
+
+static void advise_never_heard(struct buffer *b, const struct explain_text *t)
+{
+    size_t passive = 0, online = count_online(t);
+
+    if (t->device->row || online == 0)
+        return;
+    for (size_t i = 0; i < t->count; i++) {
+        const struct gateway_proxy *p = &t->candidates[i].proxy;
+
+        passive += p->is_online && p->scanner_mode && strcmp(p->scanner_mode, "passive") == 0;
+    }
+    buffer_append_text(
+            b, "Is it switched on, near a proxy, and not connected to something else? Many devices "
+               "do not advertise while they are connected.");
+    if (passive == online)
+        buffer_append_text(
+                b, " All proxies listen passively, so that what stands in scan responses alone is "
+                   "not seen.");
+}
+
+static void advise_rival(struct buffer *b, const struct explain_text *t)
+{
+    const struct candidate *owner = find_owner(t), *rival = find_rival(t);
+
+    if (t->is_connection || !owner || !rival || owner->verdict != CANDIDATE_CHOSEN)
+        return;
+    buffer_append_format(b,
+                         "%s takes over when it hears it at more than %.0f dBm, or when %s has "
+                         "been silent on it for more than %.0f s.",
+                         name_of(rival),
+                         rival->source.rssi_smoothed - rival->rivalry.has_db +
+                                 rival->rivalry.needs_db,
+                         name_of(owner), seconds(rival->rivalry.taken_after));
+}
+
+static void advise_deaf_owner(struct buffer *b, const struct explain_text *t)
+{
+    const struct candidate *owner = find_owner(t);
+
+    if (owner && owner->verdict == CANDIDATE_EXCLUDED && !t->is_connection)
+        buffer_append_format(b,
+                             "%s cannot hear it now: the next packet that another proxy hears "
+                             "moves the device there.",
+                             name_of(owner));
+}
+
+static void advise_weak(struct buffer *b, const struct explain_text *t)
+{
+    if (count_hearing(t) == 1 && t->candidates[0].is_heard &&
+        t->candidates[0].source.rssi_smoothed <= WEAK_DBM)
+        buffer_append_format(b, "Only %s hears it, at %.0f dBm: a proxy nearer to it would help.",
+                             name_of(&t->candidates[0]), t->candidates[0].source.rssi_smoothed);
+}
+
+static void advise_silent(struct buffer *b, const struct explain_text *t)
+{
+    const struct gateway_device *d = t->device;
+
+    if (!d->row || d->is_available || count_online(t) == 0)
+        return;
+    buffer_append_text(b, "It has been silent since ");
+    append_clock(b, t->gateway, d->last_seen);
+    if (d->interval > 0)
+        buffer_append_format(b, " and spoke each %.0f s at least before", seconds(d->interval));
+    buffer_append_text(
+            b, ": is it switched off, out of reach, out of battery, or connected to something?");
+}
+
+static void advise_lost(struct buffer *b, const struct explain_text *t)
+{
+    const struct candidate *c = find_owner(t);
+
+    if (c && c->heard > 0 && c->lost > LOST_IS_MUCH * (double) (c->heard + c->lost))
+        buffer_append_format(b,
+                             "%s misses %.0f %% of its packets: it is far away, or the air is "
+                             "crowded.",
+                             name_of(c), 100.0 * c->lost / (double) (c->heard + c->lost));
+}
+
+static void advise_private(struct buffer *b, const struct explain_text *t)
+{
+    if (t->device->row && t->device->is_private)
+        buffer_append_text(
+                b,
+                "Its address is a private one that changes every few minutes: the device goes on "
+                "under another address then, and this one falls silent.");
+}
+
+static void advise_slots(struct buffer *b, const struct explain_text *t)
+{
+    for (size_t i = 0; i < t->count && t->is_connection; i++) {
+        if (t->candidates[i].cause == CANDIDATE_NO_FREE_SLOT) {
+            buffer_append_text(
+                    b, "All connection slots in reach are taken: end another client's connection, "
+                       "or add a proxy.");
+            return;
+        }
+    }
+}
+
+static advice_fn *const advices[] = {
+        advise_nobody_online, advise_never_heard, advise_deaf_owner, advise_rival,   advise_slots,
+        advise_weak,          advise_silent,      advise_lost,       advise_private,
+};
+
+/* The owner changes, the newest first: index 0 is the newest. */
+static void append_past_owner(struct buffer *b, const struct explain_text *t, size_t index)
+{
+    struct gateway_past_owner last[OWNERS_IN_TEXT];
+    struct gateway_past_position position = {0};
+    struct gateway_past_owner owner;
+    size_t count = 0;
+
+    while (gateway_next_past_owner(t->gateway, t->device, &position, &owner))
+        last[count++ % OWNERS_IN_TEXT] = owner;
+    if (index < count && index < OWNERS_IN_TEXT && !t->is_connection)
+        explain_text_owner(b, t->gateway, &last[(count - 1 - index) % OWNERS_IN_TEXT]);
+}
+
+bool explain_text_advice(struct buffer *b, const struct explain_text *t, size_t index)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(advices); i++) {
+        size_t before = buffer_size(b);
+
+        advices[i](b, t);
+        if (buffer_size(b) == before)
+            continue;
+        if (found++ == index)
+            return true;
+        buffer_consume(b, buffer_size(b));
+    }
+    append_past_owner(b, t, index - found);
+    return buffer_size(b) > 0;
+}
