@@ -712,6 +712,18 @@ static void add_look_ups(struct gateway_statistics *s, const struct fleet *fleet
     s->look_ups_waiting = names.waiting;
 }
 
+static void add_history(struct gateway_statistics *s, const struct past *past)
+{
+    struct history_statistics history;
+
+    if (!past)
+        return;
+    history_get_statistics(past_history(past), &history);
+    s->history_devices = history.devices;
+    s->history_bytes = history.bytes;
+    s->history_dropped = history.blocks_dropped;
+}
+
 void gateway_get_statistics(const struct gateway *g, struct gateway_statistics *ret_statistics)
 {
     struct device_table_statistics table;
@@ -732,6 +744,7 @@ void gateway_get_statistics(const struct gateway *g, struct gateway_statistics *
     };
     memcpy(ret_statistics->owner_changes, table.owner_changes, sizeof table.owner_changes);
     add_process_figures(ret_statistics);
+    add_history(ret_statistics, g->past);
     add_look_ups(ret_statistics, g->fleet);
 }
 

@@ -92,7 +92,9 @@ struct gateway_statistics {
     uint64_t elements_dropped; /* of the merged views, because of a bound */
     uint64_t owner_changes[GATEWAY_OWNER_WHYS_MAX]; /* by gateway_owner_why_name() */
     size_t table_bytes;
-    uint64_t look_ups, look_ups_failed; /* of host names */
+    size_t history_devices, history_bytes; /* whose past is kept, and the memory of all of it */
+    uint64_t history_dropped;              /* blocks of it that went because of a bound */
+    uint64_t look_ups, look_ups_failed;    /* of host names */
     size_t look_ups_running, look_ups_waiting;
 };
 /* Not for every packet: it asks the system and walks the table. */

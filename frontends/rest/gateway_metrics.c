@@ -298,6 +298,13 @@ static void write_devices(struct metrics_text *t, const struct gateway_statistic
                         "Devices that were forgotten.", (double) s->devices_forgotten);
     metrics_text_figure(t, "blefleet_table_bytes", METRIC_GAUGE, "Memory of the device table.",
                         (double) s->table_bytes);
+    metrics_text_figure(t, "blefleet_history_bytes", METRIC_GAUGE, "Memory of the history.",
+                        (double) s->history_bytes);
+    metrics_text_figure(t, "blefleet_history_devices", METRIC_GAUGE, "Devices whose past is kept.",
+                        (double) s->history_devices);
+    metrics_text_figure(t, "blefleet_history_blocks_dropped_total", METRIC_COUNTER,
+                        "Blocks of the history that went because of a bound.",
+                        (double) s->history_dropped);
 }
 
 static void write_table(struct metrics_text *t, const struct gateway_statistics *s)

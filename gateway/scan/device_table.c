@@ -467,12 +467,14 @@ static struct device_slot slot_of(const struct sighting *s)
 __attribute__((noinline)) static void end_slot(const struct device_table *t, const struct device *d,
                                                uint16_t source, struct sighting *s)
 {
-    const struct device_slot slot = slot_of(s);
+    struct device_slot slot;
 
+    if (t->on_slot && s->slot_packets > 0) {
+        slot = slot_of(s);
+        t->on_slot(t->user, d->address, source, &slot);
+    }
     s->slot_packets = 0;
     s->slot_sum = 0;
-    if (t->on_slot && slot.packets > 0)
-        t->on_slot(t->user, d->address, source, &slot);
 }
 
 static void add_to_slot(struct sighting *s, int32_t rssi)

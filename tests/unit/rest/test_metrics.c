@@ -508,6 +508,9 @@ static void D03_the_program_tells_what_it_takes(void **state)
     struct gateway_statistics *s = fake_gateway_statistics(f->gateway);
 
     s->memory_bytes = 12345678;
+    s->history_bytes = 7654321;
+    s->history_devices = 21;
+    s->history_dropped = 3;
     s->cpu = 1500 * USEC_PER_MSEC;
     s->descriptors = 20;
     s->descriptors_max = 1024;
@@ -517,6 +520,9 @@ static void D03_the_program_tells_what_it_takes(void **state)
     assert_value(f, "blefleet_build_info{version=\"" BLEFLEET_VERSION "\"}", 1);
     assert_value(f, "blefleet_start_time_seconds", 1795255200);
     assert_value(f, "blefleet_process_resident_memory_bytes", 12345678);
+    assert_value(f, "blefleet_history_bytes", 7654321);
+    assert_value(f, "blefleet_history_devices", 21);
+    assert_value(f, "blefleet_history_blocks_dropped_total", 3);
     assert_value(f, "blefleet_process_cpu_seconds_total", 1.5);
     assert_value(f, "blefleet_process_open_fds", 20);
     assert_value(f, "blefleet_process_max_fds", 1024);
