@@ -153,6 +153,7 @@ static void view_row(const struct gateway *g, const struct device *row,
             .is_available = facts.is_available,
             .is_noise = facts.is_apple_noise && g->config->scan_apple_filter,
             .is_private = ble_address_is_private(facts.address, facts.address_type),
+            .is_apple_noise = facts.is_apple_noise,
     };
     if (ret_device->config && ret_device->config->area)
         ret_device->area = ret_device->config->area;

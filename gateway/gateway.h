@@ -190,8 +190,9 @@ struct gateway_device {
     usec_t first_seen, last_seen; /* 0: never */
     usec_t interval;              /* 0: not known */
     bool is_available;
-    bool is_noise;   /* scan.apple_filter keeps it out of events; it is listed all the same */
-    bool is_private; /* of an address that goes after some minutes */
+    bool is_noise;       /* scan.apple_filter keeps it out of events; it is listed all the same */
+    bool is_private;     /* of an address that goes after some minutes */
+    bool is_apple_noise; /* all that it says is of Apple's devices for each other */
 };
 
 struct gateway_element { /* one element of the merged view */

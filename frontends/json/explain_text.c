@@ -370,6 +370,13 @@ static void advise_private(struct buffer *b, const struct explain_text *t)
                 "under another address then, and this one falls silent.");
 }
 
+static void advise_apple(struct buffer *b, const struct explain_text *t)
+{
+    if (t->device->row && t->device->is_apple_noise)
+        buffer_append_text(b, "All that it says is what Apple's devices tell each other; that "
+                              "changes all the time and means nothing to others.");
+}
+
 static void advise_slots(struct buffer *b, const struct explain_text *t)
 {
     for (size_t i = 0; i < t->count && t->is_connection; i++) {
@@ -384,7 +391,7 @@ static void advise_slots(struct buffer *b, const struct explain_text *t)
 
 static advice_fn *const advices[] = {
         advise_nobody_online, advise_never_heard, advise_deaf_owner, advise_rival,   advise_slots,
-        advise_weak,          advise_silent,      advise_lost,       advise_private,
+        advise_weak,          advise_silent,      advise_lost,       advise_private, advise_apple,
 };
 
 /* The owner changes, the newest first: index 0 is the newest. */

@@ -149,6 +149,7 @@ def test_requests_are_answered_and_bounded_by_the_role(bridge, watch):
     bridge(role="read")
     watcher.wait("blefleet/bridge/state")
     assert watcher.ask("health_check")["data"]["status"] in ("pass", "warn")
+    assert watcher.ask("explain", address="11:22:33:44:55:66")["data"]["code"] == "device_not_found"
     answer = watcher.ask("http", method="GET", path=f"/devices/{NAME}")
     assert answer["status"] == "ok"
     assert answer["data"]["status_code"] in (200, 404)

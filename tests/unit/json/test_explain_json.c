@@ -197,7 +197,7 @@ static void D02_usual_troubles_have_advice(void **state)
     explain(f, DEVICE, true);
     assert_advice(f, 0, "Only kitchen hears it, at -95 dBm: a proxy nearer to it would help.");
 
-    f->device->facts.is_private = true;
+    f->device->facts.is_private = f->device->facts.is_apple_noise = true;
     f->device->facts.is_available = false;
     f->device->facts.interval = 60 * SECONDS;
     fake_gateway_advance(f->gateway, 400 * SECONDS);
@@ -207,6 +207,12 @@ static void D02_usual_troubles_have_advice(void **state)
     assert_advice(f, 1,
                   "It has been silent since 10:00:00 and spoke each 60 s at least before: is it "
                   "switched off, out of reach, out of battery, or connected to something?");
+    assert_advice(f, 2,
+                  "Its address is a private one that changes every few minutes: the device goes on "
+                  "under another address then, and this one falls silent.");
+    assert_advice(f, 3,
+                  "All that it says is what Apple's devices tell each other; that changes all the "
+                  "time and means nothing to others.");
 }
 
 static void D02_an_owner_that_cannot_listen_is_told(void **state)
