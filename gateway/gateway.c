@@ -22,6 +22,7 @@
 #include "proxy/failures.h"
 #include "proxy/fleet.h"
 #include "recorder/history.h"
+#include "recordings.h"
 #include "rewriter.h"
 #include "scan/device_table.h"
 #include "scanning.h"
@@ -79,8 +80,9 @@ struct gateway {
     struct heard_counts *heard;
     struct clocks *clocks;
     struct loop_lag *loop_lag;
-    struct keeping *keeping; /* NULL: nothing is kept */
-    struct past *past;       /* NULL: no history */
+    struct keeping *keeping;       /* NULL: nothing is kept */
+    struct past *past;             /* NULL: no history */
+    struct recordings *recordings; /* NULL: nothing is recorded */
     void (*on_closed)(void *user);
     void *closed_user;
 };
@@ -210,6 +212,7 @@ static void on_device_change(void *user, const struct device_change *change)
 
     keeping_changed(g->keeping, change);
     past_changed(g->past, change);
+    recordings_change(g->recordings, g->table, change);
     if (!g->subscriptions)
         return;
     view_row(g, change->device, &device);
@@ -301,6 +304,7 @@ static void on_scan_window(void *user, enum scan_window_action action,
     const struct gateway_window_change told = {
             .action = scan_window_action_name(action), .time = now, .window = &view};
 
+    recordings_window(g->recordings, action, window, now);
     view_window(g, window, &view);
     g->is_telling = true;
     for (struct gateway_subscription *s = g->subscriptions; s; s = s->next) {
@@ -363,6 +367,7 @@ static void arm_table_timer(struct gateway *g, usec_t now)
 static void advance_table(struct gateway *g, usec_t now)
 {
     g->table_deadline = 0; /* it has passed: arm it again whatever comes */
+    recordings_tick(g->recordings, now);
     device_table_advance(g->table, now);
     arm_table_timer(g, now);
 }
@@ -381,6 +386,7 @@ static void on_reports(void *user, uint16_t source, const struct ble_report *rep
 
     if (now >= g->table_deadline) /* after a sleep packets may come before timers */
         advance_table(g, now);
+    recordings_reports(g->recordings, source, reports, count, now);
     device_table_observe(g->table, source, reports, count, now);
     scanning_heard(g->scanning, source, reports, count, now);
     arm_table_timer(g, now);
@@ -408,6 +414,8 @@ static void on_proxy_change(void *user, struct proxy *proxy, unsigned changes, u
     struct proxy_status status;
 
     proxy_get_status(proxy, &status);
+    if (changes & (PROXY_CHANGE_STATE | PROXY_CHANGE_SCANNER))
+        recordings_proxy(g->recordings, source, &status, now);
     if (changes & PROXY_CHANGE_STATE)
         on_proxy_state(g, source, &status, now);
     if (changes & PROXY_CHANGE_SCANNER) {
@@ -500,6 +508,7 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
     g->scanning = scanning_new(loop, config, g->table, on_scan_window, g);
     g->configured = configured_new(config);
     configured_compare(/* older= */ NULL, g->configured, apply_device, g);
+    g->recordings = recordings_new(config, g->configured, g->started, clock_wall());
     g->keeping = keeping_new(loop, store, g, g->table);
     if (file)
         g->rewriter = rewriter_new(loop, file);
@@ -569,6 +578,7 @@ void gateway_free(struct gateway *g)
     scanning_free(g->scanning);
     past_free(g->past);
     device_table_free(g->table);
+    recordings_free(g->recordings);
     configured_free(g->configured);
     config_free(g->config);
     free(g->heard);
@@ -1342,6 +1352,7 @@ void gateway_reconfigure(struct gateway *g, struct config *config)
     assert(config->proxies_count == before->proxies_count);
     g->config = config;
     g->configured = configured_new(config);
+    recordings_configure(g->recordings, config, g->configured, clock_now());
     device_table_configure(g->table, &settings);
     scanning_configure(g->scanning, config, clock_now());
     configured_compare(configured_before, g->configured, apply_device, g);
@@ -1451,4 +1462,17 @@ void gateway_unsubscribe(struct gateway_subscription *subscription)
     subscription->is_ended = true;
     if (!subscription->gateway->is_telling)
         sweep_subscriptions(subscription->gateway);
+}
+
+/* ---- the flight recorder ---- */
+
+void gateway_get_recorder(const struct gateway *g, struct gateway_recorder *ret_recorder)
+{
+    recordings_get_status(g->recordings, ret_recorder);
+}
+
+struct gateway_recording *gateway_recording_open(struct gateway *g,
+                                                 const struct gateway_recording_wish *wish)
+{
+    return recordings_open(g->recordings, wish, clock_now());
 }

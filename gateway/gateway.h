@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/histogram.h"
@@ -499,3 +500,55 @@ struct gateway_subscription;
 struct gateway_subscription *gateway_subscribe(struct gateway *g,
                                                const struct gateway_subscriber *subscriber);
 void gateway_unsubscribe(struct gateway_subscription *subscription);
+
+/* ---- the flight recorder ---- */
+
+struct gateway_recorder {
+    bool is_enabled;
+    size_t bytes;  /* of what is recorded now */
+    usec_t oldest; /* 0: nothing was recorded */
+    size_t memory_bytes;
+    uint64_t records, advertisements; /* recorded since the start */
+    uint64_t segments_dropped;        /* because of age or the bound */
+};
+void gateway_get_recorder(const struct gateway *g, struct gateway_recorder *ret_recorder);
+
+#define GATEWAY_RECORDINGS_MAX 8 /* open at once */
+
+/* What is wanted of the recording; by the wall clock, both ends included. */
+struct gateway_recording_wish {
+    int64_t since, until; /* INT64_MIN, INT64_MAX: all */
+    bool has_address;
+    uint64_t address;
+    const char *proxy; /* NULL: all; borrowed until it is open */
+};
+
+/* An advertisement as it was recorded. */
+struct gateway_recorded {
+    int64_t time; /* wall clock */
+    size_t proxy_index;
+    const char *proxy;  /* its name then */
+    uint64_t proxy_mac; /* 0: not known */
+    uint64_t address;
+    uint8_t address_type; /* enum ble_address_type */
+    int rssi;             /* 0: unknown */
+    const uint8_t *data;  /* AD structures; put together if the proxy sends parsed ones */
+    size_t size;
+};
+
+/* What was recorded until now, to be read once from the oldest on; the ring moves on meanwhile, and
+ * what it drops before it was read is missing. NULL: too many are open. Close it. */
+struct gateway_recording;
+struct gateway_recording *gateway_recording_open(struct gateway *g,
+                                                 const struct gateway_recording_wish *wish);
+void gateway_recording_close(struct gateway_recording *recording);
+
+/* Looks at no more than a few thousand records. 1: an advertisement; 0: the end; -EAGAIN: none was
+ * wanted of those it looked at, go on later. What it gives borrows until the next call. */
+int gateway_recording_next(struct gateway_recording *recording,
+                           struct gateway_recorded *ret_recorded);
+
+/* The same in the native form: the octets of a whole segment, of which some time is wanted; 1, or 0
+ * at the end. Address and proxy of the wish are not looked at. Not to be mixed with the other. */
+int gateway_recording_next_segment(struct gateway_recording *recording, struct bytes *ret_header,
+                                   struct bytes *ret_records);

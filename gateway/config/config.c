@@ -20,6 +20,7 @@
 #include "fields.h"
 #include "listen_address.h"
 #include "lists.h"
+#include "merge_patch.h"
 #include "setting.h"
 #include "values.h"
 
@@ -237,16 +238,13 @@ static json_t *parse_text(const char *text, size_t size, struct config_faults *f
     return NULL;
 }
 
-/* ---- public ---- */
-
-struct config *config_parse_under(const char *text, size_t size, const char *const *parts,
-                                  char *const *environment, struct config_faults *ret_faults)
+/* Takes the reference of the document; NULL: it was none. */
+static struct config *read_document(json_t *json, const char *const *parts,
+                                    char *const *environment, struct config_faults *ret_faults)
 {
     struct walk walk = {.reading = {.faults = ret_faults, .parts = parts}};
-    struct value document = {.reading = &walk.reading};
+    struct value document = {.reading = &walk.reading, .json = json};
 
-    *ret_faults = (struct config_faults){0};
-    document.json = parse_text(text, size, ret_faults);
     if (!document.json)
         return NULL;
     walk.config = xnew(struct config, 1);
@@ -263,6 +261,34 @@ struct config *config_parse_under(const char *text, size_t size, const char *con
         return walk.config;
     config_free(walk.config);
     return NULL;
+}
+
+/* ---- public ---- */
+
+struct config *config_parse_under(const char *text, size_t size, const char *const *parts,
+                                  char *const *environment, struct config_faults *ret_faults)
+{
+    *ret_faults = (struct config_faults){0};
+    return read_document(parse_text(text, size, ret_faults), parts, environment, ret_faults);
+}
+
+struct config *config_parse_patched(const char *text, size_t size, const char *patch,
+                                    size_t patch_size, const char *const *parts,
+                                    struct config_faults *ret_faults)
+{
+    char *const no_environment[] = {NULL};
+    json_t *document, *changes;
+
+    *ret_faults = (struct config_faults){0};
+    document = parse_text(text, size, ret_faults);
+    changes = document ? parse_text(patch, patch_size, ret_faults) : NULL;
+    if (!changes) {
+        json_decref(document);
+        return NULL;
+    }
+    merge_patch(document, changes);
+    json_decref(changes);
+    return read_document(document, parts, no_environment, ret_faults);
 }
 
 struct config *config_parse(const char *text, size_t size, const char *const *parts,

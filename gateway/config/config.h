@@ -148,6 +148,12 @@ struct config *config_parse(const char *text, size_t size, const char *const *pa
 struct config *config_parse_under(const char *text, size_t size, const char *const *parts,
                                   char *const *environment, struct config_faults *ret_faults);
 
+/* Parses the document with a merge patch (RFC 7396) applied to it, whose faults are told like those
+ * of the document. */
+struct config *config_parse_patched(const char *text, size_t size, const char *patch,
+                                    size_t patch_size, const char *const *parts,
+                                    struct config_faults *ret_faults);
+
 void config_free(struct config *config); /* accepts NULL, wipes secrets */
 
 /* The variable of the environment that holds the setting ("BLEFLEET_MQTT_HOST"), or NULL. Borrowed.
@@ -158,6 +164,9 @@ const char *config_override(const struct config *config, const char *key);
  * secrets those that are set are "***"; with them the text gives the same configuration when it is
  * parsed, and the caller wipes it. What the environment holds is in it like everything else. */
 char *config_dump(const struct config *config, bool with_secrets);
+
+/* The settings of one section ("scan") as a JSON object; release with free(). */
+char *config_dump_section(const struct config *config, const char *section);
 
 /* The JSON Schema (2020-12) of the configuration, from the table; release with free(). */
 char *config_schema_text(void);

@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "ble/address.h"
 #include "lists.h"
+#include "merge_patch.h"
 
 #define READ_FLAGS (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY)
 
@@ -134,25 +135,6 @@ static void keep_secrets(const struct list *list, const json_t *entry, json_t *p
         if ((field->type == VALUE_SECRET || field->type == VALUE_KEY) && text &&
             strcmp(text, "***") == 0 && json_is_string(json_object_get(entry, field->key)))
             (void) json_object_del(patch, field->key);
-    }
-}
-
-static void merge(json_t *target, json_t *patch)
-{
-    const char *key;
-    json_t *value;
-
-    json_object_foreach(patch, key, value)
-    {
-        if (json_is_null(value)) {
-            (void) json_object_del(target, key);
-        } else if (json_is_object(value)) {
-            if (!json_is_object(json_object_get(target, key)))
-                (void) json_object_set_new(target, key, json_object());
-            merge(json_object_get(target, key), value);
-        } else {
-            (void) json_object_set(target, key, value);
-        }
     }
 }
 
@@ -298,7 +280,7 @@ static int patch_entry(json_t *document, const struct list *list, const struct c
     entry = need_entry(list, entries, *ret_index, edit->entry);
     before = json_deep_copy(entry);
     keep_secrets(list, entry, patch);
-    merge(entry, patch);
+    merge_patch(entry, patch);
     edited->is_changed |= !json_equal(before, entry);
     json_decref(before);
     json_decref(patch);

@@ -1,5 +1,5 @@
-/* config_dump(): the table of settings and the lists, walked the other way. Nothing can fail: what
- * stands in a configuration was checked when it was read. */
+/* config_dump() and config_dump_section(): the table of settings and the lists, walked the other
+ * way. Nothing can fail: what stands in a configuration was checked when it was read. */
 #include <assert.h>
 #include <string.h>
 
@@ -31,21 +31,42 @@ static void put(json_t *object, const char *key, json_t *value)
     (void) json_object_set_new(object, name, value);
 }
 
+/* 15 digits: 0.3 stays 0.3. Takes the reference. */
+static char *write_text(json_t *document)
+{
+    char *text = json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(15));
+
+    assert(text);
+    json_decref(document);
+    return text;
+}
+
+char *config_dump_section(const struct config *config, const char *section)
+{
+    json_t *object = json_object();
+    size_t count, length = strlen(section);
+    const struct config_setting *settings = config_settings(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        const char *key = settings[i].key;
+
+        if (strncmp(key, section, length) == 0 && key[length] == '.')
+            put(object, key + length + 1,
+                setting_dump(&settings[i], config, /* with_secrets= */ false));
+    }
+    return write_text(object);
+}
+
 char *config_dump(const struct config *config, bool with_secrets)
 {
     json_t *document = json_object();
     const struct list *list;
     size_t count;
     const struct config_setting *settings = config_settings(&count);
-    char *text;
 
     for (size_t i = 0; i < count; i++)
         put(document, settings[i].key, setting_dump(&settings[i], config, with_secrets));
     for (size_t i = 0; (list = lists_at(i)); i++)
         put(document, list->key, lists_dump(list, config, with_secrets));
-    /* 15 digits: 0.3 stays 0.3 */
-    text = json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(15));
-    assert(text);
-    json_decref(document);
-    return text;
+    return write_text(document);
 }

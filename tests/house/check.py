@@ -23,10 +23,11 @@ ROOMS = {
     "gateway/esphome": ["base", "ble"],
     "gateway/scan": ["base", "ble"],
     "gateway/recorder": ["base", "ble"],
+    "gateway/replay": ["base", "ble", "scan", "recorder"],
     "gateway/store": ["base", "ble"],
     "gateway/keeper": ["base", "ble", "scan", "store"],
     "gateway/proxy": ["base", "ble", "esphome"],
-    "gateway": ["base", "ble", "config", "proxy", "scan", "store", "keeper", "recorder", "gateway"],
+    "gateway": ["base", "ble", "config", "proxy", "scan", "store", "keeper", "recorder", "replay", "gateway"],
     "frontends/json": ["base", "ble", "config", "gateway", "json"],
     "frontends/rest": ["base", "ble", "config", "gateway", "json"],
     "frontends/http": ["base", "config", "gateway", "json", "rest"],
@@ -55,7 +56,7 @@ HOMES = {
 }
 
 # Rooms in which nothing comes from outside but arguments (config reads the one file it is asked to).
-PURE = ["gateway/ble", "gateway/esphome", "gateway/scan", "gateway/config", "gateway/recorder"]
+PURE = ["gateway/ble", "gateway/esphome", "gateway/scan", "gateway/recorder", "gateway/replay", "gateway/config"]
 IMPURE = re.compile(r"\b(clock_gettime|gettimeofday|time\(NULL\)|clock_now|clock_wall|socket\(|connect\(|"
                     r"getrandom|randombytes_buf|rand\(|srand|log_(error|warning|info|debug|write)\(|fopen\()")
 

@@ -1,0 +1,349 @@
+/* The story. What happens becomes records, with the names that proxies have in the configuration.
+ * Who reads holds one segment after the other; the ring goes on without it.
+ *
+ * Failure modes: a reader that is slower than the ring loses what was dropped before it came to it,
+ * whole segments, and goes on behind them. */
+#include "recordings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/memory.h"
+#include "configured.h"
+#include "proxy/proxy.h"
+#include "recorder/recorder.h"
+#include "recorder/recording_reader.h"
+#include "replay/recorded_change.h"
+#include "scan/device_table.h"
+
+#define LOOKED_AT_ONCE 10000 /* records; less than a millisecond */
+
+struct recordings {
+    struct recorder *recorder;
+    const struct config *config;         /* borrowed, with the next */
+    const struct configured *configured; /* its devices */
+    char *settings;                      /* as they were recorded last; ours */
+    size_t open;
+};
+
+struct gateway_recording {
+    struct recordings *recordings; /* NULL: nothing is recorded */
+    struct gateway_recording_wish wish;
+    char *proxy; /* of the wish, ours */
+    usec_t opened;
+    struct recorder_hold *hold; /* NULL: none yet */
+    struct recording_segment segment;
+    uint64_t next_sequence;
+    struct recording_reader *reader;
+    uint64_t macs[RECORDING_SOURCES_MAX];
+    uint8_t header[RECORDING_HEADER_SIZE];
+    char name[RECORDING_TEXT_MAX + 1];
+};
+
+/* ---- what happens ---- */
+
+/* Called once for each device and segment. */
+static bool get_pin(void *user, uint64_t address, usec_t *ret_expected)
+{
+    const struct recordings *r = user;
+    const struct config_device *device = configured_find(r->configured, address);
+
+    if (!device)
+        return false;
+    *ret_expected = (usec_t) (device->expected_interval_s * (double) USEC_PER_SEC);
+    return true;
+}
+
+static struct bytes text_of(const char *text)
+{
+    return (struct bytes){(const uint8_t *) text, strlen(text)};
+}
+
+/* All that the table's decisions depend on, as JSON of a configuration; when it is news. */
+static void record_settings(struct recordings *r, usec_t now)
+{
+    char *scan AUTO_FREE = config_dump_section(r->config, "scan");
+    char *limits AUTO_FREE = config_dump_section(r->config, "limits");
+    char *text AUTO_FREE = NULL;
+
+    if (asprintf(&text, "{\"scan\":%s,\"limits\":%s}", scan, limits) < 0)
+        abort(); /* no memory for a few octets */
+    if (r->settings && strcmp(r->settings, text) == 0)
+        return;
+    recorder_set_settings(r->recorder, text, now);
+    free(r->settings);
+    r->settings = TAKE(text);
+}
+
+struct recordings *recordings_new(const struct config *config, const struct configured *configured,
+                                  usec_t now, int64_t wall)
+{
+    struct recorder_settings settings = {
+            .bytes_max = (size_t) config->limits_recorder_mb << 20,
+            .keep = (usec_t) config->recorder_keep_s * USEC_PER_SEC,
+    };
+    struct recordings *r;
+
+    if (!config->recorder_enabled || settings.bytes_max == 0)
+        return NULL;
+    if (getrandom(&settings.hash_seed, sizeof settings.hash_seed, GRND_NONBLOCK) < 0)
+        settings.hash_seed = 0; /* so early at boot it has to do */
+    r = xnew(struct recordings, 1);
+    r->config = config;
+    r->configured = configured;
+    r->recorder = recorder_new(&settings, get_pin, r, now, wall);
+    record_settings(r, now);
+    for (size_t i = 0; i < config->proxies_count; i++) {
+        const struct recording_source s = {.source = (uint16_t) i,
+                                           .name = text_of(config->proxies[i].name)};
+
+        recorder_source(r->recorder, &s, now);
+    }
+    return r;
+}
+
+void recordings_free(struct recordings *r)
+{
+    if (!r)
+        return;
+    recorder_free(r->recorder);
+    free(r->settings);
+    free(r);
+}
+
+void recordings_configure(struct recordings *r, const struct config *config,
+                          const struct configured *configured, usec_t now)
+{
+    if (!r)
+        return;
+    r->config = config;
+    r->configured = configured;
+    record_settings(r, now);
+}
+
+void recordings_reports(struct recordings *r, uint16_t source, const struct ble_report *reports,
+                        size_t count, usec_t now)
+{
+    if (r)
+        recorder_advertisements(r->recorder, source, reports, count, now);
+}
+
+void recordings_tick(struct recordings *r, usec_t now)
+{
+    if (r)
+        recorder_tick(r->recorder, now);
+}
+
+void recordings_change(struct recordings *r, const struct device_table *table,
+                       const struct device_change *change)
+{
+    struct recording_change c;
+
+    if (!r)
+        return;
+    recorded_change_make(table, change, &c);
+    recorder_change(r->recorder, &c, /* now= */ 0);
+}
+
+void recordings_proxy(struct recordings *r, uint16_t source, const struct proxy_status *status,
+                      usec_t now)
+{
+    struct recording_source s = {
+            .source = source,
+            .is_online = status->state == PROXY_ONLINE,
+            .can_connect = (status->features & PROXY_FEATURE_ACTIVE_CONNECTIONS) != 0,
+            .has_mac = status->has_mac,
+            .mac = status->mac,
+            .state = text_of(proxy_state_name(status->state)),
+    };
+
+    if (!r)
+        return;
+    s.name = text_of(r->config->proxies[source].name);
+    if (status->has_scanner) {
+        s.scanner_mode = status->scanner.mode == SCANNER_ACTIVE ? 2 : 1;
+        s.scanner_runs = status->scanner.state == SCANNER_RUNNING;
+    }
+    recorder_set_wall(r->recorder, now, clock_to_wall(now, clock_now(), clock_wall()));
+    recorder_source(r->recorder, &s, now);
+}
+
+void recordings_window(struct recordings *r, enum scan_window_action action,
+                       const struct scan_window *window, usec_t now)
+{
+    const struct recording_window w = {
+            .id = window->id,
+            .source = window->source,
+            .action = (uint8_t) action,
+            .state = (uint8_t) window->state,
+            .cause = (uint8_t) window->cause,
+            .answered = (uint32_t) window->answered,
+    };
+
+    if (r)
+        recorder_window(r->recorder, &w, now);
+}
+
+/* ---- reading ---- */
+
+void recordings_get_status(const struct recordings *r, struct gateway_recorder *ret_status)
+{
+    struct recorder_status status;
+
+    *ret_status = (struct gateway_recorder){0};
+    if (!r)
+        return;
+    recorder_get_status(r->recorder, &status);
+    *ret_status = (struct gateway_recorder){
+            .is_enabled = true,
+            .bytes = status.bytes,
+            .oldest = status.oldest,
+            .memory_bytes = status.memory_bytes,
+            .records = status.records,
+            .advertisements = status.advertisements,
+            .segments_dropped = status.dropped,
+    };
+}
+
+struct gateway_recording *recordings_open(struct recordings *r,
+                                          const struct gateway_recording_wish *wish, usec_t now)
+{
+    struct gateway_recording *recording;
+
+    if (r && r->open >= GATEWAY_RECORDINGS_MAX)
+        return NULL;
+    recording = xnew(struct gateway_recording, 1);
+    recording->recordings = r;
+    recording->wish = *wish;
+    recording->proxy = memory_copy_text(wish->proxy);
+    recording->opened = now;
+    recording->reader = recording_reader_new();
+    if (r)
+        r->open++;
+    return recording;
+}
+
+static void let_go(struct gateway_recording *recording)
+{
+    if (recording->hold)
+        recorder_release(recording->recordings->recorder, TAKE(recording->hold));
+}
+
+void gateway_recording_close(struct gateway_recording *recording)
+{
+    if (!recording)
+        return;
+    let_go(recording);
+    if (recording->recordings)
+        recording->recordings->open--;
+    recording_reader_free(recording->reader);
+    free(recording->proxy);
+    free(recording);
+}
+
+/* False: there is none, or it began after the recording was opened. */
+static bool hold_next(struct gateway_recording *recording)
+{
+    let_go(recording);
+    if (!recording->recordings)
+        return false;
+    recording->hold = recorder_take(recording->recordings->recorder, recording->next_sequence,
+                                    &recording->segment);
+    if (!recording->hold || recording->segment.start > recording->opened)
+        return false;
+    recording->next_sequence = recording->segment.sequence + 1;
+    recording_reader_begin(recording->reader, &recording->segment);
+    return true;
+}
+
+static bool is_wanted(const struct gateway_recording *recording,
+                      const struct recording_record *record, int64_t wall)
+{
+    const struct gateway_recording_wish *w = &recording->wish;
+    struct bytes name;
+
+    if (wall < w->since || wall > w->until || record->time > recording->opened ||
+        (w->has_address && record->advertisement.report.address != w->address))
+        return false;
+    name = recording_reader_source_name(recording->reader, record->advertisement.source);
+    return !recording->proxy || (name.size == strlen(recording->proxy) &&
+                                 memcmp(name.data, recording->proxy, name.size) == 0);
+}
+
+static void view(struct gateway_recording *recording, const struct recording_record *record,
+                 int64_t wall, struct gateway_recorded *ret_recorded)
+{
+    const struct ble_report *report = &record->advertisement.report;
+    uint16_t source = record->advertisement.source;
+    struct bytes name = recording_reader_source_name(recording->reader, source);
+
+    (void) snprintf(recording->name, sizeof recording->name, "%.*s", (int) name.size,
+                    name.size > 0 ? (const char *) name.data : "");
+    *ret_recorded = (struct gateway_recorded){
+            .time = wall,
+            .proxy_index = source,
+            .proxy = recording->name,
+            .proxy_mac = recording->macs[source],
+            .address = report->address,
+            .address_type = report->address_type,
+            .rssi = report->rssi,
+            .data = report->data,
+            .size = report->size,
+    };
+}
+
+int gateway_recording_next(struct gateway_recording *recording,
+                           struct gateway_recorded *ret_recorded)
+{
+    struct recording_record record;
+
+    for (unsigned i = 0; i < LOOKED_AT_ONCE; i++) {
+        int64_t wall;
+
+        if (!recording->hold || recording_reader_next(recording->reader, &record) != 1) {
+            if (!hold_next(recording))
+                return 0;
+            continue;
+        }
+        if (record.kind == RECORDING_SOURCE && record.source.has_mac)
+            recording->macs[record.source.source] = record.source.mac;
+        if (record.kind != RECORDING_ADVERTISEMENT)
+            continue;
+        wall = recording_reader_wall(recording->reader, record.time);
+        if (!is_wanted(recording, &record, wall))
+            continue;
+        view(recording, &record, wall, ret_recorded);
+        return 1;
+    }
+    return -EAGAIN;
+}
+
+/* The segments follow each other, so that one ends where the next begins. */
+static bool is_time_wanted(struct gateway_recording *recording)
+{
+    const struct recording_segment *s = &recording->segment;
+    struct recording_segment next;
+    struct recorder_hold *hold =
+            recorder_take(recording->recordings->recorder, s->sequence + 1, &next);
+    bool is_early = hold && next.wall < recording->wish.since;
+
+    recorder_release(recording->recordings->recorder, hold);
+    return !is_early && s->wall <= recording->wish.until;
+}
+
+int gateway_recording_next_segment(struct gateway_recording *recording, struct bytes *ret_header,
+                                   struct bytes *ret_records)
+{
+    while (hold_next(recording)) {
+        if (!is_time_wanted(recording))
+            continue;
+        recording_write_header(recording->header, &recording->segment);
+        *ret_header = (struct bytes){recording->header, RECORDING_HEADER_SIZE};
+        *ret_records = (struct bytes){recording->segment.data, recording->segment.size};
+        return 1;
+    }
+    return 0;
+}

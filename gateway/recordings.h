@@ -1,0 +1,44 @@
+/* What the gateway does with the flight recorder: tells it what happens, and reads it out for the
+ * faces. NULL is the recorder that is switched off: it takes everything and gives nothing. Thread:
+ * the loop's. */
+#pragma once
+
+#include <stddef.h>
+
+#include "gateway.h"
+#include "scan/scan_window.h"
+
+struct ble_report;
+struct configured;
+struct device_change;
+struct device_table;
+struct proxy_status;
+struct recordings;
+
+/* NULL when the configuration wants none. It and its devices must outlive this, or be replaced. */
+struct recordings *recordings_new(const struct config *config, const struct configured *configured,
+                                  usec_t now, int64_t wall);
+void recordings_free(struct recordings *r);
+/* Another configuration is in force; before the table has it. How much is recorded stays. */
+void recordings_configure(struct recordings *r, const struct config *config,
+                          const struct configured *configured, usec_t now);
+
+/* ---- what happens ---- */
+
+/* Before the table has seen it, as the next. */
+void recordings_reports(struct recordings *r, uint16_t source, const struct ble_report *reports,
+                        size_t count, usec_t now);
+void recordings_tick(struct recordings *r, usec_t now);
+/* Told of the table, at the moment of what led to it. */
+void recordings_change(struct recordings *r, const struct device_table *table,
+                       const struct device_change *change);
+void recordings_proxy(struct recordings *r, uint16_t source, const struct proxy_status *status,
+                      usec_t now);
+void recordings_window(struct recordings *r, enum scan_window_action action,
+                       const struct scan_window *window, usec_t now);
+
+/* ---- reading: as gateway.h has it ---- */
+
+void recordings_get_status(const struct recordings *r, struct gateway_recorder *ret_status);
+struct gateway_recording *recordings_open(struct recordings *r,
+                                          const struct gateway_recording_wish *wish, usec_t now);
