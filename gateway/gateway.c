@@ -26,14 +26,14 @@
 #include "rewriter.h"
 #include "scan/device_table.h"
 #include "scanning.h"
+#include "table_settings.h"
 
 static_assert(OWNER_WHY_COUNT <= GATEWAY_OWNER_WHYS_MAX, "every why has its counter");
 static_assert(SCAN_CAUSE_COUNT == GATEWAY_SCAN_CAUSES, "every cause has its counter");
 static_assert(GATEWAY_FEATURE_STATE_AND_MODE == PROXY_FEATURE_STATE_AND_MODE, "one bit");
 static_assert(SCAN_WINDOW_ID_SIZE == GATEWAY_WINDOW_ID_SIZE, "ids fit");
 
-#define HEARD_COUNTS_AGE   USEC_PER_SEC /* how long a count of devices per proxy may be shown */
-#define PAYLOAD_TOLD_AFTER (100 * USEC_PER_MSEC) /* so often the payload of one device is told */
+#define HEARD_COUNTS_AGE USEC_PER_SEC /* how long a count of devices per proxy may be shown */
 
 struct gateway_subscription {
     struct gateway *gateway;
@@ -469,29 +469,11 @@ static struct fleet *make_fleet(struct gateway *g)
 
 /* ---- life ---- */
 
-static struct device_table_settings table_settings_of(const struct config *c)
-{
-    return (struct device_table_settings){
-            .devices_max = (uint32_t) c->limits_devices,
-            .forget_after = (usec_t) c->limits_forget_after_s * USEC_PER_SEC,
-            .forget_private_after = (usec_t) c->limits_forget_private_after_s * USEC_PER_SEC,
-            .stale_after = (usec_t) c->scan_ownership_stale_s * USEC_PER_SEC,
-            .quiet_after = (usec_t) c->scan_quiet_s * USEC_PER_SEC,
-            .tell_after = PAYLOAD_TOLD_AFTER,
-            .margin_db = c->scan_ownership_margin_db,
-            .reclaim_db = c->scan_ownership_reclaim_db,
-            .ewma_alpha = c->scan_ownership_ewma_alpha,
-            .strong_dbm = (double) c->scan_ownership_strong_dbm,
-            .roam_factor = c->scan_ownership_roam_factor,
-            .gone_factor = c->scan_ownership_gone_factor,
-    };
-}
-
 struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struct config_file *file,
                             struct store *store)
 {
     struct gateway *g = xnew(struct gateway, 1);
-    struct device_table_settings settings = table_settings_of(config);
+    struct device_table_settings settings = table_settings_make(config);
 
     assert(config->proxies_count <= DEVICE_TABLE_SOURCES_MAX);
     g->loop = loop;
@@ -1347,7 +1329,7 @@ void gateway_reconfigure(struct gateway *g, struct config *config)
 {
     struct config *before = g->config;
     struct configured *configured_before = g->configured;
-    struct device_table_settings settings = table_settings_of(config);
+    struct device_table_settings settings = table_settings_make(config);
 
     assert(config->proxies_count == before->proxies_count);
     g->config = config;

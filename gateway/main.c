@@ -24,6 +24,7 @@
 #include "gateway/gateway.h"
 #include "http/http.h"
 #include "mqtt/mqtt.h"
+#include "replay_file.h"
 #include "rest/rest.h"
 #include "service.h"
 #include "store/store.h"
@@ -42,6 +43,9 @@ struct options {
     const char *ready_file;
     const char *log_level; /* overrides the configuration */
     bool only_checks;
+    const char *replay; /* NULL: none */
+    const char *sets[REPLAY_SETS_MAX];
+    size_t sets_count;
 };
 
 struct program {
@@ -67,6 +71,7 @@ struct program {
 static const char usage[] =
         "usage: blefleet --config FILE [--check-config] [--data-dir DIR] [--log-level LEVEL]\n"
         "                [--ready-file FILE]\n"
+        "       blefleet --replay FILE [--set scan.KEY=VALUE …]\n"
         "       blefleet --version\n"
         "\n"
         "A gateway that makes one Bluetooth LE radio of many ESPHome Bluetooth proxies.\n"
@@ -78,6 +83,10 @@ static const char usage[] =
         "  --log-level LEVEL  error, warning, info or debug, and for single rooms beside it:\n"
         "                     info,proxy=debug,http=warning; overrides the file\n"
         "  --ready-file FILE  written once all listeners are bound\n"
+        "  --replay FILE      what a recording (GET /api/v1/recorder?format=native, or the lines "
+        "of\n"
+        "                     jsonl) would have been under other settings, as a table\n"
+        "  --set KEY=VALUE    such a setting: scan.ownership.margin_db=12; may be repeated\n"
         "  --version          print the version, and exit\n";
 
 /* Returns -1 to go on, else the exit code. */
@@ -88,6 +97,8 @@ static int parse_options(int argc, char **argv, struct options *ret_options)
                                           {"data-dir", required_argument, NULL, 'd'},
                                           {"log-level", required_argument, NULL, 'l'},
                                           {"ready-file", required_argument, NULL, 'r'},
+                                          {"replay", required_argument, NULL, 'p'},
+                                          {"set", required_argument, NULL, 's'},
                                           {"version", no_argument, NULL, 'v'},
                                           {"help", no_argument, NULL, 'h'},
                                           {0}};
@@ -110,6 +121,16 @@ static int parse_options(int argc, char **argv, struct options *ret_options)
         case 'r':
             ret_options->ready_file = optarg;
             break;
+        case 'p':
+            ret_options->replay = optarg;
+            break;
+        case 's':
+            if (ret_options->sets_count == REPLAY_SETS_MAX) {
+                (void) fputs("blefleet: too many --set\n", stderr);
+                return EXIT_CONFIGURATION;
+            }
+            ret_options->sets[ret_options->sets_count++] = optarg;
+            break;
         case 'v':
             (void) puts("blefleet " BLEFLEET_VERSION);
             return EXIT_SUCCESS;
@@ -121,6 +142,8 @@ static int parse_options(int argc, char **argv, struct options *ret_options)
             return EXIT_CONFIGURATION;
         }
     }
+    if (optind == argc && ret_options->replay)
+        return replay_file_run(ret_options->replay, ret_options->sets, ret_options->sets_count);
     if (optind < argc || !ret_options->config) {
         (void) fprintf(stderr, "blefleet: %s\n\n%s",
                        optind < argc ? "takes no arguments" : "--config is missing", usage);

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "json/recorder_json.h"
+
 const char *const info_json_parts[] = {"core", "voices", "ears", NULL};
 
 static void write_counts(struct writer *w, const struct gateway_info *info)
@@ -21,16 +23,6 @@ static void write_mqtt(struct writer *w, const struct info_json_mqtt *mqtt)
     writer_text(w, "broker", mqtt ? mqtt->broker : NULL);
     writer_text(w, "protocol", mqtt ? mqtt->protocol : NULL);
     writer_text(w, "last_error", mqtt ? mqtt->last_error : NULL);
-    writer_end_object(w);
-}
-
-/* The part behind this is not there; its fields are, always. */
-static void write_absent(struct writer *w)
-{
-    writer_begin_object(w, "recorder");
-    writer_bool(w, "enabled", false);
-    writer_unsigned(w, "bytes", 0);
-    writer_null(w, "oldest");
     writer_end_object(w);
 }
 
@@ -105,7 +97,7 @@ void info_json_write(struct writer *w, const char *key, const struct gateway *g,
     write_counts(w, &info);
     writer_number(w, "adverts_per_s", info.advertisements_per_s, 1);
     write_mqtt(w, mqtt);
-    write_absent(w);
+    recorder_json_write_info(w, "recorder", g);
     writer_begin_array(w, "restart_required");
     writer_end_array(w);
     writer_end_object(w);

@@ -364,6 +364,25 @@ static void write_scanning(struct metrics_text *t, const struct gateway *g)
                         (double) s.restarts);
 }
 
+static void write_recorder(struct metrics_text *t, const struct gateway *g)
+{
+    struct gateway_recorder recorder;
+
+    gateway_get_recorder(g, &recorder);
+    metrics_text_figure(t, "blefleet_recorder_records_total", METRIC_COUNTER,
+                        "Records that the flight recorder took.", (double) recorder.records);
+    metrics_text_figure(t, "blefleet_recorder_advertisements_total", METRIC_COUNTER,
+                        "Advertisements that the flight recorder took.",
+                        (double) recorder.advertisements);
+    metrics_text_figure(t, "blefleet_recorder_segments_dropped_total", METRIC_COUNTER,
+                        "Segments that the flight recorder dropped, the oldest first.",
+                        (double) recorder.segments_dropped);
+    metrics_text_figure(t, "blefleet_recorder_bytes", METRIC_GAUGE,
+                        "What the flight recorder holds.", (double) recorder.bytes);
+    metrics_text_figure(t, "blefleet_recorder_memory_bytes", METRIC_GAUGE,
+                        "Memory of the flight recorder.", (double) recorder.memory_bytes);
+}
+
 void gateway_metrics_collect(void *user, struct metrics_text *text)
 {
     const struct gateway *g = user;
@@ -374,5 +393,6 @@ void gateway_metrics_collect(void *user, struct metrics_text *text)
     write_look_ups(text, &statistics);
     write_table(text, &statistics);
     write_scanning(text, g);
+    write_recorder(text, g);
     write_proxies(text, g);
 }

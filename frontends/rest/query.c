@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "ble/address.h"
 #include "rest/percent.h"
 
 #define HEX_OCTETS_MAX 255 /* more than any advertisement holds behind a key */
@@ -100,6 +101,7 @@ static void check_hex(const struct query_rule *rule, const char *value, struct f
 static void check_value(const struct query_rule *rule, const char *value, struct faults *faults)
 {
     struct ble_uuid uuid;
+    uint64_t address;
     int64_t wall;
 
     switch (rule->type) {
@@ -123,6 +125,10 @@ static void check_value(const struct query_rule *rule, const char *value, struct
         if (!clock_parse(value, &wall))
             faults_add_unreadable(faults, "%s must be a time like 2026-11-21T10:05:12.250Z",
                                   rule->name);
+        break;
+    case QUERY_ADDRESS:
+        if (!ble_address_parse(value, &address))
+            faults_add_unreadable(faults, "%s must be a device address", rule->name);
         break;
     }
 }

@@ -16,9 +16,10 @@ enum query_type {
     QUERY_INTEGER, /* low..high */
     QUERY_NUMBER,  /* low..high */
     QUERY_UUID,
-    QUERY_HEX,  /* octets, two digits each */
-    QUERY_ENUM, /* one of values */
-    QUERY_TIME, /* RFC 3339 UTC */
+    QUERY_HEX,     /* octets, two digits each */
+    QUERY_ENUM,    /* one of values */
+    QUERY_TIME,    /* of RFC 3339 */
+    QUERY_ADDRESS, /* of a device */
 };
 
 struct query_rule {

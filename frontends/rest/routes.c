@@ -9,6 +9,7 @@
 #include "rest/handlers.h"
 #include "rest/handlers_events.h"
 #include "rest/handlers_past.h"
+#include "rest/handlers_recorder.h"
 #include "rest/handlers_scan.h"
 #include "rest/handlers_settings.h"
 #include "rest/handlers_voices.h"
@@ -53,7 +54,7 @@ static const struct route table[] = {
         {"GET", API "/events", REST_ROLE_READ, "voices", handlers_events, event_wish_rules, ROUTE_BODY_NONE, NULL},
         {"GET", API "/clients", REST_ROLE_READ, "voices", handlers_clients, handlers_clients_query, ROUTE_BODY_NONE, NULL},
         {"GET", API "/logs", REST_ROLE_READ, "voices", handlers_logs, handlers_logs_query, ROUTE_BODY_NONE, NULL},
-        ABSENT("GET", API "/recorder", REST_ROLE_READ, "recorder"),
+        {"GET", API "/recorder", REST_ROLE_READ, "recorder", handlers_recorder, handlers_recorder_query, ROUTE_BODY_NONE, NULL},
         ABSENT("POST", API "/recorder/replay", REST_ROLE_CONTROL, "recorder"),
         ABSENT("GET", API "/connections", REST_ROLE_READ, "links"),
         ABSENT("POST", API "/connections/close-stale", REST_ROLE_CONTROL, "links"),

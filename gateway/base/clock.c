@@ -1,5 +1,6 @@
 #include "clock.h"
 
+#include <string.h>
 #include <time.h>
 
 #define USEC_PER_DAY (INT64_C(86400) * 1000000)
@@ -78,65 +79,91 @@ void clock_format(char ret_text[CLOCK_TEXT_SIZE], int64_t wall)
     *out = '\0';
 }
 
-/* Takes so many digits and the character behind them from the front of *text. */
-static bool pull_digits(const char **text, int digits, char behind, int64_t *ret_value)
+/* Exactly so many digits, and the number in its range. */
+static bool pull_digits(const char **at, int digits, unsigned low, unsigned high,
+                        unsigned *ret_number)
 {
-    int64_t value = 0;
+    unsigned number = 0;
 
-    for (int i = 0; i < digits; i++, (*text)++) {
-        if (**text < '0' || **text > '9')
+    for (int i = 0; i < digits; i++, (*at)++) {
+        if (**at < '0' || **at > '9')
             return false;
-        value = value * 10 + (**text - '0');
+        number = number * 10 + (unsigned) (**at - '0');
     }
-    *ret_value = value;
-    return behind == '\0' || *(*text)++ == behind;
+    *ret_number = number;
+    return number >= low && number <= high;
 }
 
-/* Microseconds of what stands behind the point, and the Z. */
-static bool pull_fraction(const char *text, int64_t *ret_fraction)
+static bool pull_char(const char **at, const char *allowed)
 {
-    int64_t fraction = 0, scale = 100000;
-    int digits = 0;
-
-    for (; *text >= '0' && *text <= '9'; text++, digits++, scale /= 10)
-        fraction += (*text - '0') * scale;
-    *ret_fraction = fraction;
-    return digits >= 1 && digits <= 9 && text[0] == 'Z' && text[1] == '\0';
+    if (**at == '\0' || !strchr(allowed, **at))
+        return false;
+    (*at)++;
+    return true;
 }
 
-/* Days since 1970: read_days() the other way round. */
-static int64_t days_of(int64_t year, int64_t month, int64_t day)
+static unsigned days_in(unsigned year, unsigned month)
 {
-    int64_t years = month > 2 ? year : year - 1, months = month > 2 ? month - 3 : month + 9;
-    int64_t era = (years >= 0 ? years : years - 399) / 400, of_era = years - era * 400;
+    static const unsigned days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    const bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * months + 2) / 5 + day -
-           1 - 719468;
+    return days[month - 1] + (month == 2 && is_leap);
 }
 
-static bool is_day(int64_t days, int64_t month, int64_t day)
+/* The way back of read_days(). */
+static int64_t days_of(unsigned year, unsigned month, unsigned day)
 {
-    unsigned of_month, of_year_month;
-    uint64_t year;
+    const unsigned from_march = (month + 9) % 12;
+    const int64_t y = (int64_t) year - (month <= 2);
+    const int64_t era = (y >= 0 ? y : y - 399) / 400, year_of_era = y - era * 400;
+    const int64_t day_of_year = (153 * from_march + 2) / 5 + day - 1;
 
-    read_days(days, &year, &of_year_month, &of_month);
-    return of_year_month == (unsigned) month && of_month == (unsigned) day;
+    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
+           719468;
+}
+
+static bool pull_fraction(const char **at, unsigned *ret_usec)
+{
+    unsigned usec = 0, place = 100000;
+
+    if (!pull_char(at, "."))
+        return true;
+    if (**at < '0' || **at > '9')
+        return false;
+    for (; **at >= '0' && **at <= '9'; (*at)++, place /= 10)
+        usec += place * (unsigned) (**at - '0');
+    *ret_usec = usec;
+    return true;
+}
+
+static bool pull_zone(const char **at, int64_t *ret_minutes)
+{
+    const char sign = **at;
+    unsigned hours, minutes;
+
+    if (pull_char(at, "Zz"))
+        return true;
+    if (!pull_char(at, "+-") || !pull_digits(at, 2, 0, 23, &hours) || !pull_char(at, ":") ||
+        !pull_digits(at, 2, 0, 59, &minutes))
+        return false;
+    *ret_minutes = (int64_t) (hours * 60 + minutes) * (sign == '-' ? -1 : 1);
+    return true;
 }
 
 bool clock_parse(const char *text, int64_t *ret_wall)
 {
-    int64_t year, month, day, hour, minute, second, fraction = 0, days;
+    unsigned year, month, day, hour, minute, second, usec = 0;
+    int64_t zone = 0, seconds;
 
-    if (!pull_digits(&text, 4, '-', &year) || !pull_digits(&text, 2, '-', &month) ||
-        !pull_digits(&text, 2, 'T', &day) || !pull_digits(&text, 2, ':', &hour) ||
-        !pull_digits(&text, 2, ':', &minute) || !pull_digits(&text, 2, '\0', &second))
+    if (!pull_digits(&text, 4, 0, 9999, &year) || !pull_char(&text, "-") ||
+        !pull_digits(&text, 2, 1, 12, &month) || !pull_char(&text, "-") ||
+        !pull_digits(&text, 2, 1, days_in(year, month), &day) || !pull_char(&text, "Tt") ||
+        !pull_digits(&text, 2, 0, 23, &hour) || !pull_char(&text, ":") ||
+        !pull_digits(&text, 2, 0, 59, &minute) || !pull_char(&text, ":") ||
+        !pull_digits(&text, 2, 0, 60, &second) || !pull_fraction(&text, &usec) ||
+        !pull_zone(&text, &zone) || *text != '\0')
         return false;
-    if (*text == '.' ? !pull_fraction(text + 1, &fraction) : text[0] != 'Z' || text[1] != '\0')
-        return false;
-    days = days_of(year, month, day);
-    if (month < 1 || month > 12 || !is_day(days, month, day) || hour > 23 || minute > 59 ||
-        second > 59)
-        return false;
-    *ret_wall = days * USEC_PER_DAY + (hour * 3600 + minute * 60 + second) * 1000000 + fraction;
+    seconds = days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - zone * 60;
+    *ret_wall = seconds * 1000000 + usec;
     return true;
 }

@@ -29,6 +29,7 @@ int64_t clock_to_wall(usec_t moment, usec_t now, int64_t wall);
 #define CLOCK_TEXT_SIZE 25
 void clock_format(char ret_text[CLOCK_TEXT_SIZE], int64_t wall);
 
-/* The other way: "2026-11-21T10:05:12Z", with one to nine digits of a second or without; digits
- * behind the sixth are cut off. False: it is none, or no such day or time exists. */
+/* Reads a time of RFC 3339: a fraction of any length may be there, whose digits behind the sixth
+ * are cut off; the zone is Z or an offset. False: it is none, or no such day or time exists;
+ * *ret_wall is then untouched. */
 bool clock_parse(const char *text, int64_t *ret_wall);

@@ -1,6 +1,7 @@
 #include "fake_gateway.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +61,13 @@ struct gateway {
     struct gateway_order *orders[ORDERS_MAX]; /* the oldest first */
     size_t orders_count;
     int order_refusal;
+    struct gateway_recorded *recorded; /* borrowed, as what it points to */
+    size_t recorded_count;
+};
+
+struct gateway_recording {
+    const struct gateway *gateway;
+    size_t at;
 };
 
 /* ---- the gateway's side ---- */
@@ -384,6 +392,61 @@ bool gateway_is_past_truncated(const struct gateway *g, const struct gateway_dev
 
     (void) g, (void) since;
     return device && device->is_truncated;
+}
+
+void gateway_get_recorder(const struct gateway *g, struct gateway_recorder *ret_recorder)
+{
+    *ret_recorder = (struct gateway_recorder){
+            .is_enabled = g->recorded_count > 0,
+            .bytes = g->recorded_count * 10,
+            .oldest = g->recorded_count > 0 ? FAKE_START : 0,
+            .advertisements = g->recorded_count,
+    };
+}
+
+void fake_gateway_record(struct gateway *g, struct gateway_recorded *recorded, size_t count)
+{
+    g->recorded = recorded;
+    g->recorded_count = count;
+}
+
+struct gateway_recording *gateway_recording_open(struct gateway *g,
+                                                 const struct gateway_recording_wish *wish)
+{
+    struct gateway_recording *recording = xnew(struct gateway_recording, 1);
+
+    (void) wish;
+    recording->gateway = g;
+    return recording;
+}
+
+void gateway_recording_close(struct gateway_recording *recording)
+{
+    free(recording);
+}
+
+/* Each second look finds nothing yet. */
+int gateway_recording_next(struct gateway_recording *recording,
+                           struct gateway_recorded *ret_recorded)
+{
+    size_t at = recording->at++;
+
+    if (at / 2 >= recording->gateway->recorded_count)
+        return 0;
+    if (at % 2 == 0)
+        return -EAGAIN;
+    *ret_recorded = recording->gateway->recorded[at / 2];
+    return 1;
+}
+
+int gateway_recording_next_segment(struct gateway_recording *recording, struct bytes *ret_header,
+                                   struct bytes *ret_records)
+{
+    if (recording->at++ > 0)
+        return 0;
+    *ret_header = (struct bytes){(const uint8_t *) "header", 6};
+    *ret_records = (struct bytes){(const uint8_t *) "records", 7};
+    return 1;
 }
 
 struct gateway_subscription *gateway_subscribe(struct gateway *g,

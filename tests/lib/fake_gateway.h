@@ -74,6 +74,9 @@ void fake_gateway_packet(struct gateway *g, const struct fake_device *d,
                          const struct gateway_hearing *hearing);
 bool fake_gateway_is_heard(const struct gateway *g);
 
+/* What every recording holds, before it is looked for; borrowed. */
+void fake_gateway_record(struct gateway *g, struct gateway_recorded *recorded, size_t count);
+
 /* Publishes a change of the proxy. */
 void fake_gateway_change_proxy(struct gateway *g, enum gateway_proxy_reason reason, size_t index);
 
