@@ -545,6 +545,7 @@ void gateway_close(struct gateway *g, void (*on_closed)(void *user), void *user)
 {
     g->on_closed = on_closed;
     g->closed_user = user;
+    recordings_cancel_replay(g->recordings);
     if (g->rewriter)
         rewriter_close(g->rewriter, on_rewriter_closed, g);
     else
@@ -1457,4 +1458,15 @@ struct gateway_recording *gateway_recording_open(struct gateway *g,
                                                  const struct gateway_recording_wish *wish)
 {
     return recordings_open(g->recordings, wish, clock_now());
+}
+
+int gateway_replay(struct gateway *g, const struct gateway_replay_wish *wish,
+                   struct config_faults *ret_faults, gateway_replay_fn *on_done, void *user)
+{
+    return recordings_replay(g->recordings, g->loop, wish, ret_faults, on_done, user);
+}
+
+void gateway_replay_cancel(struct gateway *g)
+{
+    recordings_cancel_replay(g->recordings);
 }

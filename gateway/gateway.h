@@ -552,3 +552,40 @@ int gateway_recording_next(struct gateway_recording *recording,
  * at the end. Address and proxy of the wish are not looked at. Not to be mixed with the other. */
 int gateway_recording_next_segment(struct gateway_recording *recording, struct bytes *ret_header,
                                    struct bytes *ret_records);
+
+/* What would have been under other settings. */
+struct gateway_replay_wish {
+    int64_t since, until; /* wall clock; INT64_MIN, INT64_MAX: all */
+    bool has_address;     /* counts this device alone */
+    uint64_t address;
+    const char *patch; /* {"scan":…}, a merge patch of the configuration; copied */
+};
+
+struct gateway_replay_outcome {
+    uint64_t events, owner_changes, availability_changes, windows;
+};
+
+struct gateway_replay_difference {
+    uint64_t address;
+    uint64_t owner_changes_actual, owner_changes_replayed;
+    const char *owner_actual, *owner_replayed; /* at the end; NULL: nobody */
+};
+
+struct gateway_replay_result {
+    uint64_t packets;
+    int64_t since, until; /* of the first and last of them; 0: there was none */
+    struct gateway_replay_outcome actual, replayed;
+    const struct gateway_replay_difference *differences; /* the largest first, at most 1,000 */
+    size_t differences_count;
+};
+
+typedef void gateway_replay_fn(void *user, int rc, const struct gateway_replay_result *result);
+
+/* Replays what is recorded now, on a thread of its own; one at a time. 0: on_done comes once, never
+ * from inside: with 0 and a result that is valid for the call, or with E_CANCELLED. Otherwise
+ * E_OVERLOADED: one runs already; E_NOT_FOUND: nothing is recorded; E_INVALID_REQUEST: the patch is
+ * not valid, and *ret_faults says where: config_faults_done(). */
+int gateway_replay(struct gateway *g, const struct gateway_replay_wish *wish,
+                   struct config_faults *ret_faults, gateway_replay_fn *on_done, void *user);
+/* The one that runs, if any: it ends soon, with E_CANCELLED. */
+void gateway_replay_cancel(struct gateway *g);

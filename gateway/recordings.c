@@ -17,6 +17,8 @@
 #include "recorder/recorder.h"
 #include "recorder/recording_reader.h"
 #include "replay/recorded_change.h"
+#include "replay_job.h"
+#include "replay_settings.h"
 #include "scan/device_table.h"
 
 #define LOOKED_AT_ONCE 10000 /* records; less than a millisecond */
@@ -27,6 +29,9 @@ struct recordings {
     const struct configured *configured; /* its devices */
     char *settings;                      /* as they were recorded last; ours */
     size_t open;
+    struct replay_job *job; /* NULL: none runs */
+    gateway_replay_fn *on_replayed;
+    void *replay_user;
 };
 
 struct gateway_recording {
@@ -62,15 +67,11 @@ static struct bytes text_of(const char *text)
     return (struct bytes){(const uint8_t *) text, strlen(text)};
 }
 
-/* All that the table's decisions depend on, as JSON of a configuration; when it is news. */
+/* When they are news. */
 static void record_settings(struct recordings *r, usec_t now)
 {
-    char *scan AUTO_FREE = config_dump_section(r->config, "scan");
-    char *limits AUTO_FREE = config_dump_section(r->config, "limits");
-    char *text AUTO_FREE = NULL;
+    char *text AUTO_FREE = replay_settings_dump(r->config);
 
-    if (asprintf(&text, "{\"scan\":%s,\"limits\":%s}", scan, limits) < 0)
-        abort(); /* no memory for a few octets */
     if (r->settings && strcmp(r->settings, text) == 0)
         return;
     recorder_set_settings(r->recorder, text, now);
@@ -346,4 +347,40 @@ int gateway_recording_next_segment(struct gateway_recording *recording, struct b
         return 1;
     }
     return 0;
+}
+
+/* ---- replaying ---- */
+
+static void on_replayed(void *user, int rc, const struct gateway_replay_result *result)
+{
+    struct recordings *r = user;
+
+    r->job = NULL;
+    r->on_replayed(r->replay_user, rc, result);
+}
+
+int recordings_replay(struct recordings *r, struct uv_loop_s *loop,
+                      const struct gateway_replay_wish *wish, struct config_faults *ret_faults,
+                      gateway_replay_fn *on_done, void *user)
+{
+    const char *const patches[] = {wish->patch, NULL};
+    const struct replay_settings settings = {patches};
+    bool is_changed;
+
+    if (!replay_settings_check(&settings, r ? r->settings : NULL, &is_changed, ret_faults))
+        return E_INVALID_REQUEST;
+    if (!r)
+        return E_NOT_FOUND;
+    if (r->job)
+        return E_OVERLOADED;
+    r->on_replayed = on_done;
+    r->replay_user = user;
+    r->job = replay_job_start(loop, r->recorder, wish, is_changed, on_replayed, r);
+    return 0;
+}
+
+void recordings_cancel_replay(struct recordings *r)
+{
+    if (r)
+        replay_job_cancel(r->job);
 }

@@ -42,3 +42,10 @@ void recordings_window(struct recordings *r, enum scan_window_action action,
 void recordings_get_status(const struct recordings *r, struct gateway_recorder *ret_status);
 struct gateway_recording *recordings_open(struct recordings *r,
                                           const struct gateway_recording_wish *wish, usec_t now);
+
+/* ---- replaying: as gateway.h has it ---- */
+
+int recordings_replay(struct recordings *r, struct uv_loop_s *loop,
+                      const struct gateway_replay_wish *wish, struct config_faults *ret_faults,
+                      gateway_replay_fn *on_done, void *user);
+void recordings_cancel_replay(struct recordings *r);

@@ -11,8 +11,7 @@
 
 static const char *const no_parts[] = {NULL};
 
-/* All that a replay depends on; free() it. */
-static char *dump(const struct config *c)
+char *replay_settings_dump(const struct config *c)
 {
     char *scan AUTO_FREE = config_dump_section(c, "scan");
     char *limits AUTO_FREE = config_dump_section(c, "limits");
@@ -28,7 +27,7 @@ static struct config *read_patched(const struct replay_settings *s, struct confi
                                    struct config_faults *ret_faults)
 {
     struct config *c = NULL;
-    char *text = dump(recorded);
+    char *text = replay_settings_dump(recorded);
 
     *ret_faults = (struct config_faults){0};
     for (const char *const *patch = s->patches; *patch; patch++) {
@@ -37,7 +36,7 @@ static struct config *read_patched(const struct replay_settings *s, struct confi
         free(text);
         if (!c)
             return NULL;
-        text = dump(c);
+        text = replay_settings_dump(c);
     }
     if (!c)
         c = config_parse(text, strlen(text), no_parts, ret_faults);

@@ -8,6 +8,10 @@ struct replay_settings {
     const char *const *patches; /* merge patches of a configuration; NULL at the end; borrowed */
 };
 
+/* All of the configuration that a recording and its replay depend on, as JSON of a configuration;
+ * free() it. */
+char *replay_settings_dump(const struct config *config);
+
 /* Whether the patches can be applied to the recorded settings (NULL: to the defaults), and whether
  * they change anything of `scan`. False: *ret_faults says why. */
 bool replay_settings_check(const struct replay_settings *s, const char *recorded,

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "ble/address.h"
 
 #define UNKNOWN_MAX 100 /* fields of one body that are named; a client can send a million */
 
@@ -103,6 +105,20 @@ static bool is_list_of_texts(const json_t *value)
     return json_array_size(value) > 0;
 }
 
+static bool is_time(const json_t *value)
+{
+    int64_t wall;
+
+    return json_is_string(value) && clock_parse(json_string_value(value), &wall);
+}
+
+static bool is_address(const json_t *value)
+{
+    uint64_t address;
+
+    return json_is_string(value) && ble_address_parse(json_string_value(value), &address);
+}
+
 static void check_value(struct reading *r, const struct body_rule *rule, const json_t *value)
 {
     double number = json_number_value(value);
@@ -135,6 +151,14 @@ static void check_value(struct reading *r, const struct body_rule *rule, const j
     case BODY_BOOL:
         if (!json_is_boolean(value))
             (void) snprintf(detail, sizeof detail, "must be true or false");
+        break;
+    case BODY_TIME:
+        if (!is_time(value))
+            (void) snprintf(detail, sizeof detail, "must be a time like 2026-11-21T10:05:12.250Z");
+        break;
+    case BODY_ADDRESS:
+        if (!is_address(value))
+            (void) snprintf(detail, sizeof detail, "must be a device address");
         break;
     case BODY_OBJECT:
         if (!json_is_object(value))
@@ -234,6 +258,22 @@ bool body_bool(const struct body *body, const char *name, bool alternative)
     const json_t *value = json_object_get(body->fields, name);
 
     return json_is_boolean(value) ? json_is_true(value) : alternative;
+}
+
+int64_t body_time(const struct body *body, const char *name, int64_t alternative)
+{
+    const char *text = body_text(body, name);
+
+    if (text)
+        (void) clock_parse(text, &alternative); /* the rule has seen to it */
+    return alternative;
+}
+
+bool body_address(const struct body *body, const char *name, uint64_t *ret_address)
+{
+    const char *text = body_text(body, name);
+
+    return text && ble_address_parse(text, ret_address);
 }
 
 char *body_object(const struct body *body, const char *name)

@@ -11,8 +11,10 @@ enum body_type {
     BODY_INTEGER, /* low..high */
     BODY_NUMBER,  /* low..high */
     BODY_BOOL,
-    BODY_TEXTS,  /* a list of texts, at least one */
-    BODY_OBJECT, /* what is in it is somebody else's to judge */
+    BODY_TEXTS,   /* a list of texts, at least one */
+    BODY_TIME,    /* a text of RFC 3339 */
+    BODY_ADDRESS, /* a text: of a device */
+    BODY_OBJECT,  /* what is in it is somebody else's to judge */
 };
 
 struct body_rule {
@@ -45,5 +47,7 @@ double body_number(const struct body *body, const char *name, double alternative
 /* The text at this place of a list; NULL: behind its end, or there is no list. */
 const char *body_list_text(const struct body *body, const char *name, size_t index);
 bool body_bool(const struct body *body, const char *name, bool alternative);
+int64_t body_time(const struct body *body, const char *name, int64_t alternative); /* wall clock */
+bool body_address(const struct body *body, const char *name, uint64_t *ret_address);
 /* The object again as JSON text, to be freed; NULL: absent. */
 char *body_object(const struct body *body, const char *name);

@@ -1,9 +1,13 @@
 #include "handlers_recorder.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "rest/handlers.h"
 #include "rest/recorder_stream.h"
+#include "rest/replay_wait.h"
 
 const struct query_rule handlers_recorder_query[] = {
         {.name = "since", .type = QUERY_TIME},
@@ -72,4 +76,72 @@ int handlers_recorder(struct call *call)
         open_stream(call, format, &wish);
     faults_done(&faults);
     return REST_ANSWERED;
+}
+
+/* ---- replay ---- */
+
+const struct body_rule handlers_replay_request[] = {
+        {.name = "since", .type = BODY_TIME, .is_nullable = true},
+        {.name = "until", .type = BODY_TIME, .is_nullable = true},
+        {.name = "address", .type = BODY_ADDRESS, .is_nullable = true},
+        {.name = "settings", .type = BODY_OBJECT, .is_required = true},
+        {.name = NULL},
+};
+
+/* A patch of the configuration is at "/scan" what it is at "/settings" here. */
+static void answer_faults(const struct config_faults *found, struct answer *ret_answer)
+{
+    static const char scan[] = "/scan";
+    struct faults faults = {0};
+
+    for (size_t i = 0; i < found->count; i++) {
+        const char *pointer = found->items[i].pointer;
+        char here[256];
+
+        if (strncmp(pointer, scan, sizeof scan - 1) == 0)
+            pointer += sizeof scan - 1;
+        (void) snprintf(here, sizeof here, "/settings%s", pointer);
+        faults_add(&faults, here, "%s", found->items[i].detail);
+    }
+    faults_answer(&faults, ret_answer);
+    faults_done(&faults);
+}
+
+static void answer_refusal(int cause, const struct config_faults *found, struct answer *ret_answer)
+{
+    if (cause == E_INVALID_REQUEST)
+        answer_faults(found, ret_answer);
+    else if (cause == E_OVERLOADED)
+        rest_refuse(ret_answer, 503, cause, "a replay is running, or too many requests wait");
+    else
+        rest_refuse(ret_answer, 503, E_NOT_SUPPORTED, "the recorder is off: recorder.enabled");
+}
+
+/* The settings of the body as a patch of a whole configuration. */
+static char *copy_patch(const struct body *body)
+{
+    char *settings AUTO_FREE = body_object(body, "settings"), *patch;
+
+    if (asprintf(&patch, "{\"scan\":%s}", settings) < 0)
+        abort(); /* no memory */
+    return patch;
+}
+
+int handlers_replay(struct call *call)
+{
+    char *patch AUTO_FREE = copy_patch(call->body);
+    struct gateway_replay_wish wish = {
+            .since = body_time(call->body, "since", INT64_MIN),
+            .until = body_time(call->body, "until", INT64_MAX),
+            .patch = patch,
+    };
+    struct config_faults found = {0};
+    int rc;
+
+    wish.has_address = body_address(call->body, "address", &wish.address);
+    rc = replay_wait_begin(call->gateway, call->pendings, call->request, &wish, &found);
+    if (rc != 0)
+        answer_refusal(rc, &found, &call->request->answer);
+    config_faults_done(&found);
+    return rc == 0 ? 0 : REST_ANSWERED;
 }

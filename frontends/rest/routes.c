@@ -55,7 +55,7 @@ static const struct route table[] = {
         {"GET", API "/clients", REST_ROLE_READ, "voices", handlers_clients, handlers_clients_query, ROUTE_BODY_NONE, NULL},
         {"GET", API "/logs", REST_ROLE_READ, "voices", handlers_logs, handlers_logs_query, ROUTE_BODY_NONE, NULL},
         {"GET", API "/recorder", REST_ROLE_READ, "recorder", handlers_recorder, handlers_recorder_query, ROUTE_BODY_NONE, NULL},
-        ABSENT("POST", API "/recorder/replay", REST_ROLE_CONTROL, "recorder"),
+        {"POST", API "/recorder/replay", REST_ROLE_CONTROL, "recorder", handlers_replay, NULL, ROUTE_BODY_JSON, handlers_replay_request},
         ABSENT("GET", API "/connections", REST_ROLE_READ, "links"),
         ABSENT("POST", API "/connections/close-stale", REST_ROLE_CONTROL, "links"),
         ABSENT("PUT", API "/devices/{address}/connection", REST_ROLE_CONTROL, "links"),

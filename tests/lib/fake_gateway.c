@@ -63,6 +63,9 @@ struct gateway {
     int order_refusal;
     struct gateway_recorded *recorded; /* borrowed, as what it points to */
     size_t recorded_count;
+    gateway_replay_fn *on_replayed; /* NULL: no replay runs */
+    void *replay_user;
+    bool is_replay_cancelled;
 };
 
 struct gateway_recording {
@@ -447,6 +450,41 @@ int gateway_recording_next_segment(struct gateway_recording *recording, struct b
     *ret_header = (struct bytes){(const uint8_t *) "header", 6};
     *ret_records = (struct bytes){(const uint8_t *) "records", 7};
     return 1;
+}
+
+int gateway_replay(struct gateway *g, const struct gateway_replay_wish *wish,
+                   struct config_faults *ret_faults, gateway_replay_fn *on_done, void *user)
+{
+    *ret_faults = (struct config_faults){0};
+    if (strstr(wish->patch, "wrong")) {
+        ret_faults->items = xnew(struct config_fault, 1);
+        ret_faults->items[0] = (struct config_fault){memory_copy_text("/scan/wrong"),
+                                                     memory_copy_text("is no setting")};
+        ret_faults->count = 1;
+        return E_INVALID_REQUEST;
+    }
+    if (g->recorded_count == 0)
+        return E_NOT_FOUND;
+    if (g->on_replayed)
+        return E_OVERLOADED;
+    g->on_replayed = on_done;
+    g->replay_user = user;
+    return 0;
+}
+
+void gateway_replay_cancel(struct gateway *g)
+{
+    g->is_replay_cancelled = g->on_replayed != NULL;
+}
+
+void fake_gateway_end_replay(struct gateway *g, const struct gateway_replay_result *result)
+{
+    gateway_replay_fn *on_replayed = TAKE(g->on_replayed);
+
+    assert(on_replayed);
+    on_replayed(g->replay_user, g->is_replay_cancelled ? E_CANCELLED : 0,
+                g->is_replay_cancelled ? NULL : result);
+    g->is_replay_cancelled = false;
 }
 
 struct gateway_subscription *gateway_subscribe(struct gateway *g,

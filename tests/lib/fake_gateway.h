@@ -77,6 +77,9 @@ bool fake_gateway_is_heard(const struct gateway *g);
 /* What every recording holds, before it is looked for; borrowed. */
 void fake_gateway_record(struct gateway *g, struct gateway_recorded *recorded, size_t count);
 
+/* The replay that runs comes to its end: cancelled if somebody did, else with this result. */
+void fake_gateway_end_replay(struct gateway *g, const struct gateway_replay_result *result);
+
 /* Publishes a change of the proxy. */
 void fake_gateway_change_proxy(struct gateway *g, enum gateway_proxy_reason reason, size_t index);
 

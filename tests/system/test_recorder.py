@@ -117,3 +117,24 @@ def test_a_recorder_that_is_off_gives_nothing(start):
     pair.wait_device(THERMOMETER["address"])
     assert pair.get("/info")["recorder"] == {"enabled": False, "bytes": 0, "oldest": None}
     assert lines(pair) == []
+
+
+def ask_replay(pair, body, status=200):
+    return pair.ask("POST", "/api/v1/recorder/replay", status, body=json.dumps(body)).json()
+
+
+def test_a_replay_tells_what_other_settings_would_have_done(pair):
+    same = ask_replay(pair, {"settings": {}})
+    assert same["packets"] >= PACKETS and same["actual"] == same["replayed"] and same["differences"] == []
+    other = ask_replay(pair, {"settings": {"ownership": {"margin_db": 1, "gone_factor": None}}, "address": NAMED["address"],
+                              "since": None})
+    assert 0 < other["packets"] < same["packets"]
+    assert other["since"] <= other["until"]
+
+
+def test_what_cannot_be_replayed_is_told_with_its_place(pair):
+    problem = ask_replay(pair, {"settings": {"ownership": {"margin_db": 1000, "margin": 1}}}, 422)
+    assert {error["pointer"] for error in problem["errors"]} == {"/settings/ownership/margin_db", "/settings/ownership/margin"}
+    problem = ask_replay(pair, {"since": "yesterday", "address": 7, "more": 1}, 422)
+    assert {error["pointer"] for error in problem["errors"]} == {"/since", "/address", "/more", "/settings"}
+    assert pair.gateway.request("POST", "/api/v1/recorder/replay").status == 422

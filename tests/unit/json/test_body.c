@@ -38,6 +38,8 @@ static const struct body_rule rules[] = {
         {.name = "settings", .type = BODY_OBJECT},
         {.name = "ratio", .type = BODY_NUMBER, .low = 0.5, .high = 2},
         {.name = "names", .type = BODY_TEXTS, .is_nullable = true},
+        {.name = "since", .type = BODY_TIME, .is_nullable = true},
+        {.name = "address", .type = BODY_ADDRESS, .is_nullable = true},
         {.name = NULL},
 };
 
@@ -68,6 +70,32 @@ static void body_numbers_and_lists_of_texts_are_read(void **state)
     assert_true(body_number(body, "ratio", 1) == 1);
     assert_null(body_list_text(body, "names", 0));
     body_free(body);
+}
+
+static void body_times_and_addresses_are_read(void **state)
+{
+    struct body *body;
+    uint64_t address = 0;
+
+    (void) state;
+    assert_int_equal(read_as(rules,
+                             "{\"mode\":\"active\",\"since\":\"1970-01-01T00:00:02Z\","
+                             "\"address\":\"A4:C1:38:12:AB:56\"}",
+                             "", &body),
+                     0);
+    assert_true(body_time(body, "since", 7) == 2000000);
+    assert_true(body_address(body, "address", &address) && address == 0xa4c13812ab56);
+    body_free(body);
+    assert_int_equal(
+            read_as(rules, "{\"mode\":\"active\",\"since\":null,\"address\":null}", "", &body), 0);
+    assert_true(body_time(body, "since", 7) == 7);
+    assert_false(body_address(body, "address", &address));
+    body_free(body);
+    assert_int_equal(read_as(rules, "{\"mode\":\"active\",\"since\":7,\"address\":\"kitchen\"}",
+                             "/since: must be a time like 2026-11-21T10:05:12.250Z\n"
+                             "/address: must be a device address\n",
+                             &body),
+                     E_INVALID_REQUEST);
 }
 
 static void body_numbers_and_lists_that_are_none_are_faults(void **state)
@@ -195,6 +223,7 @@ int main(void)
             cmocka_unit_test(body_that_is_not_json_is_told_with_its_place),
             cmocka_unit_test(body_fields_are_read_by_their_rules),
             cmocka_unit_test(body_numbers_and_lists_of_texts_are_read),
+            cmocka_unit_test(body_times_and_addresses_are_read),
             cmocka_unit_test(body_numbers_and_lists_that_are_none_are_faults),
             cmocka_unit_test(body_fields_that_are_absent_have_their_alternative),
             cmocka_unit_test(body_values_that_break_a_rule_are_all_told),
