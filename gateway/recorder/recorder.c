@@ -23,7 +23,7 @@
 #define SEGMENTS_MIN   2
 #define ROLLS_PER_KEEP 8 /* a quiet ring still ages in steps of an eighth */
 
-enum { BIT_SAME_TIME = 0x10, BIT_PARSED = 0x20, BIT_REFERENCE = 0x40, BIT_SAME_SOURCE = 0x80 };
+enum { BIT_SAME_TIME = 0x10, PLACE_PARSED = 5, PLACE_REFERENCE = 6, PLACE_SAME_SOURCE = 7 };
 
 struct recorder_hold { /* a segment */
     struct recording_segment view;
@@ -36,7 +36,7 @@ struct recorder_hold { /* a segment */
 
 struct known_device { /* in the open segment */
     uint64_t key;
-    uint32_t payloads[RECORDING_PAYLOADS]; /* where their sizes stand; 0: none */
+    const uint8_t *payloads[RECORDING_PAYLOADS]; /* their sizes, in the segment; NULL: none */
     uint8_t newest;
 };
 
@@ -54,6 +54,8 @@ struct recorder {
     struct recorder_hold *oldest, *open, *spare;
     uint64_t sequence;
     usec_t now, wall_at;
+    uint8_t *end;  /* of the records in the open segment */
+    usec_t closes; /* the open segment is too old then */
     int64_t wall;
     uint16_t last_source;
     char *json;                                          /* settings in force; NULL: none yet */
@@ -100,14 +102,11 @@ static uint8_t *put_text(uint8_t *at, struct bytes text)
 
 /* ---- segments ---- */
 
-static uint8_t *end_of(struct recorder *r)
+/* What the segment's own size is kept for: those who read it. */
+static void close_size(struct recorder *r)
 {
-    return r->open->octets + r->open->view.size;
-}
-
-static void set_end(struct recorder *r, const uint8_t *end)
-{
-    r->open->view.size = (size_t) (end - r->open->octets);
+    if (r->open)
+        r->open->view.size = (size_t) (r->end - r->open->octets);
 }
 
 static void drop_oldest(struct recorder *r)
@@ -133,12 +132,11 @@ static void drop_what_is_old(struct recorder *r)
 }
 
 /* Writes kind and time of a record, and gives out where it goes on. */
-static uint8_t *put_head(struct recorder *r, uint8_t head)
+static inline uint8_t *put_head(struct recorder *r, uint8_t head)
 {
-    uint8_t *at = end_of(r);
+    uint8_t *at = r->end;
     usec_t passed = r->now - r->open->last;
 
-    r->records++;
     if (passed == 0) {
         *at++ = head | BIT_SAME_TIME;
         return at;
@@ -153,9 +151,10 @@ static void put_record(struct recorder *r, enum recording_kind kind, const void 
 {
     uint8_t *at = put_varint(put_head(r, (uint8_t) kind), size);
 
+    r->records++;
     if (size > 0)
         memcpy(at, body, size);
-    set_end(r, at + size);
+    r->end = at + size;
 }
 
 static struct recorder_hold *take_memory(struct recorder *r)
@@ -170,10 +169,11 @@ static struct recorder_hold *take_memory(struct recorder *r)
     return s;
 }
 
-static void open_segment(struct recorder *r)
+__attribute__((noinline)) static void open_segment(struct recorder *r)
 {
     struct recorder_hold *s;
 
+    close_size(r);
     if (r->open)
         drop_what_is_old(r);
     s = take_memory(r);
@@ -192,7 +192,9 @@ static void open_segment(struct recorder *r)
     else
         r->oldest = s;
     r->open = s;
+    r->end = s->octets;
     r->segments_count++;
+    r->closes = r->now + r->settings.keep / ROLLS_PER_KEEP;
     r->last_source = RECORDING_NO_SOURCE;
     r->devices_count = 0;
     memset(r->slots, 0, sizeof r->slots);
@@ -200,14 +202,18 @@ static void open_segment(struct recorder *r)
         put_record(r, RECORDING_SETTINGS, r->json, strlen(r->json));
 }
 
+static bool has_room(const struct recorder *r, size_t size)
+{
+    return (size_t) (r->end - r->open->octets) + size <= RECORDING_SEGMENT_SIZE &&
+           r->devices_count < RECORDING_DEVICES_MAX;
+}
+
 /* Before each record: there is room for it after that. */
 static void make_room(struct recorder *r, usec_t now, size_t size)
 {
     if (now > r->now)
         r->now = now;
-    if (RECORDING_SEGMENT_SIZE - r->open->view.size < size ||
-        r->devices_count == RECORDING_DEVICES_MAX ||
-        r->now - r->open->view.start > r->settings.keep / ROLLS_PER_KEEP)
+    if (!has_room(r, size) || r->now >= r->closes)
         open_segment(r);
 }
 
@@ -247,7 +253,9 @@ static void introduce_source(struct recorder *r, uint16_t source)
     put_source(r, &s->facts);
 }
 
-static uint32_t introduce_device(struct recorder *r, uint64_t address, uint8_t type, uint16_t *slot)
+/* Rare, and kept out of the hot path, whose registers it would take; as open_segment(). */
+__attribute__((noinline)) static uint32_t introduce_device(struct recorder *r, uint64_t address,
+                                                           uint8_t type, uint16_t *slot)
 {
     uint8_t body[32], *at = put_address(body, address);
     usec_t expected = 0;
@@ -277,26 +285,42 @@ static uint32_t number_of(struct recorder *r, uint64_t address, uint8_t type)
 
 /* ---- advertisements ---- */
 
-/* Which of its last payloads it is; RECORDING_PAYLOADS: none. */
-static unsigned find_payload(const struct recorder *r, const struct known_device *d,
-                             const struct ble_report *report)
+static inline uint64_t word_at(const uint8_t *octets)
 {
-    for (unsigned i = 0; i < RECORDING_PAYLOADS; i++) {
-        unsigned which = (d->newest + RECORDING_PAYLOADS - i) % RECORDING_PAYLOADS;
-        const uint8_t *payload = r->open->octets + d->payloads[which];
+    uint64_t word;
 
-        if (d->payloads[which] != 0 && payload[0] == report->size &&
-            memcmp(payload + 1, report->data, report->size) == 0)
+    memcpy(&word, octets, sizeof word);
+    return word;
+}
+
+#define HEAD 7 /* flags, and the head of the structure behind them: mostly the same */
+
+/* Payloads of one device differ right behind the head, if they do. */
+static inline bool are_same(const uint8_t *a, const uint8_t *b, size_t size)
+{
+    return (size < HEAD + 8 || word_at(a + HEAD) == word_at(b + HEAD)) && memcmp(a, b, size) == 0;
+}
+
+/* Which of its last payloads it is; RECORDING_PAYLOADS: none. */
+static unsigned find_payload(const struct known_device *d, const struct ble_report *report)
+{
+    unsigned which = d->newest;
+
+    do {
+        const uint8_t *payload = d->payloads[which];
+
+        if (payload && payload[0] == report->size &&
+            are_same(payload + 1, report->data, report->size))
             return which;
-    }
+        which = (which - 1) % RECORDING_PAYLOADS;
+    } while (which != d->newest);
     return RECORDING_PAYLOADS;
 }
 
-static uint8_t *put_payload(const struct recorder *r, struct known_device *d, uint8_t *at,
-                            const struct ble_report *report)
+static uint8_t *put_payload(struct known_device *d, uint8_t *at, const struct ble_report *report)
 {
     d->newest = (uint8_t) ((d->newest + 1) % RECORDING_PAYLOADS);
-    d->payloads[d->newest] = (uint32_t) (at - r->open->octets);
+    d->payloads[d->newest] = at;
     return put_text(at, (struct bytes){report->data, report->size});
 }
 
@@ -304,12 +328,12 @@ static void put_advertisement(struct recorder *r, uint16_t source, const struct 
 {
     uint32_t number = number_of(r, report->address, report->address_type);
     struct known_device *d = &r->devices[number];
-    unsigned which = find_payload(r, d, report);
-    uint8_t *at;
+    unsigned which = find_payload(d, report);
+    unsigned head = RECORDING_ADVERTISEMENT | (unsigned) (report->is_parsed << PLACE_PARSED) |
+                    (unsigned) (which < RECORDING_PAYLOADS) << PLACE_REFERENCE |
+                    (unsigned) (source == r->last_source) << PLACE_SAME_SOURCE;
+    uint8_t *at = put_head(r, (uint8_t) head);
 
-    at = put_head(r, (uint8_t) (RECORDING_ADVERTISEMENT | (report->is_parsed ? BIT_PARSED : 0) |
-                                (which < RECORDING_PAYLOADS ? BIT_REFERENCE : 0) |
-                                (source == r->last_source ? BIT_SAME_SOURCE : 0)));
     if (source != r->last_source)
         at = put_varint(at, source);
     r->last_source = source;
@@ -318,8 +342,8 @@ static void put_advertisement(struct recorder *r, uint16_t source, const struct 
     if (which < RECORDING_PAYLOADS)
         *at++ = (uint8_t) which;
     else
-        at = put_payload(r, d, at, report);
-    set_end(r, at);
+        at = put_payload(d, at, report);
+    r->end = at;
 }
 
 /* ---- the door ---- */
@@ -373,12 +397,15 @@ void recorder_set_wall(struct recorder *r, usec_t now, int64_t wall)
 void recorder_advertisements(struct recorder *r, uint16_t source, const struct ble_report *reports,
                              size_t count, usec_t now)
 {
+    make_room(r, now, RECORD_MAX);
     for (size_t i = 0; i < count; i++) {
-        make_room(r, now, RECORD_MAX);
+        if (!has_room(r, RECORD_MAX))
+            open_segment(r);
         if (source != r->last_source)
             introduce_source(r, source);
         put_advertisement(r, source, &reports[i]);
     }
+    r->records += count;
     r->advertisements += count;
 }
 
@@ -476,6 +503,7 @@ struct recorder_hold *recorder_take(struct recorder *r, uint64_t from,
         s = s->next;
     if (!s)
         return NULL;
+    close_size(r);
     s->holders++;
     *ret_segment = s->view;
     return s;
@@ -491,9 +519,9 @@ void recorder_release(struct recorder *r, struct recorder_hold *hold)
 
 void recorder_get_status(const struct recorder *r, struct recorder_status *ret_status)
 {
-    size_t segments = r->segments_count, bytes = 0;
+    size_t segments = r->segments_count, bytes = (size_t) (r->end - r->open->octets);
 
-    for (const struct recorder_hold *s = r->oldest; s; s = s->next)
+    for (const struct recorder_hold *s = r->oldest; s != r->open; s = s->next)
         bytes += s->view.size;
     for (const struct recorder_hold *s = r->spare; s; s = s->next)
         segments++;

@@ -53,7 +53,7 @@
 #define RECORDING_MAGIC        "BLEFLTRC"
 #define RECORDING_VERSION      1
 #define RECORDING_HEADER_SIZE  40
-#define RECORDING_SEGMENT_SIZE ((size_t) 128 * 1024) /* octets of records, at most */
+#define RECORDING_SEGMENT_SIZE ((size_t) 256 * 1024) /* octets of records, at most */
 #define RECORDING_DEVICES_MAX  4096                  /* in one segment */
 #define RECORDING_SOURCES_MAX  4096                  /* source numbers are below it */
 #define RECORDING_PAYLOADS     4                     /* kept for each device */

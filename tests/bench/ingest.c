@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "esphome/client_session.h"
 #include "esphome/server_session.h"
+#include "recorder/recorder.h"
 #include "scan/device_table.h"
 #include "wire.h"
 
@@ -28,6 +29,7 @@ struct stream {            /* of one proxy */
 
 struct ingest {
     struct device_table *table;
+    struct recorder *recorder; /* NULL: nothing is recorded */
     struct stream streams[PROXIES];
     uint64_t seen;
     usec_t now;
@@ -46,6 +48,8 @@ static void on_reports(void *user, const struct ble_report *reports, size_t coun
     struct stream *stream = user;
 
     stream->ingest->seen += count;
+    if (stream->ingest->recorder)
+        recorder_advertisements(stream->ingest->recorder, stream->source, reports, count, now);
     device_table_observe(stream->ingest->table, stream->source, reports, count, now);
 }
 
@@ -169,6 +173,13 @@ struct ingest *ingest_new(bool is_encrypted, unsigned changed_percent, unsigned 
     return i;
 }
 
+void ingest_record(struct ingest *i)
+{
+    const struct recorder_settings settings = {(size_t) 32 << 20, 3600 * USEC_PER_SEC, 0};
+
+    i->recorder = recorder_new(&settings, NULL, NULL, i->now, 0);
+}
+
 void ingest_free(struct ingest *i)
 {
     for (size_t source = 0; source < PROXIES; source++) {
@@ -176,6 +187,7 @@ void ingest_free(struct ingest *i)
         buffer_done(&i->streams[source].octets);
     }
     device_table_free(i->table);
+    recorder_free(i->recorder);
     free(i);
 }
 

@@ -15,6 +15,8 @@ struct ingest;
 /* rounds: how often each device is heard by each of its proxies; changed_percent: how likely its
  * payload is another one then. */
 struct ingest *ingest_new(bool is_encrypted, unsigned changed_percent, unsigned rounds);
+/* From now on the flight recorder takes each report as well, before the table. */
+void ingest_record(struct ingest *i);
 void ingest_free(struct ingest *i);
 
 /* Plays all streams into the table; the number of reports that came out. Once. */

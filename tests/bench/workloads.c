@@ -61,6 +61,15 @@ static void play_noise(void)
     play_ingest(true);
 }
 
+static void play_recorded(void)
+{
+    struct ingest *i = ingest_new(/* is_encrypted= */ false, /* changed_percent= */ 20, ROUNDS);
+
+    ingest_record(i);
+    (void) printf("%" PRIu64 " reports, recorded\n", ingest_run(i));
+    ingest_free(i);
+}
+
 static void play_house(void)
 {
     struct house *h = house_new();
@@ -95,11 +104,9 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*play)(void);
-    } workloads[] = {{"origin", tell_origin},
-                     {"plaintext", play_plaintext},
-                     {"noise", play_noise},
-                     {"house", play_house},
-                     {"faces", play_faces}};
+    } workloads[] = {{"origin", tell_origin}, {"plaintext", play_plaintext},
+                     {"noise", play_noise},   {"recorded", play_recorded},
+                     {"house", play_house},   {"faces", play_faces}};
 
     for (size_t i = 0; argc == 2 && i < ARRAY_SIZE(workloads); i++) {
         if (strcmp(argv[1], workloads[i].name) != 0)
@@ -107,6 +114,6 @@ int main(int argc, char **argv)
         workloads[i].play();
         return 0;
     }
-    (void) fprintf(stderr, "usage: bench-workloads origin|plaintext|noise|house|faces\n");
+    (void) fprintf(stderr, "usage: bench-workloads origin|plaintext|noise|recorded|house|faces\n");
     return 1;
 }
