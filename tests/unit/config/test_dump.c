@@ -224,9 +224,34 @@ static void what_the_environment_holds_is_dumped(void **state)
     config_free(config);
 }
 
+static void a_section_is_dumped_alone_and_patched(void **state)
+{
+    static const char patch[] = "{\"scan\":{\"quiet_s\":null,\"ownership\":{\"margin_db\":12}}}";
+    static const char wrong[] = "{\"scan\":{\"ownership\":{\"margin_db\":1000,\"margin\":1}}}";
+    static const char text[] = "{\"scan\":{\"quiet_s\":60,\"ownership\":{\"reclaim_db\":7}}}";
+    const char *parts[] = {NULL};
+    struct config_faults faults;
+    struct config *config =
+            config_parse_patched(text, strlen(text), patch, strlen(patch), parts, &faults);
+    char *section;
+
+    (void) state;
+    assert_non_null(config);
+    assert_true(config->scan_quiet_s == 90); /* gone, so that the default is back */
+    assert_true(config->scan_ownership_margin_db == 12 && config->scan_ownership_reclaim_db == 7);
+    section = config_dump_section(config, "recorder");
+    assert_string_equal(section, "{\"enabled\":true,\"keep_s\":3600}");
+    free(section);
+    config_free(config);
+    assert_null(config_parse_patched(text, strlen(text), wrong, strlen(wrong), parts, &faults));
+    assert_int_equal(faults.count, 2);
+    config_faults_done(&faults);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+            cmocka_unit_test(a_section_is_dumped_alone_and_patched),
             cmocka_unit_test(an_empty_configuration_is_dumped_with_all_defaults),
             cmocka_unit_test(a_dump_with_secrets_gives_the_same_configuration_again),
             cmocka_unit_test(what_was_set_is_dumped_as_it_was_set),
