@@ -97,6 +97,7 @@ static void apply_device(void *user, const struct config_device *before,
     uint64_t address = after ? after->address : before->address;
     double expected = after ? after->expected_interval_s : 0;
 
+    recordings_device(g->recordings, address, clock_now());
     device_table_pin(g->table, address, after != NULL, (usec_t) (expected * (double) USEC_PER_SEC));
     scanning_set_need(g->scanning, address, after ? after->active_scan_interval_s : 0,
                       after ? after->active_scan_duration_s : 0, clock_now());

@@ -50,7 +50,7 @@ struct gateway_recording {
 
 /* ---- what happens ---- */
 
-/* Called once for each device and segment. */
+/* For each device and segment, and when it is configured otherwise. */
 static bool get_pin(void *user, uint64_t address, usec_t *ret_expected)
 {
     const struct recordings *r = user;
@@ -123,6 +123,12 @@ void recordings_configure(struct recordings *r, const struct config *config,
     r->config = config;
     r->configured = configured;
     record_settings(r, now);
+}
+
+void recordings_device(struct recordings *r, uint64_t address, usec_t now)
+{
+    if (r)
+        recorder_device(r->recorder, address, now);
 }
 
 void recordings_reports(struct recordings *r, uint16_t source, const struct ble_report *reports,

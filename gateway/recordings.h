@@ -19,9 +19,12 @@ struct recordings;
 struct recordings *recordings_new(const struct config *config, const struct configured *configured,
                                   usec_t now, int64_t wall);
 void recordings_free(struct recordings *r);
-/* Another configuration is in force; before the table has it. How much is recorded stays. */
+/* Another configuration is in force; before the table has it. How much is recorded stays. The
+ * devices that it changes are told one by one. */
 void recordings_configure(struct recordings *r, const struct config *config,
                           const struct configured *configured, usec_t now);
+
+void recordings_device(struct recordings *r, uint64_t address, usec_t now);
 
 /* ---- what happens ---- */
 

@@ -20,6 +20,7 @@
 #define RECORD_MAX     512 /* the longest record with its introductions, settings excepted */
 #define SLOTS_BITS     13
 #define SLOTS          (1u << SLOTS_BITS) /* twice the devices */
+#define ADDRESS_BITS   48                 /* of a key; above them is the type */
 #define SEGMENTS_MIN   2
 #define ROLLS_PER_KEEP 8 /* a quiet ring still ages in steps of an eighth */
 
@@ -264,23 +265,29 @@ __attribute__((noinline)) static uint32_t introduce_device(struct recorder *r, u
     *at++ = type;
     at = put_varint(at, is_pinned ? 1 + expected / USEC_PER_MSEC : 0);
     put_record(r, RECORDING_DEVICE, body, (size_t) (at - body));
-    r->devices[r->devices_count] = (struct known_device){.key = address | (uint64_t) type << 48};
+    r->devices[r->devices_count] =
+            (struct known_device){.key = address | (uint64_t) type << ADDRESS_BITS};
     *slot = (uint16_t) (r->devices_count + 1);
     return r->devices_count++;
+}
+
+/* Where the number of the device stands, or would. */
+static inline uint16_t *slot_of(struct recorder *r, uint64_t key)
+{
+    uint64_t hash = (key ^ r->settings.hash_seed) * 0x9e3779b97f4a7c15u;
+    uint32_t at = (uint32_t) (hash >> (64 - SLOTS_BITS));
+
+    while (r->slots[at] != 0 && r->devices[r->slots[at] - 1].key != key)
+        at = (at + 1) & (SLOTS - 1);
+    return &r->slots[at];
 }
 
 /* The number of the device in the open segment. */
 static uint32_t number_of(struct recorder *r, uint64_t address, uint8_t type)
 {
-    uint64_t key = address | (uint64_t) type << 48;
-    uint64_t hash = (key ^ r->settings.hash_seed) * 0x9e3779b97f4a7c15u;
-    uint32_t at = (uint32_t) (hash >> (64 - SLOTS_BITS));
+    uint16_t *slot = slot_of(r, address | (uint64_t) type << ADDRESS_BITS);
 
-    for (; r->slots[at] != 0; at = (at + 1) & (SLOTS - 1)) {
-        if (r->devices[r->slots[at] - 1].key == key)
-            return r->slots[at] - 1u;
-    }
-    return introduce_device(r, address, type, &r->slots[at]);
+    return *slot != 0 ? *slot - 1u : introduce_device(r, address, type, slot);
 }
 
 /* ---- advertisements ---- */
@@ -407,6 +414,27 @@ void recorder_advertisements(struct recorder *r, uint16_t source, const struct b
     }
     r->records += count;
     r->advertisements += count;
+}
+
+/* Its old numbers are left behind: nothing names them any more. */
+void recorder_device(struct recorder *r, uint64_t address, usec_t now)
+{
+    uint32_t count;
+
+    make_room(r, now, RECORD_MAX);
+    count = r->devices_count;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t key = r->devices[i].key;
+        uint16_t *slot = slot_of(r, key);
+
+        if ((key & ((UINT64_C(1) << ADDRESS_BITS) - 1)) != address || *slot != i + 1)
+            continue;
+        if (!has_room(r, RECORD_MAX)) {
+            open_segment(r); /* in which all are introduced anew */
+            return;
+        }
+        (void) introduce_device(r, address, (uint8_t) (key >> ADDRESS_BITS), slot);
+    }
 }
 
 static struct bytes keep_text(uint8_t storage[RECORDING_TEXT_MAX], struct bytes text)

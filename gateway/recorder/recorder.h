@@ -20,7 +20,8 @@ struct recorder_settings {
     uint64_t hash_seed;
 };
 
-/* Whether a device is configured, asked once for each device and segment. NULL: none is. */
+/* Whether a device is configured, asked once for each device and segment, and after
+ * recorder_device(). NULL: none is. */
 typedef bool recorder_pin_fn(void *user, uint64_t address, usec_t *ret_expected_interval);
 
 /* wall is the wall clock at now. */
@@ -39,6 +40,9 @@ void recorder_advertisements(struct recorder *r, uint16_t source, const struct b
                              size_t count, usec_t now);
 /* How a source is from now on. Texts longer than RECORDING_TEXT_MAX are cut. */
 void recorder_source(struct recorder *r, const struct recording_source *source, usec_t now);
+/* The device is configured otherwise from now on: if the open segment knows it, get_pin is asked
+ * again. */
+void recorder_device(struct recorder *r, uint64_t address, usec_t now);
 void recorder_change(struct recorder *r, const struct recording_change *change, usec_t now);
 /* The table is about to do what is due. */
 void recorder_tick(struct recorder *r, usec_t now);

@@ -25,9 +25,10 @@
  *                      of the four that are kept for the device, in turn;
  *                      bit 6 set: octet, which of these four it is;
  *                      bit 5 is set when the packet came parsed
- *   any other          varint size of the rest, so that a reader can pass over what it does not
- * know 2  device          6 octets address, octet type, varint: 0, or 1 + the expected interval in
- *                      milliseconds of a configured device. Devices count from 0 in each segment
+ *   any other          varint size of the rest, so that readers pass over kinds they do not know
+ *   2  device          6 octets address, octet type, varint: 0, or 1 + the expected interval in
+ *                      milliseconds of a configured device. Devices count from 0 in each segment;
+ *                      one that is introduced again has the later number from then on
  *   3  source          varint source, octet flags (1 online, 2 connecting, 4 can connect, 8 has a
  *                      MAC), 6 octets MAC, octet scanner mode (0 unknown, 1 passive, 2 active),
  *                      octet 1 when the scanner runs, then name and state: octet size and text each

@@ -347,10 +347,85 @@ static void an_advertisement_costs_few_octets(void **state)
     recorder_free(r);
 }
 
+struct pins {
+    size_t count;
+    struct recording_device devices[8];
+    char last[8]; /* what was heard last */
+};
+
+static void note_pins(void *user, const struct recording_reader *reader,
+                      const struct recording_record *record)
+{
+    struct pins *p = user;
+
+    (void) reader;
+    if (record->kind == RECORDING_DEVICE)
+        p->devices[p->count++] = record->device;
+    if (record->kind == RECORDING_ADVERTISEMENT) {
+        assert_true(record->advertisement.report.address == 0xa4c138000001);
+        memcpy(p->last, record->advertisement.report.data, record->advertisement.report.size);
+    }
+}
+
+static bool pin_if_told(void *user, uint64_t address, usec_t *ret_expected)
+{
+    *ret_expected = USEC_PER_SEC;
+    return address == 0xa4c138000001 && *(const bool *) user;
+}
+
+static void a_device_that_is_configured_later_is_introduced_again(void **state)
+{
+    const struct recorder_settings settings = {MB, 3600 * USEC_PER_SEC, 7};
+    bool is_pinned = false;
+    struct recorder *r = recorder_new(&settings, pin_if_told, &is_pinned, START, WALL);
+    struct pins p = {0};
+
+    (void) state;
+    hear(r, 1, 0xa4c138000001, -60, "one", START);
+    is_pinned = true;
+    recorder_device(r, 0xa4c138000001, START + 1);
+    recorder_device(r, 0xa4c138000002, START + 1); /* nobody heard of it */
+    hear(r, 1, 0xa4c138000001, -60, "two", START + 2);
+    is_pinned = false;
+    recorder_device(r, 0xa4c138000001, START + 3);
+    hear(r, 1, 0xa4c138000001, -60, "six", START + 4);
+    read_all(r, note_pins, &p);
+    assert_int_equal(p.count, 3);
+    assert_false(p.devices[0].is_pinned || p.devices[2].is_pinned);
+    assert_true(p.devices[1].is_pinned && p.devices[1].expected_interval == USEC_PER_SEC);
+    for (size_t i = 0; i < p.count; i++)
+        assert_true(p.devices[i].address == 0xa4c138000001 && p.devices[i].address_type == 1);
+    assert_string_equal(p.last, "six");
+    recorder_free(r);
+}
+
+static void devices_that_change_without_end_stay_within_a_segment(void **state)
+{
+    const struct recorder_settings settings = {MB, 3600 * USEC_PER_SEC, 7};
+    bool is_pinned = true;
+    struct recorder *r = recorder_new(&settings, pin_if_told, &is_pinned, START, WALL);
+    struct recorder_status status;
+    struct heard h = {0};
+
+    (void) state;
+    hear(r, 1, 0xa4c138000001, -60, "one", START);
+    for (unsigned i = 0; i < 2 * RECORDING_DEVICES_MAX; i++)
+        recorder_device(r, 0xa4c138000001, START + 1);
+    hear(r, 1, 0xa4c138000001, -60, "two", START + 2);
+    recorder_get_status(r, &status);
+    assert_true(status.records < RECORDING_DEVICES_MAX + 10); /* the next segment did not know it */
+    read_all(r, note_heard, &h);
+    assert_int_equal(h.count, 2);
+    assert_string_equal(h.items[1].text, "two");
+    recorder_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(what_was_heard_comes_out_as_it_was),
+            cmocka_unit_test(a_device_that_is_configured_later_is_introduced_again),
+            cmocka_unit_test(devices_that_change_without_end_stay_within_a_segment),
             cmocka_unit_test(decisions_sources_windows_and_settings_come_out_as_they_were),
             cmocka_unit_test(the_ring_keeps_its_size_and_counts_what_it_drops),
             cmocka_unit_test(what_is_older_than_asked_for_goes),
