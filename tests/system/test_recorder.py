@@ -1,5 +1,6 @@
 """The flight recorder from outside: what a fleet said is read as lines of JSON, by tshark, and replayed."""
 import json
+import re
 import shutil
 import subprocess
 
@@ -138,3 +139,12 @@ def test_what_cannot_be_replayed_is_told_with_its_place(pair):
     problem = ask_replay(pair, {"since": "yesterday", "address": 7, "more": 1}, 422)
     assert {error["pointer"] for error in problem["errors"]} == {"/since", "/address", "/more", "/settings"}
     assert pair.gateway.request("POST", "/api/v1/recorder/replay").status == 422
+
+
+def test_windows_and_changed_settings_are_in_the_recording(pair):
+    pair.ask("POST", "/api/v1/scan/windows", 201, body=json.dumps({"proxies": ["kitchen"], "duration_s": 5}))
+    pair.gateway.wait_for(lambda: ask_replay(pair, {"settings": {}})["actual"]["windows"] > 0, 10, "a recorded window")
+    pair.ask("PATCH", f"/api/v1/devices/{NAMED['address']}", body=json.dumps({"settings": {"expected_interval_s": 30}}))
+    address = bytes.fromhex(NAMED["address"].replace(":", ""))[::-1]
+    told = re.compile(re.escape(address) + b"." + bytes([0xb1, 0xea, 0x01]), re.S)  # 1 + 30,000 ms
+    assert told.search(pair.gateway.request("GET", "/api/v1/recorder?format=native").body)
