@@ -83,15 +83,13 @@ def test_proxies_come_in_pages(pair):
 
 
 def test_devices_belong_to_the_nearest_proxy(pair):
-    devices = {device["address"]: device for device in pair.get("/devices")["items"]}
-    thermometer = devices[THERMOMETER["address"]]
-    assert thermometer["proxy"] == "kitchen"
+    thermometer = pair.wait_device(THERMOMETER["address"], lambda device: device["proxy"] == "kitchen")
     assert thermometer["area"] == "Kitchen"
     assert thermometer["alias"] == "Fridge"
     heard_raw = pair.wait_device(THERMOMETER["address"], lambda device: device["raw"])  # the cellar sends none
     assert heard_raw["raw"] == THERMOMETER["payload"]["raw"]
     assert thermometer["service_data"] == {"0000fcd2-0000-1000-8000-00805f9b34fb": "4002c40903bf13"}
-    assert devices[NAMED["address"]]["proxy"] == "office"
+    pair.wait_device(NAMED["address"], lambda device: device["proxy"] == "office")
 
 
 def test_A07_a_name_that_another_proxy_learned_is_shown(pair):
