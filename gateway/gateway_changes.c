@@ -1,0 +1,154 @@
+/* The facade's way to another configuration. A change stands in line with the rewriter; what comes
+ * of it becomes the running configuration here, whether somebody still waits for it or not. */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "configured.h"
+#include "proxy/fleet.h"
+#include "recordings.h"
+#include "rewriter.h"
+#include "scan/device_table.h"
+#include "scanning.h"
+#include "subscribers.h"
+#include "table_settings.h"
+#include "view.h"
+
+/* A change under way: what comes of it is ours to apply, whether somebody still asks or not. */
+struct gateway_order {
+    struct gateway *gateway;
+    struct gateway_change *change; /* NULL: cancelled */
+    bool is_removal;
+    uint64_t address; /* with is_removal */
+};
+
+/* A device that loses its settings and was never heard is not known any more. */
+static void tell_settings(void *user, const struct config_device *before,
+                          const struct config_device *after)
+{
+    struct gateway *g = user;
+    const struct config_device gone = {.address = after ? after->address : before->address};
+    struct gateway_device device;
+    struct gateway_device_change told = {
+            .reasons = GATEWAY_DEVICE_SETTINGS, .time = clock_now(), .device = &device};
+
+    if (gateway_find_device(g, gone.address, &device) != 0) {
+        view_configured(&gone, &device);
+        device.config = NULL;
+        told.reasons = GATEWAY_DEVICE_FORGOTTEN;
+    }
+    subscribers_tell_device(g, &told);
+}
+
+static bool is_same_mode(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static void tell_proxy_settings(struct gateway *g, const struct config *before)
+{
+    for (size_t i = 0; i < g->config->proxies_count; i++) {
+        if (!is_same_mode(before->proxies[i].scan_mode, g->config->proxies[i].scan_mode))
+            subscribers_tell_proxy(g, GATEWAY_PROXY_SETTINGS, i);
+    }
+}
+
+void gateway_reconfigure(struct gateway *g, struct config *config)
+{
+    struct config *before = g->config;
+    struct configured *configured_before = g->configured;
+    struct device_table_settings settings = table_settings_make(config);
+
+    assert(config->proxies_count == before->proxies_count);
+    g->config = config;
+    g->configured = configured_new(config);
+    recordings_configure(g->recordings, config, g->configured, clock_now());
+    device_table_configure(g->table, &settings);
+    scanning_configure(g->scanning, config, clock_now());
+    configured_compare(configured_before, g->configured, gateway_apply_device, g);
+    gateway_arm_table_timer(g, clock_now());
+    configured_compare(configured_before, g->configured, tell_settings, g);
+    tell_proxy_settings(g, before);
+    subscribers_tell_configuration(g);
+    configured_free(configured_before);
+    config_free(before);
+}
+
+static void on_rewritten(void *user, int cause, struct config_edited *edited)
+{
+    struct gateway_order *order = user;
+    struct gateway_change *change = order->change;
+
+    if (cause == 0 && edited->is_changed)
+        gateway_reconfigure(order->gateway, TAKE(edited->config));
+    if (cause == 0 && order->is_removal)
+        (void) device_table_forget(order->gateway->table, order->address); /* if it was heard */
+    free(order);
+    if (!change)
+        return;
+    change->order = NULL;
+    change->done(change, cause, edited);
+}
+
+static int submit(struct gateway *g, const struct config_edit *edit,
+                  const struct gateway_order *order, struct gateway_change *change)
+{
+    struct gateway_order *copy;
+    int rc;
+
+    if (!g->rewriter)
+        return -EROFS;
+    copy = xnew(struct gateway_order, 1);
+    *copy = *order;
+    copy->gateway = g;
+    copy->change = change;
+    rc = rewriter_change(g->rewriter, edit, on_rewritten, copy);
+    if (rc < 0)
+        free(copy);
+    else
+        change->order = copy;
+    return rc;
+}
+
+int gateway_change_device(struct gateway *g, uint64_t address, const char *patch, size_t size,
+                          const char *pointer, struct gateway_change *change)
+{
+    char name[BLE_ADDRESS_TEXT_SIZE];
+    const struct config_edit edit = {"devices", name, patch, size, pointer};
+
+    ble_address_format(name, address);
+    return submit(g, &edit, &(struct gateway_order){0}, change);
+}
+
+int gateway_remove_device(struct gateway *g, uint64_t address, struct gateway_change *change)
+{
+    char name[BLE_ADDRESS_TEXT_SIZE];
+    const struct config_edit edit = {.list = "devices", .entry = name, .pointer = ""};
+    const struct gateway_order order = {.is_removal = true, .address = address};
+
+    ble_address_format(name, address);
+    if (configured_find(g->configured, address))
+        return submit(g, &edit, &order, change);
+    return device_table_forget(g->table, address) ? GATEWAY_DONE : E_DEVICE_NOT_FOUND;
+}
+
+int gateway_set_scan_mode(struct gateway *g, size_t proxy_index, const char *mode,
+                          struct gateway_change *change)
+{
+    char patch[64];
+    int size = snprintf(patch, sizeof patch, "{\"scan_mode\":\"%s\"}", mode);
+    const struct config_edit edit = {"proxies", g->config->proxies[proxy_index].name, patch,
+                                     (size_t) size, ""};
+
+    assert(size > 0 && (size_t) size < sizeof patch);
+    return submit(g, &edit, &(struct gateway_order){0}, change);
+}
+
+void gateway_change_cancel(struct gateway_change *change)
+{
+    change->order->change = NULL;
+    change->order = NULL;
+}

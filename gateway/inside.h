@@ -1,0 +1,48 @@
+/* What the files of the facade share: the gateway itself. Included by them alone (gateway.c,
+ * view.c, subscribers.c and gateway_*.c); all others know gateway.h. */
+#pragma once
+
+#include <uv.h>
+
+#include "gateway.h"
+
+/* How many devices each proxy hears: a cache, since counting walks the table. */
+struct heard_counts {
+    usec_t counted; /* 0: never */
+    size_t available;
+    size_t by_proxy[];
+};
+
+struct gateway {
+    uv_loop_t *loop;
+    struct config *config; /* the running one, ours */
+    usec_t started;
+    struct fleet *fleet;
+    struct device_table *table;
+    struct scanning *scanning;
+    uv_timer_t table_timer;
+    usec_t table_deadline;         /* what the timer is armed for */
+    struct configured *configured; /* devices of the configuration */
+    struct rewriter *rewriter;     /* NULL: the configuration has no file */
+    struct gateway_subscription *subscriptions;
+    bool is_telling;
+    struct heard_counts *heard;
+    struct clocks *clocks;
+    struct loop_lag *loop_lag;
+    struct keeping *keeping;       /* NULL: nothing is kept */
+    struct past *past;             /* NULL: no history */
+    struct recordings *recordings; /* NULL: nothing is recorded */
+    void (*on_closed)(void *user);
+    void *closed_user;
+};
+
+/* The one place where the settings of a device take effect. after is NULL: it has none (any more).
+ * As configured_compare() wants it; user is the gateway. */
+void gateway_apply_device(void *user, const struct config_device *before,
+                          const struct config_device *after);
+
+/* For the table's next deadline: to be called when it may have changed. */
+void gateway_arm_table_timer(struct gateway *g, usec_t now);
+
+/* Whether the table tells of each packet. */
+void gateway_listen(struct gateway *g, bool is_wanted);

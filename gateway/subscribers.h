@@ -1,0 +1,11 @@
+/* Who wants to be told of changes: the list of a gateway's subscriptions. A subscriber may end its
+ * own or another's subscription while it is told; who ended is told nothing more. */
+#pragma once
+
+#include "inside.h"
+
+void subscribers_tell_device(struct gateway *g, const struct gateway_device_change *change);
+void subscribers_tell_hearing(struct gateway *g, const struct gateway_hearing *hearing);
+void subscribers_tell_proxy(struct gateway *g, enum gateway_proxy_reason reason, size_t index);
+void subscribers_tell_window(struct gateway *g, const struct gateway_window_change *change);
+void subscribers_tell_configuration(struct gateway *g);
