@@ -18,6 +18,26 @@ usec_t clock_now(void)
     return (usec_t) read_clock(CLOCK_MONOTONIC) + CLOCK_START;
 }
 
+usec_t clock_later(usec_t a, usec_t b)
+{
+    return a > b ? a : b;
+}
+
+usec_t clock_earlier(usec_t a, usec_t b)
+{
+    return a < b ? a : b;
+}
+
+usec_t clock_since(usec_t moment, usec_t now)
+{
+    return now > moment ? now - moment : 0;
+}
+
+usec_t clock_after(usec_t moment, usec_t span)
+{
+    return span < USEC_NEVER - moment ? moment + span : USEC_NEVER;
+}
+
 int64_t clock_wall(void)
 {
     return read_clock(CLOCK_REALTIME);

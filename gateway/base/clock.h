@@ -19,6 +19,16 @@ typedef uint64_t usec_t; /* a point in monotonic time, or a span; microseconds *
 #define CLOCK_START ((usec_t) 1 << 50)
 usec_t clock_now(void);
 
+/* The later and the earlier of two moments; the longer and the shorter of two spans. */
+usec_t clock_later(usec_t a, usec_t b);
+usec_t clock_earlier(usec_t a, usec_t b);
+
+/* How long ago the moment is; 0 if it is still to come. */
+usec_t clock_since(usec_t moment, usec_t now);
+
+/* The moment that is a span after another; USEC_NEVER where no number reaches. */
+usec_t clock_after(usec_t moment, usec_t span);
+
 /* Wall clock, microseconds since 1970-01-01 UTC. */
 int64_t clock_wall(void);
 

@@ -17,11 +17,6 @@ void theft_stop(struct theft *t)
     t->is_listening = false;
 }
 
-static usec_t later(usec_t a, usec_t b)
-{
-    return a > b ? a : b;
-}
-
 static void learn_longest(struct theft *t, usec_t gap, usec_t now)
 {
     if (now - t->span_began >= THEFT_LONGEST_SPAN) {
@@ -29,7 +24,7 @@ static void learn_longest(struct theft *t, usec_t gap, usec_t now)
         t->longest_gap = 0;
         t->span_began = now;
     }
-    t->longest_gap = later(t->longest_gap, gap);
+    t->longest_gap = clock_later(t->longest_gap, gap);
 }
 
 static void learn(struct theft *t, usec_t gap, usec_t now)
@@ -99,10 +94,10 @@ static bool has_learned(const struct theft *t)
 
 static usec_t unusual_silence(const struct theft *t)
 {
-    usec_t longest = later(t->longest_gap, t->longest_before);
+    usec_t longest = clock_later(t->longest_gap, t->longest_before);
 
-    return later(THEFT_SILENCE_MIN,
-                 later(THEFT_MEAN_GAPS * t->mean_gap, THEFT_LONGEST_GAPS * longest));
+    return clock_later(THEFT_SILENCE_MIN,
+                       clock_later(THEFT_MEAN_GAPS * t->mean_gap, THEFT_LONGEST_GAPS * longest));
 }
 
 enum theft_action theft_tick(struct theft *t, usec_t now)
@@ -121,5 +116,5 @@ usec_t theft_deadline(const struct theft *t)
 {
     if (!t->is_listening || t->is_lost || t->asked || !has_learned(t))
         return USEC_NEVER;
-    return later(t->last_heard, t->owned) + unusual_silence(t);
+    return clock_later(t->last_heard, t->owned) + unusual_silence(t);
 }

@@ -124,21 +124,6 @@ static void set_now(struct device_table *t, usec_t now)
         t->slot_start = now - now % DEVICE_SLOT;
 }
 
-static usec_t later(usec_t moment, usec_t span)
-{
-    return span < USEC_NEVER - moment ? moment + span : USEC_NEVER;
-}
-
-static usec_t latest_of(usec_t a, usec_t b)
-{
-    return a > b ? a : b;
-}
-
-static usec_t earliest_of(usec_t a, usec_t b)
-{
-    return a < b ? a : b;
-}
-
 static usec_t interval_of(const struct device *d)
 {
     usec_t learned = interval_learned(&d->interval);
@@ -160,14 +145,15 @@ static usec_t deadline_of(const struct device_table *t, const struct device *d)
     usec_t forget_after, listened = t->listening_since;
 
     if (d->payload_waiting)
-        return later(d->payload_told, s->tell_after);
+        return clock_after(d->payload_told, s->tell_after);
     if (d->is_available)
-        return latest_of(later(d->last_seen, patience_with(t, d)),
-                         listened ? later(listened, DEVICE_RESTORED_GRACE) : 0);
+        return clock_later(clock_after(d->last_seen, patience_with(t, d)),
+                           listened ? clock_after(listened, DEVICE_RESTORED_GRACE) : 0);
     forget_after = ble_address_is_private(d->address, d->address_type) ? s->forget_private_after
                                                                        : s->forget_after;
-    return latest_of(later(d->last_seen, forget_after),
-                     listened ? later(listened, earliest_of(forget_after, s->stale_after)) : 0);
+    return clock_later(clock_after(d->last_seen, forget_after),
+                       listened ? clock_after(listened, clock_earlier(forget_after, s->stale_after))
+                                : 0);
 }
 
 static void schedule(struct device_table *t, struct device *d)
@@ -320,12 +306,7 @@ static void forget_sighting(struct device *d, uint16_t source)
 /* Until when it could not listen: now, while an attempt to connect is young. */
 static usec_t deaf_until(const struct source *s, usec_t now)
 {
-    return s->is_connecting ? earliest_of(now, s->went_deaf + DEVICE_PAUSE_MAX) : s->listens;
-}
-
-static usec_t since(usec_t moment, usec_t now)
-{
-    return now > moment ? now - moment : 0;
+    return s->is_connecting ? clock_earlier(now, s->went_deaf + DEVICE_PAUSE_MAX) : s->listens;
 }
 
 static struct ownership_claim claim_of(const struct device_table *t, const struct device *d,
@@ -334,14 +315,14 @@ static struct ownership_claim claim_of(const struct device_table *t, const struc
     const struct sighting *s = &d->sightings.items[index];
     const struct source *source = &t->sources[sightings_source(&d->sightings, index)];
     usec_t deaf = deaf_until(source, now);
-    usec_t silent_for = since(latest_of(s->last_seen, deaf), now);
-    usec_t silent_at_all = since(s->last_seen, now);
+    usec_t silent_for = clock_since(clock_later(s->last_seen, deaf), now);
+    usec_t silent_at_all = clock_since(s->last_seen, now);
 
     /* Pauses excuse much, but not when one follows the other for ever. */
     return (struct ownership_claim){
             .signal = &s->signal,
             .silent_for = silent_at_all > t->rule.stale_after ? silent_at_all : silent_for,
-            .quiet_for = since(latest_of(source->last_heard, deaf), now),
+            .quiet_for = clock_since(clock_later(source->last_heard, deaf), now),
             .is_online = source->is_online,
     };
 }
@@ -718,8 +699,10 @@ static void restore_sources(struct device_table *t, struct device *d,
         (void) get_source(t, from->source); /* the owner rule will look at it */
         index = sightings_add(&d->sightings, t->memory, from->source);
         d->sightings.items[index] = (struct sighting){
-                .last_seen = earliest_of(from->last_seen, t->now),
-                .advertisements = (uint32_t) earliest_of(from->advertisements, UINT32_MAX),
+                .last_seen = clock_earlier(from->last_seen, t->now),
+                .advertisements = from->advertisements < UINT32_MAX
+                                          ? (uint32_t) from->advertisements
+                                          : UINT32_MAX,
                 .rssi = from->rssi,
         };
         if (!isnan(from->rssi_smoothed))
@@ -749,7 +732,7 @@ static void restore_view(struct device_table *t, struct device *d, const struct 
         struct device_element e = r->elements[i];
 
         e.source = restored_source(d, e.source);
-        e.last_seen = earliest_of(e.last_seen, d->last_seen);
+        e.last_seen = clock_earlier(e.last_seen, d->last_seen);
         (void) merged_view_restore_element(&d->view, t->memory, &e);
     }
     merged_view_restore_latest(&d->view, t->memory, &latest);
@@ -769,10 +752,10 @@ static bool is_listening(const struct source *s)
  * the last time that it did. What it heard in between was on its way already. 0: never. */
 static usec_t deaf_since(const struct device_table *t, const struct source *s, usec_t heard)
 {
-    bool is_quiet = since(s->last_heard, t->now) > t->settings.quiet_after;
-    usec_t went = is_quiet ? latest_of(s->last_heard, s->went_deaf) : s->went_deaf;
+    bool is_quiet = clock_since(s->last_heard, t->now) > t->settings.quiet_after;
+    usec_t went = is_quiet ? clock_later(s->last_heard, s->went_deaf) : s->went_deaf;
 
-    return is_listening(s) ? went : latest_of(went, heard);
+    return is_listening(s) ? went : clock_later(went, heard);
 }
 
 /* Until when a silent device is excused: each source that should have heard it went deaf before it
@@ -785,11 +768,11 @@ static usec_t excused_until(const struct device_table *t, const struct device *d
         const struct sighting *s = &d->sightings.items[i];
         usec_t deaf = deaf_since(t, &t->sources[sightings_source(&d->sightings, i)], s->last_seen);
 
-        if (later(s->last_seen, patience) < d->last_seen)
+        if (clock_after(s->last_seen, patience) < d->last_seen)
             continue; /* it had lost the device before the others did */
-        if (deaf < s->last_seen || deaf > later(s->last_seen, patience))
+        if (deaf < s->last_seen || deaf > clock_after(s->last_seen, patience))
             return 0;
-        until = latest_of(until, later(deaf, DEVICE_RESTORED_GRACE));
+        until = clock_later(until, clock_after(deaf, DEVICE_RESTORED_GRACE));
     }
     return until;
 }
@@ -903,7 +886,7 @@ static void note_listening(const struct device_table *t, struct source *s, bool 
         s->went_deaf = t->now;
     else if (!was_listening && is_listening(s))
         s->listens = t->now;
-    s->interrupted = latest_of(s->went_deaf + 1, s->listens);
+    s->interrupted = clock_later(s->went_deaf + 1, s->listens);
 }
 
 void device_table_source_online(struct device_table *t, uint16_t source, bool is_online, usec_t now)
@@ -1073,7 +1056,7 @@ void device_table_advance(struct device_table *t, usec_t now)
         if (deadline <= t->now && d->is_available)
             excused = excused_until(t, d);
         d->is_excused = excused > t->now;
-        deadline = latest_of(deadline, excused);
+        deadline = clock_later(deadline, excused);
         if (deadline <= t->now)
             do_due(t, d);
         else
@@ -1207,7 +1190,7 @@ bool device_get_rivalry(const struct device_table *t, const struct device *d, si
 
 static bool is_heard(const struct sighting *s, usec_t now)
 {
-    return since(s->last_seen, now) <= DEVICE_HOLDERS_AGE;
+    return clock_since(s->last_seen, now) <= DEVICE_HOLDERS_AGE;
 }
 
 /* Puts it where it belongs among the count best; what is worse than max others falls out. */
@@ -1235,7 +1218,7 @@ size_t device_get_paths(const struct device_table *t, const struct device *d, us
         const struct sighting *s = &d->sightings.items[i];
         uint16_t number = sightings_source(&d->sightings, i);
         const struct source *source = &t->sources[number];
-        double age_s = (double) since(s->last_seen, now) / (double) USEC_PER_SEC;
+        double age_s = (double) clock_since(s->last_seen, now) / (double) USEC_PER_SEC;
         double rssi = s->signal.count ? (double) s->signal.fast : RSSI_UNKNOWN_DBM;
 
         if (source->is_online && source->can_connect && is_heard(s, now))
@@ -1266,11 +1249,11 @@ bool device_table_restore(struct device_table *t, const struct device_restored *
     d = add_row(t, r->address, r->address_type);
     if (!d)
         return false;
-    d->last_seen = earliest_of(r->last_seen, t->now);
-    d->first_seen = earliest_of(r->first_seen, d->last_seen);
+    d->last_seen = clock_earlier(r->last_seen, t->now);
+    d->first_seen = clock_earlier(r->first_seen, d->last_seen);
     d->advertisements = r->advertisements;
     interval_restore(&d->interval, r->interval);
-    d->is_available = t->now - d->last_seen <= latest_of(DEVICE_HOLDERS_AGE, patience_with(t, d));
+    d->is_available = t->now - d->last_seen <= clock_later(DEVICE_HOLDERS_AGE, patience_with(t, d));
     restore_sources(t, d, r);
     restore_view(t, d, r);
     schedule(t, d);

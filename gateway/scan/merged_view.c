@@ -402,7 +402,7 @@ static usec_t expiry_of(const struct merged_view *v, uint8_t index, const struct
     uint16_t source;
 
     effective_time(v, index, &time, &source);
-    return age < USEC_NEVER - time ? time + age : USEC_NEVER;
+    return clock_after(time, age);
 }
 
 /* ---- Apple ---- */

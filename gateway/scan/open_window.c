@@ -13,16 +13,6 @@
 
 #include "base/memory.h"
 
-static usec_t later(usec_t a, usec_t b)
-{
-    return a > b ? a : b;
-}
-
-static usec_t earlier(usec_t a, usec_t b)
-{
-    return a < b ? a : b;
-}
-
 /* How long the window wants to be, seen from its start. */
 static usec_t wished(const struct open_window *o)
 {
@@ -31,7 +21,7 @@ static usec_t wished(const struct open_window *o)
     for (size_t i = 0; i < o->count; i++) {
         usec_t *longest = o->guests[i].is_silent ? &silent : &wish;
 
-        *longest = later(*longest, o->guests[i].duration);
+        *longest = clock_later(*longest, o->guests[i].duration);
     }
     return wish ? wish : silent;
 }
@@ -98,14 +88,14 @@ bool open_window_add(struct open_window *o, uint64_t address, usec_t duration, b
     if (g->is_answered)
         return false;
     g->is_silent = is_silent && (is_new || g->is_silent);
-    g->duration = later(g->duration, duration);
+    g->duration = clock_later(g->duration, duration);
     if (o->started == 0)
         return false;
     if (!is_silent)
         is_extended = reach(o, now + duration);
     if (is_new)
         g->since = now;
-    g->until = later(g->until, earlier(now + duration, o->ends));
+    g->until = clock_later(g->until, clock_earlier(now + duration, o->ends));
     return is_extended;
 }
 
@@ -113,11 +103,11 @@ bool open_window_add_all(struct open_window *o, usec_t duration, usec_t now)
 {
     bool is_extended = false;
 
-    o->whole = later(o->whole, duration);
+    o->whole = clock_later(o->whole, duration);
     if (o->started == 0)
         return false;
     is_extended = reach(o, now + duration);
-    o->whole_until = later(o->whole_until, earlier(now + duration, o->ends));
+    o->whole_until = clock_later(o->whole_until, clock_earlier(now + duration, o->ends));
     return is_extended;
 }
 
@@ -130,7 +120,7 @@ void open_window_start(struct open_window *o, usec_t now)
     o->whole_until = o->whole ? now + o->whole : 0;
     for (size_t i = 0; i < o->count; i++) {
         o->guests[i].since = now;
-        o->guests[i].until = now + earlier(o->guests[i].duration, length);
+        o->guests[i].until = now + clock_earlier(o->guests[i].duration, length);
     }
 }
 
@@ -167,10 +157,10 @@ usec_t open_window_deadline(const struct open_window *o)
 
     if (o->started == 0)
         return o->confirm_by;
-    until = later(o->started + OPEN_WINDOW_MIN, o->whole_until);
+    until = clock_later(o->started + OPEN_WINDOW_MIN, o->whole_until);
     for (size_t i = 0; i < o->count; i++)
         if (!o->guests[i].is_answered)
-            until = later(until, o->guests[i].until);
+            until = clock_later(until, o->guests[i].until);
     return until;
 }
 

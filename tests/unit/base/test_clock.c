@@ -107,6 +107,32 @@ static void clock_parses_nothing_else(void **state)
     assert_true(wall == 7);
 }
 
+static void clock_knows_the_later_and_the_earlier_of_two_moments(void **state)
+{
+    (void) state;
+    assert_true(clock_later(1, 2) == 2 && clock_later(2, 1) == 2);
+    assert_true(clock_earlier(1, 2) == 1 && clock_earlier(2, 1) == 1);
+    assert_true(clock_later(0, USEC_NEVER) == USEC_NEVER);
+}
+
+static void clock_counts_no_time_since_a_moment_to_come(void **state)
+{
+    (void) state;
+    assert_true(clock_since(10, 13) == 3);
+    assert_true(clock_since(13, 13) == 0);
+    assert_true(clock_since(14, 13) == 0);
+}
+
+static void clock_never_runs_over(void **state)
+{
+    (void) state;
+    assert_true(clock_after(10, 3) == 13);
+    assert_true(clock_after(10, USEC_NEVER - 11) == USEC_NEVER - 1);
+    assert_true(clock_after(10, USEC_NEVER - 10) == USEC_NEVER);
+    assert_true(clock_after(10, USEC_NEVER) == USEC_NEVER);
+    assert_true(clock_after(USEC_NEVER, 1) == USEC_NEVER);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +142,9 @@ int main(void)
             cmocka_unit_test(clock_parses_zones_and_leap_seconds),
             cmocka_unit_test(clock_parses_nothing_else),
             cmocka_unit_test(clock_formats_the_last_microsecond_before_1970),
+            cmocka_unit_test(clock_knows_the_later_and_the_earlier_of_two_moments),
+            cmocka_unit_test(clock_counts_no_time_since_a_moment_to_come),
+            cmocka_unit_test(clock_never_runs_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
