@@ -425,6 +425,148 @@ void gateway_change_cancel(struct gateway_change *change);
  * it concerns. */
 void gateway_reconfigure(struct gateway *g, struct config *config);
 
+/* ---- links ---- */
+
+/* The connections to devices: gateway/link with names instead of numbers. */
+
+struct gateway_score_terms { /* dB */
+    double rssi, in_progress, failures, last_slot, bond, weight;
+};
+
+struct gateway_attempt {
+    const char *proxy;
+    usec_t started, duration;
+    bool is_over;
+    const char *result; /* "connected", "failed", "timeout", "cancelled", "refused" */
+    int code;           /* E_*; 0: connected, or still going on */
+    bool has_reason;
+    int32_t reason;
+    const char *reason_name; /* "fail_establish" …; NULL: the number has no name */
+    struct gateway_score_terms terms;
+};
+
+struct gateway_lease {
+    const char *id;
+    const char *client;  /* never NULL */
+    const char *purpose; /* NULL: not said */
+    usec_t expires;      /* USEC_NEVER: until it is released */
+};
+
+struct gateway_link {
+    uint64_t address;
+    const char *state;      /* "none", "queued", "connecting", "connected", "disconnecting" */
+    const char *proxy;      /* NULL: none (yet) */
+    uint32_t mtu;           /* 0: not connected */
+    const char *mtu_source; /* "negotiated", "stored", "assumed"; NULL: not connected */
+    usec_t since;
+    usec_t linger_until;     /* 0: it does not linger */
+    unsigned queue_position; /* from 1; 0: not in line */
+    size_t leases, attempts;
+};
+
+/* False: there is none, and *ret_link says so (state "none"; attempts of the last opening). */
+bool gateway_get_link(const struct gateway *g, uint64_t address, struct gateway_link *ret_link);
+/* All of them in no particular order; start with *position 0; false at the end. */
+bool gateway_next_link(const struct gateway *g, size_t *position, struct gateway_link *ret_link);
+size_t gateway_links_count(const struct gateway *g);
+bool gateway_get_lease(const struct gateway *g, uint64_t address, size_t index,
+                       struct gateway_lease *ret_lease);
+bool gateway_get_attempt(const struct gateway *g, uint64_t address, size_t index,
+                         struct gateway_attempt *ret_attempt);
+
+struct gateway_wish { /* of a link; all texts are copied */
+    uint64_t address;
+    usec_t timeout, attempt_timeout, queue_for;
+    unsigned attempts;
+    bool has_proxy;
+    size_t proxy_index;
+    bool use_cache, pair, is_auto_reconnect;
+    int priority;
+    usec_t lease;      /* USEC_NEVER: until it is released */
+    const char *renew; /* id of a lease; NULL: a new one */
+    const char *client, *purpose;
+};
+/* What the configuration says where a request says nothing; address 0, no proxy, no client. */
+void gateway_default_wish(const struct gateway *g, struct gateway_wish *ret_wish);
+
+struct gateway_link_answer { /* borrowed, valid during the call */
+    int code;
+    bool has_reason;
+    int32_t reason;
+    const char *reason_name;
+    const char *lease; /* NULL unless code is 0 */
+    usec_t expires;
+    const char *proxy;
+    usec_t retry_after;                     /* 0: not known */
+    const struct gateway_attempt *attempts; /* of this request */
+    size_t attempts_count;
+};
+typedef void gateway_link_fn(void *user, const struct gateway_link_answer *answer);
+
+/* Opens or joins the link, or renews a lease. 0: answered once, later, from the loop (*ret_request
+ * is valid until the answer begins); or E_QUEUE_FULL, E_OVERLOADED, E_SHUTTING_DOWN. */
+struct gateway_link_request;
+int gateway_connect(struct gateway *g, const struct gateway_wish *wish, gateway_link_fn *done,
+                    void *user, struct gateway_link_request **ret_request);
+/* Gives it up: nothing is called any more; a lease that it made ends. */
+void gateway_connect_cancel(struct gateway *g, struct gateway_link_request *request);
+
+/* Ends one lease (E_GONE), or with lease NULL closes the link for everybody. No link: 0. */
+int gateway_disconnect(struct gateway *g, uint64_t address, const char *lease);
+/* Frees a slot of a proxy that is not ours: 0, E_CONFLICT, E_NOT_FOUND, E_PROXY_OFFLINE. */
+int gateway_free_slot(struct gateway *g, size_t proxy_index, uint64_t address);
+/* How many slots and links were released. */
+size_t gateway_close_stale(struct gateway *g);
+
+struct gateway_slot_entry {
+    uint64_t address;
+    const char *holder; /* "ours", "foreign", "orphan" */
+    usec_t since;
+};
+/* The taken slots of a proxy; index from 0, false at the end. */
+bool gateway_get_slot_entry(const struct gateway *g, size_t proxy_index, size_t index,
+                            struct gateway_slot_entry *ret_entry);
+struct gateway_proxy_links {
+    unsigned ours, foreign, orphans;
+    unsigned in_progress;
+    uint64_t completed, failed;
+    usec_t last_success; /* 0: none */
+};
+void gateway_get_proxy_links(const struct gateway *g, size_t proxy_index,
+                             struct gateway_proxy_links *ret_links);
+
+struct gateway_links_statistics {
+    size_t links, connected, waiting;
+    uint64_t requests, answered, succeeded;
+    uint64_t orphans_freed, lost, inconsistent;
+};
+void gateway_get_links_statistics(const struct gateway *g,
+                                  struct gateway_links_statistics *ret_statistics);
+
+/* What a connection to the address would meet now, a proxy an entry, candidates first. */
+struct gateway_route {
+    size_t proxy_index;
+    const char *proxy;
+    bool is_candidate;
+    const char *cause;  /* "forbidden", "full" …; NULL: it is a candidate */
+    const char *detail; /* a sentence; NULL: none */
+    bool was_heard;
+    int rssi;
+    double rssi_smoothed;
+    usec_t last_heard;
+    bool has_slots;
+    uint32_t slots_free, slots_limit;
+    unsigned in_progress;
+    double failures;
+    bool is_bonded;
+    double score;
+    struct gateway_score_terms terms;
+};
+/* Fills at most max and returns how many; *ret_code is what a request would be answered with now
+ * (0: it would connect, or wait for its turn). */
+size_t gateway_get_routes(const struct gateway *g, uint64_t address,
+                          struct gateway_route *ret_routes, size_t max, int *ret_code);
+
 /* ---- changes ---- */
 
 enum gateway_device_reason { /* bits */
@@ -484,12 +626,26 @@ struct gateway_window_change {
 
 /* Callbacks that are NULL are not called. What they get is valid for the call. A subscriber may end
  * its own subscription from inside, and must not send commands. */
+struct gateway_link_change {
+    const char *action; /* "queued", "opened", "closed", "moved", "failed"; NULL: its leases, or its
+                           attempt: nothing that is an event, but its view changed */
+    usec_t time;
+    uint64_t address;
+    const char *proxy; /* NULL: none */
+    const char *from;  /* "moved": the proxy before */
+    int code;          /* E_*: why it failed or was lost; 0: wanted */
+    bool has_reason;
+    int32_t reason;
+    const char *reason_name;
+};
+
 struct gateway_subscriber {
     void (*on_device)(void *user, const struct gateway_device_change *change);
     /* Every packet of every proxy: asked for only while somebody has this. */
     void (*on_hearing)(void *user, const struct gateway_hearing *hearing);
     void (*on_proxy)(void *user, enum gateway_proxy_reason reason, size_t proxy_index);
     void (*on_window)(void *user, const struct gateway_window_change *change);
+    void (*on_link)(void *user, const struct gateway_link_change *change);
     /* Another configuration runs; devices and proxies that it concerns were told before. */
     void (*on_configuration)(void *user);
     void *user;

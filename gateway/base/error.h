@@ -45,7 +45,13 @@
     XX(PROXY_OFFLINE, "proxy_offline", "the proxy is not online")                                  \
     XX(PRECONDITION_FAILED, "precondition_failed", "what is there is not what was expected")       \
     XX(NO_ROUTE, "no_route", "no proxy that is online and can connect hears the device now")       \
-    XX(NO_FREE_SLOT, "no_free_slot", "no proxy has a free connection slot")
+    XX(NO_FREE_SLOT, "no_free_slot", "no proxy has a free connection slot")                        \
+    XX(CONNECT_FAILED, "connect_failed", "every attempt to connect failed")                        \
+    XX(CONNECT_ABORTED, "connect_aborted", "the last attempt was broken off")                      \
+    XX(CONNECT_TIMEOUT, "connect_timeout", "the device did not answer in time")                    \
+    XX(PAIRING_FAILED, "pairing_failed", "the device did not pair")                                \
+    XX(NOT_CONNECTED, "not_connected", "there is no link to the device")                           \
+    XX(GONE, "gone", "the lease ended, or never was")
 
 /* E_RESOLVE_FAILED is -10000, and so on downwards. */
 enum {

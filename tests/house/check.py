@@ -27,7 +27,8 @@ ROOMS = {
     "gateway/store": ["base", "ble"],
     "gateway/keeper": ["base", "ble", "scan", "store"],
     "gateway/proxy": ["base", "ble", "esphome"],
-    "gateway": ["base", "ble", "config", "proxy", "scan", "store", "keeper", "recorder", "replay", "gateway"],
+    "gateway/link": ["base", "ble", "esphome"],
+    "gateway": ["base", "ble", "config", "link", "proxy", "scan", "store", "keeper", "recorder", "replay", "gateway"],
     "frontends/json": ["base", "ble", "config", "gateway", "json"],
     "frontends/rest": ["base", "ble", "config", "gateway", "json"],
     "frontends/http": ["base", "config", "gateway", "json", "rest"],
@@ -57,7 +58,7 @@ HOMES = {
 }
 
 # Rooms in which nothing comes from outside but arguments (config reads the one file it is asked to).
-PURE = ["gateway/ble", "gateway/esphome", "gateway/scan", "gateway/recorder", "gateway/replay", "gateway/config"]
+PURE = ["gateway/ble", "gateway/esphome", "gateway/scan", "gateway/link", "gateway/recorder", "gateway/replay", "gateway/config"]
 IMPURE = re.compile(r"\b(clock_gettime|gettimeofday|time\(NULL\)|clock_now|clock_wall|socket\(|connect\(|"
                     r"getrandom|randombytes_buf|rand\(|srand|log_(error|warning|info|debug|write)\(|fopen\()")
 
