@@ -16,10 +16,11 @@
 
 #include "base/clock.h"
 
-#define LEDGER_ADDRESSES_MAX 16                  /* that a proxy may list; more are not kept */
-#define LEDGER_HOLD_OFF      (10 * USEC_PER_SEC) /* longest, after a failure, with a list */
-#define LEDGER_SETTLE        (2 * USEC_PER_SEC)  /* the same for firmware without a list */
+#define LEDGER_ADDRESSES_MAX 16                  /* that a proxy may list, or we may hold there */
+#define LEDGER_HOLD_OFF      (10 * USEC_PER_SEC) /* longest, after a failure, while listed */
+#define LEDGER_SETTLE        (2 * USEC_PER_SEC)  /* the same for what is not listed then */
 #define LEDGER_ORPHAN_AFTER  (5 * USEC_PER_SEC)  /* listed, and nobody's, for so long */
+#define LEDGER_ORPHAN_AGAIN  (10 * USEC_PER_SEC) /* then told again, as long as it stays */
 
 enum slot_holder { SLOT_OURS, SLOT_FOREIGN, SLOT_ORPHAN };
 enum slot_phase { SLOT_RESERVED, SLOT_ESTABLISHING, SLOT_OPEN, SLOT_CLOSING };
@@ -38,9 +39,9 @@ struct ledger_slot {
 struct ledger_proxy {
     bool is_online;
     bool has_slots;     /* limit and told_free are known */
-    bool tells_list;    /* it names addresses */
-    bool is_consistent; /* its list is as long as its numbers say */
-    uint32_t limit, told_free;
+    bool tells_list;    /* it named addresses in this conversation */
+    bool is_consistent; /* its last list is as long as its numbers say, and names each once */
+    uint32_t limit, told_free; /* told_free is at most limit */
     uint32_t free; /* that may be reserved now; UINT32_MAX: not known, none is forbidden */
     unsigned ours, foreign, orphans;
     unsigned in_progress; /* ours, reserved or establishing */
@@ -58,16 +59,19 @@ void ledger_online(struct ledger *l, uint16_t source, usec_t now);
 /* It ended: its slots are gone; nothing can be reserved. */
 void ledger_offline(struct ledger *l, uint16_t source);
 
-/* Message 81. Addresses beyond LEDGER_ADDRESSES_MAX are left out, repeated ones count once. */
+/* Message 81. Addresses beyond LEDGER_ADDRESSES_MAX are left out, repeated ones count once; a list
+ * with either is not consistent. Ignored without a conversation. */
 void ledger_told(struct ledger *l, uint16_t source, uint32_t limit, uint32_t free,
                  const uint64_t *addresses, size_t count, usec_t now);
 
 /* Takes a slot for an attempt. 0, E_PROXY_OFFLINE, E_NO_FREE_SLOT, or E_CONFLICT: the address has
- * an entry of ours there already, or is held off. */
+ * an entry of ours there already, or is held off. An address that the proxy lists already shares
+ * the slot that it has. */
 int ledger_reserve(struct ledger *l, uint16_t source, uint64_t address, usec_t now);
-/* The request to connect is sent. false: another one is establishing there. */
+/* The request to connect is sent. false: another one is establishing there, or the address is not
+ * reserved (any more). */
 bool ledger_establish(struct ledger *l, uint16_t source, uint64_t address, usec_t now);
-/* The proxy said connected. */
+/* The proxy said connected. Ignored unless the address is establishing. */
 void ledger_opened(struct ledger *l, uint16_t source, uint64_t address, usec_t now);
 /* A disconnect was sent: it still counts as taken, and does not count as establishing. */
 void ledger_closing(struct ledger *l, uint16_t source, uint64_t address, usec_t now);
@@ -77,13 +81,15 @@ void ledger_closing(struct ledger *l, uint16_t source, uint64_t address, usec_t 
 void ledger_released(struct ledger *l, uint16_t source, uint64_t address, bool is_failure,
                      usec_t now);
 
-/* Until when the address may not be tried there; 0: it may. With a list it ends as soon as the
- * address left the list. */
+/* Until when the address may not be tried there; 0: it may. For one that was listed when it failed,
+ * or came into the list since, it ends as soon as a consistent list is without it; for any other
+ * after LEDGER_SETTLE. Of the addresses asked for, the newest 64 of a proxy are remembered. */
 usec_t ledger_held_off(const struct ledger *l, uint16_t source, uint64_t address, usec_t now);
 
 void ledger_get_proxy(const struct ledger *l, uint16_t source, usec_t now,
                       struct ledger_proxy *ret_proxy);
-/* All slots of a proxy that are taken; index from 0, false at the end. Ours first. */
+/* All slots of a proxy that are taken; index from 0, false at the end. Ours first. Orphans are
+ * those that were ones at the last moment that the ledger was told. */
 bool ledger_get_slot(const struct ledger *l, uint16_t source, size_t index,
                      struct ledger_slot *ret_slot);
 
@@ -93,9 +99,11 @@ enum ledger_finding {
     LEDGER_LOST,         /* ours and open, and a consistent list does not have it: end it (X05) */
     LEDGER_ORPHANED,     /* nobody's, or its device has its link elsewhere (X06): disconnect it.
                             Told again every 10 s while it stays. */
-    LEDGER_INCONSISTENT, /* list and numbers do not fit; once a conversation; nothing to do */
+    LEDGER_INCONSISTENT, /* list and numbers do not fit; once a conversation; nothing to do, and
+                            no address (0). What it lists is not judged until they fit again. */
 };
 bool ledger_find(struct ledger *l, usec_t now, enum ledger_finding *ret_finding,
                  uint16_t *ret_source, uint64_t *ret_address);
-/* When something may become free, orphaned or allowed without a message; USEC_NEVER: nothing. */
+/* When something may become free, orphaned or allowed without a message (it is past while there are
+ * findings that were not asked for); USEC_NEVER: nothing. Cheap. */
 usec_t ledger_deadline(const struct ledger *l);
