@@ -106,9 +106,11 @@ static void slots_of_others_are_not_ours_to_take(void **state)
     assert_int_equal(s.since, AT(1));
     assert_true(s.is_listed);
     assert_false(ledger_get_slot(l, P, 2, &s));
-    ledger_told(l, P, 2, 1, ADDRESSES(F), AT(9)); /* it stays since then */
+    ledger_told(l, P, 2, 0, ADDRESSES(F, A), AT(9)); /* it stays since then */
     assert_true(slot_of(l, P, F, &s));
     assert_int_equal(s.since, AT(1));
+    assert_true(slot_of(l, P, A, &s));
+    assert_true(s.is_listed);
     assert_nothing_found(l, AT(1000));
     ledger_free(l);
 }
@@ -131,6 +133,7 @@ static void X07_unknown_slots_are_tried_one_at_a_time(void **state)
     struct ledger *l = with_proxy(0);
 
     (void) state;
+    assert_int_equal(ledger_deadline(l), USEC_NEVER);
     assert_int_equal(free_of(l, P), UINT32_MAX);
     establish(l, P, A, AT(1));
     assert_int_equal(ledger_reserve(l, P, B, AT(1)), 0);
@@ -155,6 +158,9 @@ static void we_hold_no_more_slots_of_a_proxy_than_can_be_kept(void **state)
     assert_int_equal(ledger_reserve(l, P, B + 100, AT(1)), E_NO_FREE_SLOT);
     ledger_told(l, P, 0, 0, NULL, 0, AT(2));
     assert_int_equal(ledger_reserve(l, P, B + 100, AT(2)), E_NO_FREE_SLOT);
+    ledger_released(l, P, A, false, AT(2));
+    assert_int_equal(free_of(l, P), UINT32_MAX);
+    assert_int_equal(ledger_reserve(l, P, B + 100, AT(2)), 0);
     check_proxy(l, P, AT(2));
     ledger_free(l);
 }
@@ -260,6 +266,7 @@ static void X05_only_open_links_are_lost(void **state)
     ledger_opened(l, P, A, AT(21));
     ledger_told(l, P, 3, 3, NULL, 0, AT(24));
     ledger_closing(l, P, A, AT(24)); /* before anybody asked */
+    assert_int_equal(ledger_deadline(l), USEC_NEVER);
     assert_nothing_found(l, AT(24));
     ledger_told(l, P, 3, 3, NULL, 0, AT(30));
     assert_nothing_found(l, AT(30));
@@ -292,8 +299,9 @@ static void X05_a_list_that_contradicts_itself_is_said_once_and_nothing_is_done(
     } lists[] = {
             {3, 1, ADDRESSES(F)},        /* too short */
             {3, 2, ADDRESSES(F, F + 1)}, /* too long */
-            {3, 1, ADDRESSES(F, F)},     /* twice the same */
-            {3, 4, NULL, 0},             /* more free than there are */
+            {1, 1, ADDRESSES(F)},
+            {3, 1, ADDRESSES(F, F)}, /* twice the same */
+            {3, 4, NULL, 0},         /* more free than there are */
             {3, UINT32_MAX, ADDRESSES(F)},
             {20, 3, too_many, 17}, /* more than are kept */
     };
@@ -386,19 +394,34 @@ static void without_a_list_the_numbers_show_when_ours_is_in_them(void **state)
 
 static void without_a_list_two_that_were_asked_for_are_counted_as_the_numbers_grow(void **state)
 {
-    struct ledger *l = with_proxy(3);
+    struct ledger *l = with_proxy(0);
 
     (void) state;
+    ledger_told(l, P, 5, 4, NULL, 0, AT(1)); /* one is somebody else's */
     establish(l, P, A, AT(1));
     ledger_closing(l, P, A, AT(2)); /* given up before anything was told */
     establish(l, P, B, AT(2));
+    assert_int_equal(free_of(l, P), 2);
+    ledger_told(l, P, 5, 3, NULL, 0, AT(3));
+    assert_int_equal(free_of(l, P), 2);
+    ledger_told(l, P, 5, 2, NULL, 0, AT(4));
+    assert_int_equal(free_of(l, P), 2);
+    ledger_told(l, P, 5, 1, NULL, 0, AT(5)); /* somebody else */
     assert_int_equal(free_of(l, P), 1);
-    ledger_told(l, P, 3, 2, NULL, 0, AT(3));
+    ledger_free(l);
+}
+
+static void without_a_list_a_slot_less_is_one_of_somebody_else(void **state)
+{
+    struct ledger *l = with_proxy(0);
+
+    (void) state;
+    ledger_told(l, P, 3, 2, NULL, 0, AT(1));
+    establish(l, P, A, AT(2));
+    ledger_told(l, P, 3, 1, NULL, 0, AT(2));
     assert_int_equal(free_of(l, P), 1);
-    ledger_told(l, P, 3, 1, NULL, 0, AT(4));
-    assert_int_equal(free_of(l, P), 1);
-    ledger_told(l, P, 3, 0, NULL, 0, AT(5)); /* somebody else */
-    assert_int_equal(free_of(l, P), 0);
+    ledger_told(l, P, 3, 2, NULL, 0, AT(3)); /* ours would have ended with a word */
+    assert_int_equal(free_of(l, P), 2);
     ledger_free(l);
 }
 
@@ -723,6 +746,53 @@ static void an_orphan_waits_until_the_list_is_to_be_believed(void **state)
     ledger_free(l);
 }
 
+/* Any call that says what time it is. */
+static void say(struct ledger *l, int call, usec_t now)
+{
+    switch (call) {
+    case 0:
+        ledger_online(l, Q, now);
+        break;
+    case 1:
+        ledger_told(l, Q, 3, 3, NULL, 0, now);
+        break;
+    case 2:
+        (void) ledger_reserve(l, Q, B, now);
+        break;
+    case 3:
+        (void) ledger_establish(l, Q, B, now);
+        break;
+    case 4:
+        ledger_opened(l, Q, B, now);
+        break;
+    case 5:
+        ledger_closing(l, Q, B, now);
+        break;
+    default:
+        ledger_released(l, Q, B, false, now);
+    }
+}
+
+static void an_orphan_is_shown_as_one_from_the_next_word_on(void **state)
+{
+    (void) state;
+    for (int call = 0; call < 7; call++) {
+        struct ledger *l = with_proxy(3);
+        struct ledger_slot s;
+
+        open_link(l, P, A, AT(1));
+        ledger_told(l, P, 3, 2, ADDRESSES(A), AT(1));
+        ledger_released(l, P, A, false, AT(2));
+        say(l, call, AT(7) - 1);
+        assert_true(slot_of(l, P, A, &s));
+        assert_int_equal(s.holder, SLOT_FOREIGN);
+        say(l, call, AT(7));
+        assert_true(slot_of(l, P, A, &s));
+        assert_int_equal(s.holder, SLOT_ORPHAN);
+        ledger_free(l);
+    }
+}
+
 static void holders_have_names(void **state)
 {
     (void) state;
@@ -890,6 +960,7 @@ int main(void)
             cmocka_unit_test(without_a_list_the_numbers_show_when_ours_is_in_them),
             cmocka_unit_test(
                     without_a_list_two_that_were_asked_for_are_counted_as_the_numbers_grow),
+            cmocka_unit_test(without_a_list_a_slot_less_is_one_of_somebody_else),
             cmocka_unit_test(without_a_list_a_slot_that_was_given_up_stays_taken),
             cmocka_unit_test(without_a_list_a_proxy_without_links_has_lost_ours),
             cmocka_unit_test(C15_a_failed_address_waits_until_it_left_the_list),
@@ -909,6 +980,7 @@ int main(void)
             cmocka_unit_test(a_link_that_opened_after_we_gave_up_is_an_orphan),
             cmocka_unit_test(what_was_reserved_and_never_asked_for_makes_no_orphan),
             cmocka_unit_test(an_orphan_waits_until_the_list_is_to_be_believed),
+            cmocka_unit_test(an_orphan_is_shown_as_one_from_the_next_word_on),
             cmocka_unit_test(holders_have_names),
             cmocka_unit_test(each_phase_meets_each_event),
     };
