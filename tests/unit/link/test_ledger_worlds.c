@@ -582,6 +582,7 @@ static void X06_no_slot_is_left_over_whatever_proxies_say_twice_or_never(void **
         lost += h->lost;
         free_house(h);
     }
+    assert_true(orphans > WORLDS);
     assert_true(lost > WORLDS);
 }
 
