@@ -586,6 +586,7 @@ struct gateway_owner_change { /* with GATEWAY_DEVICE_OWNER */
 };
 
 struct gateway_device_change {
+    uint64_t number; /* of all changes, from 1: who is told later can know it again */
     unsigned reasons;
     usec_t time;
     const struct gateway_device *device;

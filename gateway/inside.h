@@ -28,6 +28,7 @@ struct gateway {
     bool is_telling;
     struct heard_counts *heard;
     struct clocks *clocks;
+    uint64_t changes; /* of devices, told so far */
     struct loop_lag *loop_lag;
     struct keeping *keeping;       /* NULL: nothing is kept */
     struct past *past;             /* NULL: no history */

@@ -39,8 +39,9 @@ static void sweep(struct gateway *g)
     gateway_listen(g, is_hearing_wanted(g));
 }
 
-void subscribers_tell_device(struct gateway *g, const struct gateway_device_change *change)
+void subscribers_tell_device(struct gateway *g, struct gateway_device_change *change)
 {
+    change->number = ++g->changes;
     g->is_telling = true;
     for (struct gateway_subscription *s = g->subscriptions; s; s = s->next) {
         if (!s->is_ended && s->subscriber.on_device)

@@ -4,7 +4,8 @@
 
 #include "inside.h"
 
-void subscribers_tell_device(struct gateway *g, const struct gateway_device_change *change);
+/* Gives the change its number. */
+void subscribers_tell_device(struct gateway *g, struct gateway_device_change *change);
 void subscribers_tell_hearing(struct gateway *g, const struct gateway_hearing *hearing);
 void subscribers_tell_proxy(struct gateway *g, enum gateway_proxy_reason reason, size_t index);
 void subscribers_tell_window(struct gateway *g, const struct gateway_window_change *change);

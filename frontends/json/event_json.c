@@ -61,16 +61,14 @@ static void write_owner(struct writer *w, const struct gateway_owner_change *own
     writer_end_object(w);
 }
 
-static void write_device(struct writer *w, const char *key, const struct gateway *g, usec_t time,
-                         const char *reason, const struct gateway_owner_change *owner,
-                         const struct gateway_device *device)
+/* Begins the object; the device follows. */
+static void begin_device(struct writer *w, const char *key, const struct gateway *g, usec_t time,
+                         const char *reason, const struct gateway_owner_change *owner)
 {
     writer_begin_object(w, key);
     writer_time(w, "time", gateway_wall(g, time));
     writer_text(w, "reason", reason);
     write_owner(w, owner);
-    device_json_write(w, "device", g, device);
-    writer_end_object(w);
 }
 
 unsigned event_json_take_reason(unsigned *reasons)
@@ -87,16 +85,22 @@ unsigned event_json_take_reason(unsigned *reasons)
 }
 
 void event_json_write_device(struct writer *w, const char *key, const struct gateway *g,
-                             const struct gateway_device_change *change, unsigned reason)
+                             const struct gateway_device_change *change, unsigned reason,
+                             const struct writer *device)
 {
-    write_device(w, key, g, change->time, device_reason_token(reason),
-                 reason == GATEWAY_DEVICE_OWNER ? change->owner : NULL, change->device);
+    begin_device(w, key, g, change->time, device_reason_token(reason),
+                 reason == GATEWAY_DEVICE_OWNER ? change->owner : NULL);
+    writer_json(w, "device", (const char *) buffer_front(&device->text),
+                buffer_size(&device->text));
+    writer_end_object(w);
 }
 
 void event_json_write_snapshot(struct writer *w, const char *key, const struct gateway *g,
                                const struct gateway_device *device)
 {
-    write_device(w, key, g, gateway_now(g), "snapshot", /* owner= */ NULL, device);
+    begin_device(w, key, g, gateway_now(g), "snapshot", /* owner= */ NULL);
+    device_json_write(w, "device", g, device);
+    writer_end_object(w);
 }
 
 void event_json_write_proxy(struct writer *w, const char *key, const struct gateway *g,

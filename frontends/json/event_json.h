@@ -14,9 +14,11 @@
  * availability, forgotten; 0: none is left. */
 unsigned event_json_take_reason(unsigned *reasons);
 
-/* Schema DeviceEvent of one reason. */
+/* Schema DeviceEvent of one reason. device: what device_json_write() wrote of the change's device,
+ * without a key. */
 void event_json_write_device(struct writer *w, const char *key, const struct gateway *g,
-                             const struct gateway_device_change *change, unsigned reason);
+                             const struct gateway_device_change *change, unsigned reason,
+                             const struct writer *device);
 
 /* The same with reason snapshot: the device as it is now. */
 void event_json_write_snapshot(struct writer *w, const char *key, const struct gateway *g,

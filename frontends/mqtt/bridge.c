@@ -9,6 +9,7 @@
 #define ONLINE  "{\"state\":\"online\"}"
 #define OFFLINE "{\"state\":\"offline\"}"
 
+#define EVENT_ROOM  64   /* octets around the data of an event */
 #define DEVICE_ROOM 1280 /* octets that a message about a device mostly fits in */
 
 static struct outbox_message *make(char *topic, struct writer *w, unsigned qos, bool is_retained)
@@ -94,15 +95,13 @@ static struct outbox_message *end_event(const char *base, struct writer *w)
     return make(topics_join(base, "bridge/event"), w, 0, false);
 }
 
-struct outbox_message *bridge_device_event(const char *base, const struct gateway *g,
-                                           const struct gateway_device_change *change,
-                                           unsigned reason)
+struct outbox_message *bridge_device_event(const char *base, const struct buffer *event)
 {
     struct writer w = {0};
 
-    (void) buffer_reserve(&w.text, DEVICE_ROOM);
+    (void) buffer_reserve(&w.text, buffer_size(event) + EVENT_ROOM);
     begin_event(&w, "device");
-    event_json_write_device(&w, "data", g, change, reason);
+    writer_json(&w, "data", (const char *) buffer_front(event), buffer_size(event));
     return end_event(base, &w);
 }
 

@@ -24,9 +24,8 @@ struct outbox_message *bridge_info(const char *base, const struct gateway *g,
 struct outbox_message *bridge_proxies(const char *base, const struct gateway *g);
 struct outbox_message *bridge_health(const char *base, const struct bridge_health *health);
 
-struct outbox_message *bridge_device_event(const char *base, const struct gateway *g,
-                                           const struct gateway_device_change *change,
-                                           unsigned reason);
+/* event: what event_json_write_device() wrote. */
+struct outbox_message *bridge_device_event(const char *base, const struct buffer *event);
 struct outbox_message *bridge_proxy_event(const char *base, const struct gateway *g,
                                           enum gateway_proxy_reason reason, size_t proxy_index);
 struct outbox_message *bridge_window_event(const char *base, const struct gateway *g,

@@ -26,6 +26,7 @@
 #include "mqtt/verbs.h"
 #include "rest/clients.h"
 #include "rest/metrics.h"
+#include "json/device_texts.h"
 
 #define REPUBLISH_SPREAD      (5 * USEC_PER_SEC)
 #define PROXIES_INTERVAL      USEC_PER_SEC
@@ -245,7 +246,9 @@ static void tell_device(struct mqtt *m, const struct gateway_device_change *chan
 
     while ((reason = event_json_take_reason(&reasons)))
         outbox_push(&m->events,
-                    bridge_device_event(config_of(m)->mqtt_base_topic, m->gateway, change, reason));
+                    bridge_device_event(config_of(m)->mqtt_base_topic,
+                                        device_texts_event(rest_device_texts(m->rest), m->gateway,
+                                                           change, reason)));
 }
 
 /* A configured device that is forgotten stays listed, as never heard. */

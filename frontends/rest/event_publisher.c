@@ -31,8 +31,9 @@ struct entry {
 };
 
 struct event_publisher {
-    struct gateway *gateway; /* borrowed */
-    struct clients *clients; /* borrowed */
+    struct gateway *gateway;    /* borrowed */
+    struct clients *clients;    /* borrowed */
+    struct device_texts *texts; /* borrowed */
     uint32_t boot;
     struct event_ring *ring;
     struct selections *selections;
@@ -85,16 +86,15 @@ static void offer_in_time(struct event_publisher *p)
         p->flush = gateway_timer_start(p->gateway, 0, on_flush, p);
 }
 
-/* The data are what was written; the writer is empty afterwards. */
 static void publish(struct event_publisher *p, enum event_type type, uint64_t selections,
-                    const struct event_subject *subject)
+                    const struct event_subject *subject, const struct buffer *data)
 {
     const struct event event = {
             .type = type,
             .selections = selections,
             .subject = *subject,
-            .data = (const char *) buffer_front(&p->writer.text),
-            .data_size = buffer_size(&p->writer.text),
+            .data = (const char *) buffer_front(data),
+            .data_size = buffer_size(data),
     };
 
     if (event_ring_push(p->ring, &event) != 0) {
@@ -104,6 +104,13 @@ static void publish(struct event_publisher *p, enum event_type type, uint64_t se
     } else {
         p->past.dropped++;
     }
+}
+
+/* The data are what was written; the writer is empty afterwards. */
+static void publish_written(struct event_publisher *p, enum event_type type, uint64_t selections,
+                            const struct event_subject *subject)
+{
+    publish(p, type, selections, subject, &p->writer.text);
     buffer_clear(&p->writer.text);
     p->writer.needs_comma = false;
 }
@@ -120,8 +127,9 @@ static void on_device(void *user, const struct gateway_device_change *change)
         return;
     event_subject_of_device(&subject, &p->facts, p->gateway, change->device);
     while ((reason = event_json_take_reason(&reasons))) {
-        event_json_write_device(&p->writer, NULL, p->gateway, change, reason);
-        publish(p, EVENT_DEVICE, 0, &subject);
+        const struct buffer *text = device_texts_event(p->texts, p->gateway, change, reason);
+
+        publish(p, EVENT_DEVICE, 0, &subject, text);
     }
 }
 
@@ -134,7 +142,7 @@ static void on_proxy(void *user, enum gateway_proxy_reason reason, size_t proxy_
     gateway_get_proxy(p->gateway, proxy_index, &proxy);
     event_subject_of_proxy(&subject, &p->facts, proxy.config->name);
     event_json_write_proxy(&p->writer, NULL, p->gateway, reason, proxy_index);
-    publish(p, EVENT_PROXY, 0, &subject);
+    publish_written(p, EVENT_PROXY, 0, &subject);
 }
 
 static void on_window(void *user, const struct gateway_window_change *change)
@@ -144,7 +152,7 @@ static void on_window(void *user, const struct gateway_window_change *change)
 
     event_subject_of_proxy(&subject, &p->facts, change->window->proxy);
     event_json_write_window(&p->writer, NULL, p->gateway, change);
-    publish(p, EVENT_SCAN_WINDOW, 0, &subject);
+    publish_written(p, EVENT_SCAN_WINDOW, 0, &subject);
 }
 
 static void tell_packet(struct event_publisher *p, const struct gateway_hearing *hearing,
@@ -157,11 +165,11 @@ static void tell_packet(struct event_publisher *p, const struct gateway_hearing 
     event_subject_of_hearing(&subject, &p->facts, p->gateway, hearing);
     if (advertisement) {
         event_json_write_advertisement(&p->writer, NULL, p->gateway, hearing);
-        publish(p, EVENT_ADVERTISEMENT, advertisement, &subject);
+        publish_written(p, EVENT_ADVERTISEMENT, advertisement, &subject);
     }
     if (rssi) {
         event_json_write_rssi(&p->writer, NULL, p->gateway, hearing);
-        publish(p, EVENT_RSSI, rssi, &subject);
+        publish_written(p, EVENT_RSSI, rssi, &subject);
     }
 }
 
@@ -405,12 +413,14 @@ static struct selections *make_selections(struct event_publisher *p)
     return selections_new(devices_max, /* seed= */ p->boot, on_due, p);
 }
 
-struct event_publisher *event_publisher_new(struct gateway *g, struct clients *clients)
+struct event_publisher *event_publisher_new(struct gateway *g, struct clients *clients,
+                                            struct device_texts *texts)
 {
     struct event_publisher *p = xnew(struct event_publisher, 1);
 
     p->gateway = g;
     p->clients = clients;
+    p->texts = texts;
     p->ring = make_ring(gateway_config(g));
     p->offered = event_ring_next(p->ring);
     p->selections = make_selections(p);
@@ -495,7 +505,7 @@ void event_publisher_log(struct event_publisher *p, const struct event_log_line 
     }
     event_subject_of_proxy(&subject, &p->facts, proxy);
     event_json_write_log(&p->writer, NULL, line);
-    publish(p, EVENT_LOG, 0, &subject);
+    publish_written(p, EVENT_LOG, 0, &subject);
 }
 
 void event_publisher_get_statistics(const struct event_publisher *p,

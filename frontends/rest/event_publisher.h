@@ -12,12 +12,14 @@
 #include "rest/answer.h"
 #include "rest/clients.h"
 #include "rest/event_wish.h"
+#include "json/device_texts.h"
 #include "json/event_json.h"
 
 struct event_publisher;
 
 /* What is borrowed must outlive it. */
-struct event_publisher *event_publisher_new(struct gateway *g, struct clients *clients);
+struct event_publisher *event_publisher_new(struct gateway *g, struct clients *clients,
+                                            struct device_texts *texts);
 
 /* A number of this run, drawn at random: the first half of the ids. Only before the first reader.
  */

@@ -31,6 +31,7 @@ struct rest {
     struct device_waits *waits;
     struct clients *clients;
     struct event_publisher *events;
+    struct device_texts texts;
     struct metrics *metrics;
     rest_mqtt_fn *get_mqtt; /* NULL: disabled */
     void *mqtt_user;
@@ -193,7 +194,7 @@ struct rest *rest_new(struct gateway *g)
     rest->pendings = pendings_new(waiting_capacity(gateway_config(g)));
     rest->waits = device_waits_new(g, rest->pendings);
     rest->clients = clients_new();
-    rest->events = event_publisher_new(g, rest->clients);
+    rest->events = event_publisher_new(g, rest->clients, &rest->texts);
     rest->metrics = metrics_new();
     metrics_register_collector(rest->metrics, gateway_metrics_collect, g);
     metrics_register_collector(rest->metrics, event_metrics_collect, rest->events);
@@ -225,6 +226,7 @@ void rest_free(struct rest *rest)
     device_waits_free(rest->waits);
     pendings_free(rest->pendings);
     event_publisher_free(rest->events);
+    device_texts_done(&rest->texts);
     clients_free(rest->clients);
     metrics_free(rest->metrics);
     free(rest);
@@ -263,6 +265,11 @@ void rest_cancel(struct rest *rest, struct rest_request *request, int cause)
 struct clients *rest_clients(struct rest *rest)
 {
     return rest->clients;
+}
+
+struct device_texts *rest_device_texts(struct rest *rest)
+{
+    return &rest->texts;
 }
 
 void rest_set_mqtt(struct rest *rest, rest_mqtt_fn *get, void *user)

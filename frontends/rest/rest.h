@@ -74,6 +74,9 @@ int rest_submit(struct rest *rest, struct rest_request *request);
  * from inside, with 503 and this cause (E_CANCELLED, E_SHUTTING_DOWN). */
 void rest_cancel(struct rest *rest, struct rest_request *request, int cause);
 
+/* The texts of changes of devices, one for all faces (device_texts.h). */
+struct device_texts *rest_device_texts(struct rest *rest);
+
 /* The readers of ours, for whoever serves some (clients.h). */
 struct clients *rest_clients(struct rest *rest);
 

@@ -58,6 +58,7 @@ struct gateway {
     size_t needs_count, needs_claimed;
     struct gateway_timer *timers;
     struct gateway_subscription *subscriptions;
+    uint64_t changes;
     struct gateway_order *orders[ORDERS_MAX]; /* the oldest first */
     size_t orders_count;
     int order_refusal;
@@ -941,8 +942,11 @@ void fake_gateway_hear(struct gateway *g, struct fake_device *d, const char *pro
 void fake_gateway_change_owner(struct gateway *g, unsigned reasons, const struct fake_device *d,
                                const struct gateway_owner_change *owner)
 {
-    const struct gateway_device_change change = {
-            .reasons = reasons, .time = g->now, .device = &d->facts, .owner = owner};
+    const struct gateway_device_change change = {.number = ++g->changes,
+                                                 .reasons = reasons,
+                                                 .time = g->now,
+                                                 .device = &d->facts,
+                                                 .owner = owner};
     struct gateway_subscription *subscription = g->subscriptions, *next;
 
     for (; subscription; subscription = next) {

@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "fake_gateway.h"
+#include "json/device_json.h"
 #include "json/event_json.h"
 
 #define ADDRESS 0xa4c13812ab56
@@ -81,9 +82,11 @@ static json_t *device_event(const struct fixture *f, const struct gateway_owner_
 {
     const struct gateway_device_change change = {
             .reasons = reason, .time = FAKE_START, .device = &f->device->facts, .owner = owner};
-    struct writer w = {0};
+    struct writer w = {0}, device = {0};
 
-    event_json_write_device(&w, NULL, f->gateway, &change, reason);
+    device_json_write(&device, NULL, f->gateway, &f->device->facts);
+    event_json_write_device(&w, NULL, f->gateway, &change, reason, &device);
+    writer_done(&device);
     return parse(&w);
 }
 

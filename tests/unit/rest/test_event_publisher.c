@@ -26,6 +26,7 @@ struct fixture {
     struct config *config;
     struct gateway *gateway;
     struct clients *clients;
+    struct device_texts texts;
     struct event_publisher *publisher;
 };
 
@@ -51,7 +52,7 @@ static int setup(void **state)
                             "\"limits\":{\"sse_clients\":8,\"sse_queue\":16,\"event_ring\":32}}");
     f->gateway = fake_gateway_new(f->config);
     f->clients = clients_new();
-    f->publisher = event_publisher_new(f->gateway, f->clients);
+    f->publisher = event_publisher_new(f->gateway, f->clients, &f->texts);
     event_publisher_set_boot(f->publisher, BOOT);
     *state = f;
     return 0;
@@ -63,6 +64,7 @@ static int teardown(void **state)
 
     event_publisher_free(f->publisher);
     assert_int_equal(clients_count(f->clients), 0);
+    device_texts_done(&f->texts);
     clients_free(f->clients);
     fake_gateway_free(f->gateway);
     config_free(f->config);
