@@ -3,14 +3,12 @@
 #include <string.h>
 
 #include "mqtt/topics.h"
-#include "json/device_json.h"
 #include "json/proxy_json.h"
 
 #define ONLINE  "{\"state\":\"online\"}"
 #define OFFLINE "{\"state\":\"offline\"}"
 
-#define EVENT_ROOM  64   /* octets around the data of an event */
-#define DEVICE_ROOM 1280 /* octets that a message about a device mostly fits in */
+#define EVENT_ROOM 64 /* octets around the data of an event */
 
 static struct outbox_message *make(char *topic, struct writer *w, unsigned qos, bool is_retained)
 {
@@ -135,13 +133,12 @@ struct outbox_message *bridge_log(const char *base, const struct event_log_line 
 
 /* ---- devices ---- */
 
-struct outbox_message *bridge_state(const char *base, const char *name, const struct gateway *g,
-                                    const struct gateway_device *device)
+struct outbox_message *bridge_state(const char *base, const char *name, const struct buffer *device)
 {
     struct writer w = {0};
 
-    (void) buffer_reserve(&w.text, DEVICE_ROOM);
-    device_json_write(&w, NULL, g, device);
+    (void) buffer_reserve(&w.text, buffer_size(device) + 1); /* and the end of the text */
+    buffer_append(&w.text, buffer_front(device), buffer_size(device));
     return make(topics_join(base, "%s", name), &w, 0, true);
 }
 

@@ -32,8 +32,9 @@ struct outbox_message *bridge_window_event(const char *base, const struct gatewa
                                            const struct gateway_window_change *change);
 struct outbox_message *bridge_log(const char *base, const struct event_log_line *line);
 
-struct outbox_message *bridge_state(const char *base, const char *name, const struct gateway *g,
-                                    const struct gateway_device *device);
+/* device: what device_json_write() wrote. */
+struct outbox_message *bridge_state(const char *base, const char *name,
+                                    const struct buffer *device);
 struct outbox_message *bridge_availability(const char *base, const char *name, bool is_available);
 struct outbox_message *bridge_advertisement(const char *base, const char *name,
                                             const struct gateway *g,

@@ -1,4 +1,6 @@
-/* The story: changes of the gateway leave marks (states) or messages in line (events, answers).
+/* The story: changes of the gateway leave marks (states) or messages in line (events, answers). The
+ * state of a device whose interval is over is taken out of the text of its event and waits in line
+ * for the next pump, as it was at the change.
  * Whenever the broker has room they are pumped out, most urgent first: answers, what the gateway
  * says of itself, devices, events. The pump stops when the window is full, and goes on when there
  * is room again, when something becomes due, or when something new comes.
@@ -26,6 +28,7 @@
 #include "mqtt/verbs.h"
 #include "rest/clients.h"
 #include "rest/metrics.h"
+#include "json/device_json.h"
 #include "json/device_texts.h"
 
 #define REPUBLISH_SPREAD      (5 * USEC_PER_SEC)
@@ -34,6 +37,7 @@
 #define PUMP_MESSAGES         512                   /* in one turn of the loop */
 #define EVENTS_MAX            1000
 #define EVENTS_BYTES          ((size_t) 1 << 20)
+#define FRESH_MAX             256
 #define ANSWERS_MAX           256
 #define ANSWERS_BYTES         ((size_t) 2 << 20)
 #define ADVERTISEMENTS_WINDOW (BROKER_WINDOW_MESSAGES / 2)
@@ -47,6 +51,7 @@ struct mqtt {
     struct states *states;
     struct verbs *verbs;
     struct outbox answers, events;
+    struct outbox fresh; /* states that wait for the next pump alone; none is ever dropped */
     struct gateway_subscription *subscription;
     struct gateway_timer *pump_timer, *health_timer;
     usec_t pump_due; /* what the timer is armed for */
@@ -129,10 +134,15 @@ static struct outbox_message *make_state(struct mqtt *m, const struct states_ite
                                          const struct gateway_device *device)
 {
     const char *base = config_of(m)->mqtt_base_topic;
+    struct outbox_message *message;
+    struct writer w = {0};
 
     if (item->what == STATES_AVAILABILITY)
         return bridge_availability(base, item->name, device->is_available);
-    return bridge_state(base, item->name, m->gateway, device);
+    device_json_write(&w, NULL, m->gateway, device);
+    message = bridge_state(base, item->name, &w.text);
+    writer_done(&w);
+    return message;
 }
 
 /* A device that the gateway no longer knows is withdrawn, as if it had been told. */
@@ -164,6 +174,8 @@ static bool send_next(struct mqtt *m, usec_t now)
         return send_info(m);
     if (m->proxies_due <= now)
         return send_proxies(m, now);
+    if (outbox_first(&m->fresh))
+        return send_out(m, outbox_pop(&m->fresh));
     if (states_next(m->states, now, &item))
         return item.what >= STATES_CLEAR_AVAILABILITY ? send_clearing(m, &item, now)
                                                       : send_device(m, &item, now);
@@ -176,7 +188,8 @@ static usec_t next_due(const struct mqtt *m)
 {
     usec_t due = states_deadline(m->states);
 
-    if (outbox_first(&m->answers) || outbox_first(&m->events) || m->wants_info)
+    if (outbox_first(&m->answers) || outbox_first(&m->fresh) || outbox_first(&m->events) ||
+        m->wants_info)
         return 0;
     return due < m->proxies_due ? due : m->proxies_due;
 }
@@ -251,6 +264,22 @@ static void tell_device(struct mqtt *m, const struct gateway_device_change *chan
                                                            change, reason)));
 }
 
+/* The text of an event holds the state: it is taken where the next pump could tell it. False: a
+ * mark has to do, for later. */
+static bool tell_state(struct mqtt *m, const struct gateway_device_change *change, usec_t now)
+{
+    const struct buffer *text;
+    struct states_item item;
+
+    if (!m->is_connected || m->refused || m->fresh.count >= FRESH_MAX ||
+        !states_may_tell(m->states, change->device->address, now, &item))
+        return false;
+    text = device_texts_device(rest_device_texts(m->rest), m->gateway, change);
+    outbox_push(&m->fresh, bridge_state(config_of(m)->mqtt_base_topic, item.name, text));
+    states_done(m->states, &item, change->device->rssi, now);
+    return true;
+}
+
 /* A configured device that is forgotten stays listed, as never heard. */
 static void mark_device(struct mqtt *m, const struct gateway_device_change *change, usec_t now)
 {
@@ -260,7 +289,7 @@ static void mark_device(struct mqtt *m, const struct gateway_device_change *chan
         states_withdraw(m->states, address, now);
     else if (change->reasons & (GATEWAY_DEVICE_AVAILABILITY | GATEWAY_DEVICE_FORGOTTEN))
         states_availability_changed(m->states, address, now);
-    else
+    else if (!tell_state(m, change, now))
         states_changed(m->states, address, now);
 }
 
@@ -414,6 +443,7 @@ static void on_connected(struct mqtt *m)
 static void on_disconnected(struct mqtt *m)
 {
     m->is_connected = false;
+    outbox_clear(&m->fresh); /* everything is due when it is back */
     gateway_timer_stop(TAKE(m->pump_timer));
 }
 
@@ -642,6 +672,7 @@ static struct mqtt *make(struct gateway *g, struct rest *rest, const struct mqtt
     m->started = m->health_time = gateway_now(g);
     m->pump_due = m->proxies_due = USEC_NEVER;
     m->answers = (struct outbox){.count_max = ANSWERS_MAX, .bytes_max = ANSWERS_BYTES};
+    m->fresh = (struct outbox){.count_max = FRESH_MAX, .bytes_max = SIZE_MAX};
     m->events = (struct outbox){.count_max = EVENTS_MAX, .bytes_max = EVENTS_BYTES};
     if (c->mqtt_homeassistant_enabled)
         m->home_status = topics_join(c->mqtt_homeassistant_prefix, "status");
@@ -729,6 +760,7 @@ void mqtt_free(struct mqtt *m)
     verbs_free(m->verbs);
     states_free(m->states);
     outbox_clear(&m->answers);
+    outbox_clear(&m->fresh);
     outbox_clear(&m->events);
     outbox_message_free(m->refused);
     free(m->home_status);

@@ -261,6 +261,18 @@ bool states_next(const struct states *s, usec_t now, struct states_item *ret_ite
     return true;
 }
 
+bool states_may_tell(const struct states *s, uint64_t address, usec_t now,
+                     struct states_item *ret_item)
+{
+    const struct row *r = map_find(s->by_address, address);
+
+    if (!r || !r->sent || r->availability_due != USEC_NEVER ||
+        now < r->sent + s->settings.min_interval)
+        return false;
+    *ret_item = (struct states_item){STATES_STATE, r->address, r->name, r->rssi};
+    return true;
+}
+
 static void state_is_done(struct states *s, struct row *r, int rssi, usec_t now)
 {
     r->sent = now;

@@ -66,6 +66,12 @@ void states_republish(struct states *s, usec_t now, usec_t spread);
 /* What is due now; false: nothing. It stays due until states_done(). */
 bool states_next(const struct states *s, usec_t now, struct states_item *ret_item);
 
+/* Whether a change of now could be told now: the device is published and said to be available or
+ * not, and the interval is over. For who has the state's text at hand already; then states_done().
+ */
+bool states_may_tell(const struct states *s, uint64_t address, usec_t now,
+                     struct states_item *ret_item);
+
 /* The item was sent, or (STATES_RSSI) found not worth it; rssi is what the state said. With
  * STATES_CLEAR_STATE the name is gone. */
 void states_done(struct states *s, const struct states_item *item, int rssi, usec_t now);

@@ -88,6 +88,27 @@ static void the_first_change_after_silence_is_due_at_once(void **state)
     states_free(s);
 }
 
+static void a_text_at_hand_may_be_told_when_the_interval_is_over(void **state)
+{
+    struct states *s = make(SECOND, 0);
+    struct states_item item;
+
+    (void) state;
+    assert_false(states_may_tell(s, 1, START, &item)); /* not published */
+    states_publish(s, 1, "A", START);
+    assert_false(states_may_tell(s, 1, START, &item)); /* its availability goes first */
+    expect_all(s, "A", START);
+    assert_false(states_may_tell(s, 1, START + SECOND - 1, &item));
+    states_changed(s, 1, START + 1);
+    assert_true(states_may_tell(s, 1, START + SECOND, &item));
+    assert_string_equal(item.name, "A");
+    states_done(s, &item, -60, START + SECOND);
+    expect_nothing(s, START + 10 * SECOND); /* the mark is gone with it */
+    states_availability_changed(s, 1, START + 10 * SECOND);
+    assert_false(states_may_tell(s, 1, START + 10 * SECOND, &item));
+    states_free(s);
+}
+
 static void availability_does_not_wait_for_the_interval(void **state)
 {
     struct states *s = make(60 * SECOND, 0);
@@ -273,6 +294,7 @@ int main(void)
             cmocka_unit_test(a_published_device_is_due_at_once),
             cmocka_unit_test(many_changes_make_one_state),
             cmocka_unit_test(the_first_change_after_silence_is_due_at_once),
+            cmocka_unit_test(a_text_at_hand_may_be_told_when_the_interval_is_over),
             cmocka_unit_test(availability_does_not_wait_for_the_interval),
             cmocka_unit_test(rssi_alone_is_looked_at_each_interval),
             cmocka_unit_test(a_change_puts_the_look_at_rssi_off),
