@@ -552,6 +552,35 @@ static void a_stopped_broker_costs_a_mark_and_gets_the_newest_state_once(void **
     assert_true(status(f).is_connected);
 }
 
+/* More than the kernel takes between two that do not read: packets are cut in two, and what follows
+ * must not come between. A broker that is told nonsense hangs up. */
+static void a_stopped_broker_gets_whole_packets_when_it_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    char text[2000];
+    struct event_log_line line = {.level = "warning", .module = "proxy", .message = text};
+    unsigned infos;
+
+    start_broker(f);
+    watch(f);
+    start_with(f, "");
+    UNTIL(f, says(f, "blefleet/bridge/info", "v"));
+    infos = count_of(f, "blefleet/bridge/info");
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    kill(f->broker, SIGSTOP);
+    for (int i = 0; i < 600; i++) {
+        for (int j = 0; j < 50; j++)
+            mqtt_log(f->mqtt, &line);
+        turn(f);
+    }
+    kill(f->broker, SIGCONT);
+    line.message = "the last";
+    UNTIL(f, (mqtt_log(f->mqtt, &line), says(f, "blefleet/bridge/logging", "the last")));
+    assert_int_equal(count_of(f, "blefleet/bridge/info"), infos); /* told by each connection */
+    assert_true(status(f).is_connected);
+}
+
 static void home_assistant_that_is_back_gets_everything_again(void **state)
 {
     struct fixture *f = *state;
@@ -803,6 +832,7 @@ int main(void)
             TEST(a_log_line_is_told),
             TEST(a_broker_that_lost_its_memory_has_everything_again),
             TEST(a_stopped_broker_costs_a_mark_and_gets_the_newest_state_once),
+            TEST(a_stopped_broker_gets_whole_packets_when_it_goes_on),
             TEST(home_assistant_that_is_back_gets_everything_again),
             TEST(a_stop_leaves_offline_behind),
             TEST(a_stop_waits_for_a_stopped_broker_no_longer_than_promised),
