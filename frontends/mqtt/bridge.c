@@ -42,7 +42,7 @@ struct outbox_message *bridge_info(const char *base, const struct gateway *g,
     writer_json(&w, "config", config ? config : "null", config ? strlen(config) : 4);
     writer_json(&w, "config_schema", schema ? schema : "null", schema ? strlen(schema) : 4);
     writer_end_object(&w);
-    return make(topics_join(base, "bridge/info"), &w, 0, true);
+    return make(topics_join(base, "bridge/info", NULL), &w, 0, true);
 }
 
 struct outbox_message *bridge_proxies(const char *base, const struct gateway *g)
@@ -57,7 +57,7 @@ struct outbox_message *bridge_proxies(const char *base, const struct gateway *g)
         proxy_json_write(&w, NULL, g, &proxy);
     }
     writer_end_array(&w);
-    return make(topics_join(base, "bridge/proxies"), &w, 0, true);
+    return make(topics_join(base, "bridge/proxies", NULL), &w, 0, true);
 }
 
 struct outbox_message *bridge_health(const char *base, const struct bridge_health *health)
@@ -76,7 +76,7 @@ struct outbox_message *bridge_health(const char *base, const struct bridge_healt
     writer_end_object(&w);
     writer_number(&w, "messages_per_s", health->messages_per_s, 1);
     writer_end_object(&w);
-    return make(topics_join(base, "bridge/health"), &w, 0, true);
+    return make(topics_join(base, "bridge/health", NULL), &w, 0, true);
 }
 
 /* ---- what happens ---- */
@@ -90,7 +90,7 @@ static void begin_event(struct writer *w, const char *type)
 static struct outbox_message *end_event(const char *base, struct writer *w)
 {
     writer_end_object(w);
-    return make(topics_join(base, "bridge/event"), w, 0, false);
+    return make(topics_join(base, "bridge/event", NULL), w, 0, false);
 }
 
 struct outbox_message *bridge_device_event(const char *base, const struct buffer *event)
@@ -128,7 +128,7 @@ struct outbox_message *bridge_log(const char *base, const struct event_log_line 
     struct writer w = {0};
 
     event_json_write_log(&w, NULL, line);
-    return make(topics_join(base, "bridge/logging"), &w, 0, false);
+    return make(topics_join(base, "bridge/logging", NULL), &w, 0, false);
 }
 
 /* ---- devices ---- */
@@ -139,13 +139,12 @@ struct outbox_message *bridge_state(const char *base, const char *name, const st
 
     (void) buffer_reserve(&w.text, buffer_size(device) + 1); /* and the end of the text */
     buffer_append(&w.text, buffer_front(device), buffer_size(device));
-    return make(topics_join(base, "%s", name), &w, 0, true);
+    return make(topics_join(base, name, NULL), &w, 0, true);
 }
 
 struct outbox_message *bridge_availability(const char *base, const char *name, bool is_available)
 {
-    return make_text(topics_join(base, "%s/availability", name), is_available ? ONLINE : OFFLINE,
-                     1);
+    return make_text(topics_join(base, name, "availability"), is_available ? ONLINE : OFFLINE, 1);
 }
 
 struct outbox_message *bridge_advertisement(const char *base, const char *name,
@@ -155,15 +154,15 @@ struct outbox_message *bridge_advertisement(const char *base, const char *name,
     struct writer w = {0};
 
     event_json_write_advertisement(&w, NULL, g, hearing);
-    return make(topics_join(base, "advertisements/%s", name), &w, 0, false);
+    return make(topics_join(base, "advertisements", name), &w, 0, false);
 }
 
 struct outbox_message *bridge_clear_state(const char *base, const char *name)
 {
-    return make_text(topics_join(base, "%s", name), "", 0);
+    return make_text(topics_join(base, name, NULL), "", 0);
 }
 
 struct outbox_message *bridge_clear_availability(const char *base, const char *name)
 {
-    return make_text(topics_join(base, "%s/availability", name), "", 1);
+    return make_text(topics_join(base, name, "availability"), "", 1);
 }

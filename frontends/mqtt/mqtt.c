@@ -602,9 +602,9 @@ static int open_broker(struct mqtt *m, struct uv_loop_s *loop, const char *clien
     const struct broker_callbacks callbacks = {on_broker_change, on_broker_message, on_broker_room,
                                                m};
     const struct config *c = config_of(m);
-    char *presence AUTO_FREE = topics_join(c->mqtt_base_topic, "bridge/state");
-    char *requests AUTO_FREE = topics_join(c->mqtt_base_topic, "bridge/request/#");
-    char *availabilities AUTO_FREE = topics_join(c->mqtt_base_topic, "+/availability");
+    char *presence AUTO_FREE = topics_join(c->mqtt_base_topic, "bridge/state", NULL);
+    char *requests AUTO_FREE = topics_join(c->mqtt_base_topic, "bridge/request/#", NULL);
+    char *availabilities AUTO_FREE = topics_join(c->mqtt_base_topic, "+/availability", NULL);
     const struct broker_settings settings = {
             .host = c->mqtt_host,
             .port = (unsigned) c->mqtt_port,
@@ -675,7 +675,7 @@ static struct mqtt *make(struct gateway *g, struct rest *rest, const struct mqtt
     m->fresh = (struct outbox){.count_max = FRESH_MAX, .bytes_max = SIZE_MAX};
     m->events = (struct outbox){.count_max = EVENTS_MAX, .bytes_max = EVENTS_BYTES};
     if (c->mqtt_homeassistant_enabled)
-        m->home_status = topics_join(c->mqtt_homeassistant_prefix, "status");
+        m->home_status = topics_join(c->mqtt_homeassistant_prefix, "status", NULL);
     (void) snprintf(m->broker_text, sizeof m->broker_text, "%s://%s:%u",
                     c->mqtt_tls_enabled ? "mqtts" : "mqtt", c->mqtt_host,
                     (unsigned) (uint16_t) c->mqtt_port);

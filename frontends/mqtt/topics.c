@@ -1,10 +1,9 @@
 #include "topics.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/buffer.h"
+#include "base/memory.h"
 #include "base/utf8.h"
 #include "ble/address.h"
 
@@ -74,19 +73,19 @@ void topics_name(char ret_name[TOPICS_NAME_SIZE], const struct config *config,
         topics_address_name(ret_name, device->address);
 }
 
-char *topics_join(const char *base, const char *format, ...)
+char *topics_join(const char *base, const char *first, const char *second)
 {
-    struct buffer b = {0};
-    char suffix[TOPICS_NAME_SIZE + 64];
-    va_list arguments;
+    size_t second_size = second ? 1 + strlen(second) : 0;
+    char *topic = xnew(char, strlen(base) + 1 + strlen(first) + second_size + 1);
+    char *at = stpcpy(topic, base);
 
-    va_start(arguments, format);
-    (void) vsnprintf(suffix, sizeof suffix, format, arguments);
-    va_end(arguments);
-    buffer_append_text(&b, base);
-    buffer_append_char(&b, '/');
-    buffer_append_text(&b, suffix);
-    return buffer_take_text(&b);
+    *at++ = '/';
+    at = stpcpy(at, first);
+    if (second) {
+        *at++ = '/';
+        (void) stpcpy(at, second);
+    }
+    return topic;
 }
 
 bool topics_read_request(const char *base, const char *topic, char ret_verb[TOPICS_VERB_SIZE])

@@ -22,8 +22,8 @@ void topics_name(char ret_name[TOPICS_NAME_SIZE], const struct config *config,
                  const struct gateway_device *device);
 void topics_address_name(char ret_name[TOPICS_NAME_SIZE], uint64_t address);
 
-/* "BASE/SUFFIX"; to be freed. */
-char *topics_join(const char *base, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* "BASE/FIRST", or with a second part "BASE/FIRST/SECOND"; to be freed. */
+char *topics_join(const char *base, const char *first, const char *second);
 
 /* The verb of "BASE/bridge/request/VERB", where VERB is 1 to 64 of letters, digits, "_" and "/".
  * False for every other topic. */

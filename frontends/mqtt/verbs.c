@@ -282,7 +282,7 @@ static char *choose_topic(const struct verbs *v, const char *verb,
 {
     if (message->response_topic && topics_may_answer_to(v->base, message->response_topic))
         return memory_copy_text(message->response_topic);
-    return topics_join(v->base, "bridge/response/%s", verb);
+    return topics_join(v->base, "bridge/response", verb);
 }
 
 /* ---- public ---- */
