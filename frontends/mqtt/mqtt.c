@@ -33,8 +33,9 @@
 
 #define REPUBLISH_SPREAD      (5 * USEC_PER_SEC)
 #define PROXIES_INTERVAL      USEC_PER_SEC
-#define PUMP_TICK             (100 * USEC_PER_MSEC) /* changes of one tick go out together */
-#define PUMP_MESSAGES         512                   /* in one turn of the loop */
+#define PUMP_TICK             (100 * USEC_PER_MSEC) /* what becomes due in one tick goes out together */
+#define PUMP_PAUSE            (50 * USEC_PER_MSEC) /* after a pump; shorter than INTAKE_INTERVAL */
+#define PUMP_MESSAGES         512                  /* in one turn of the loop */
 #define EVENTS_MAX            1000
 #define EVENTS_BYTES          ((size_t) 1 << 20)
 #define FRESH_MAX             256
@@ -55,6 +56,7 @@ struct mqtt {
     struct gateway_subscription *subscription;
     struct gateway_timer *pump_timer, *health_timer;
     usec_t pump_due; /* what the timer is armed for */
+    usec_t pumped;   /* the last time */
     bool is_connected, is_pumping, is_closing;
     uint64_t connections; /* seen so far */
     usec_t started;
@@ -71,8 +73,6 @@ struct mqtt {
     void (*on_closed)(void *user);
     void *closed_user;
 };
-
-static void arm(struct mqtt *m, usec_t due);
 
 static const struct config *config_of(const struct mqtt *m)
 {
@@ -194,6 +194,26 @@ static usec_t next_due(const struct mqtt *m)
     return due < m->proxies_due ? due : m->proxies_due;
 }
 
+static void on_pump_time(void *user);
+
+/* What is due goes when this turn of the loop is over, with all else that the turn brings; what
+ * becomes due later waits for the next turn that brings something, or a tick. */
+static void arm(struct mqtt *m)
+{
+    usec_t now = gateway_now(m->gateway), due = next_due(m);
+    usec_t earliest = due <= now ? m->pumped + PUMP_PAUSE : now + PUMP_TICK;
+
+    if (due < earliest)
+        due = earliest;
+    if (due < now)
+        due = now;
+    if (due == USEC_NEVER || (m->pump_timer && m->pump_due <= due))
+        return;
+    gateway_timer_stop(m->pump_timer);
+    m->pump_due = due;
+    m->pump_timer = gateway_timer_start(m->gateway, due - now, on_pump_time, m);
+}
+
 static void pump(struct mqtt *m)
 {
     usec_t now = gateway_now(m->gateway);
@@ -204,8 +224,9 @@ static void pump(struct mqtt *m)
         if (!send_next(m, now))
             break;
     }
+    m->pumped = now;
     if (!m->refused) /* else there will be room */
-        arm(m, next_due(m));
+        arm(m);
 }
 
 static void on_pump_time(void *user)
@@ -217,26 +238,12 @@ static void on_pump_time(void *user)
     pump(m);
 }
 
-/* Pumps at that time, but not before the next tick. */
-static void arm(struct mqtt *m, usec_t due)
-{
-    usec_t now = gateway_now(m->gateway), earliest = now + PUMP_TICK;
-
-    if (due < earliest)
-        due = earliest;
-    if (due == USEC_NEVER || (m->pump_timer && m->pump_due <= due))
-        return;
-    gateway_timer_stop(m->pump_timer);
-    m->pump_due = due;
-    m->pump_timer = gateway_timer_start(m->gateway, due - now, on_pump_time, m);
-}
-
 static void wake_pump(struct mqtt *m)
 {
     m->client.dropped = m->events.dropped + m->answers.dropped + m->advertisements_dropped;
     m->client.queued = m->events.count + m->answers.count;
     if (m->is_connected && !m->is_closing && !m->refused)
-        arm(m, next_due(m));
+        arm(m);
 }
 
 /* ---- what the gateway tells ---- */
