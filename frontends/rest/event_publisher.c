@@ -19,7 +19,8 @@
 #include "rest/event_selection.h"
 #include "rest/event_subject.h"
 
-#define TICK           (100 * USEC_PER_MSEC)
+#define TICK           (100 * USEC_PER_MSEC) /* while somebody wants packets, which may be held back */
+#define CALM_TICK      (500 * USEC_PER_MSEC)
 #define LINGER         SELECTION_LINGER /* at work without readers */
 #define EVENT_BYTES    ((size_t) 1024)  /* of an event, as the ring is sized */
 #define RING_BYTES_MIN ((size_t) 1 << 20)
@@ -212,12 +213,18 @@ static void on_due(void *user, uint64_t bits, bool is_rssi, const struct selecti
 
 /* ---- work and rest ---- */
 
-static void on_tick(void *user);
-
 static void stop_timer(struct gateway_timer **timer)
 {
     gateway_timer_stop(*timer);
     *timer = NULL;
+}
+
+static void on_tick(void *user);
+
+static void arm_tick(struct event_publisher *p)
+{
+    stop_timer(&p->tick);
+    p->tick = gateway_timer_start(p->gateway, p->packets ? TICK : CALM_TICK, on_tick, p);
 }
 
 static void begin_work(struct event_publisher *p)
@@ -229,7 +236,7 @@ static void begin_work(struct event_publisher *p)
         return;
     p->changes = gateway_subscribe(p->gateway, &subscriber);
     p->since = event_ring_next(p->ring);
-    p->tick = gateway_timer_start(p->gateway, TICK, on_tick, p);
+    arm_tick(p);
 }
 
 static void end_work(struct event_publisher *p)
@@ -247,8 +254,10 @@ static void listen_to_packets(struct event_publisher *p)
     const struct gateway_subscriber subscriber = {.on_hearing = on_hearing, .user = p};
     bool is_wanted = selections_any(p->selections);
 
-    if (is_wanted && !p->packets)
+    if (is_wanted && !p->packets) {
         p->packets = gateway_subscribe(p->gateway, &subscriber);
+        arm_tick(p);
+    }
     if (is_wanted)
         return;
     gateway_unsubscribe(p->packets);
@@ -260,13 +269,15 @@ static void on_tick(void *user)
     struct event_publisher *p = user;
     usec_t now = gateway_now(p->gateway);
 
-    p->tick = gateway_timer_start(p->gateway, TICK, on_tick, p);
+    p->tick = NULL;
     selections_advance(p->selections, now);
     listen_to_packets(p);
     for (size_t i = 0; i < p->entries_count; i++)
         p->past.cut += event_reader_tick(p->entries[i].reader, now);
     if (p->entries_count == 0 && now - p->left >= LINGER)
         end_work(p);
+    if (p->changes)
+        arm_tick(p);
 }
 
 /* ---- readers ---- */

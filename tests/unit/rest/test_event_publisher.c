@@ -787,6 +787,26 @@ static void who_comes_back_in_time_finds_its_packets(void **state)
     hang_up(&l);
 }
 
+static void a_packet_held_back_is_told_in_time_though_another_reader_came_first(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_device *d = add(f, 1);
+    struct listener calm, l;
+
+    listen(f, &calm, "types=log", NULL);
+    listen(f, &l, "types=advertisement&mode=interval&min_interval_s=0.1", NULL);
+    hear(f, d, -60, false);
+    hear(f, d, -61, false);
+    flush(f);
+    assert_rssi(&l, "advertisement", -60);
+    assert_nothing(&l);
+    fake_gateway_advance(f->gateway, 200 * USEC_PER_MSEC);
+    flush(f);
+    assert_rssi(&l, "advertisement", -61);
+    hang_up(&l);
+    hang_up(&calm);
+}
+
 /* ---- slow readers ---- */
 
 static void E05_slow_reader_loses_its_own_oldest_alone(void **state)
@@ -844,7 +864,7 @@ static void sign_of_life_comes_every_15_seconds(void **state)
         fake_gateway_advance(f->gateway, EVENT_READER_COMMENT - USEC_PER_MSEC);
         read_all(&l);
         assert_int_equal(buffer_size(&l.text), 0);
-        fake_gateway_advance(f->gateway, USEC_PER_MSEC + USEC_PER_SEC / 10);
+        fake_gateway_advance(f->gateway, USEC_PER_MSEC + USEC_PER_SEC / 2);
         assert_int_equal(l.wakes, i);
         read_all(&l);
         assert_true(take(&l, &frame));
@@ -861,7 +881,7 @@ static void a_reader_woken_for_its_sign_of_life_is_not_cut_while_time_passes(voi
 
     listen(f, &l, "", NULL);
     fake_gateway_let_time_pass(f->gateway, 1);
-    fake_gateway_advance(f->gateway, EVENT_READER_COMMENT + USEC_PER_SEC / 10);
+    fake_gateway_advance(f->gateway, EVENT_READER_COMMENT + USEC_PER_SEC / 2);
     assert_int_equal(l.wakes, 1);
     assert_int_equal(l.stalls, 0);
     hang_up(&l);
@@ -1116,6 +1136,7 @@ int main(void)
             TEST(what_cannot_be_replayed_is_reset),
             TEST(packets_that_nobody_kept_are_reset),
             TEST(who_comes_back_in_time_finds_its_packets),
+            TEST(a_packet_held_back_is_told_in_time_though_another_reader_came_first),
             TEST(E05_slow_reader_loses_its_own_oldest_alone),
             TEST(burst_beyond_the_ring_is_offered_before_it_is_overwritten),
             TEST(sign_of_life_comes_every_15_seconds),
