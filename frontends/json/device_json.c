@@ -1,12 +1,10 @@
 #include "device_json.h"
 
 #include <math.h>
-#include <stdio.h>
 
+#include "base/decimal.h"
 #include "json/element_name.h"
 #include "json/packet_json.h"
-
-#define COMPANY_TEXT_SIZE 6 /* "65535" and NUL */
 
 /* ---- the merged view ---- */
 
@@ -150,12 +148,12 @@ static void write_list_fields(struct writer *w, const struct gateway *g,
 
 static void write_element_key(struct writer *w, const struct gateway_element *element)
 {
-    char company[COMPANY_TEXT_SIZE];
+    char company[DECIMAL_SIZE];
 
     if (element->has_uuid) {
         packet_json_write_uuid(w, "key", &element->uuid);
     } else if (element->has_company) {
-        snprintf(company, sizeof company, "%u", element->company);
+        (void) decimal_format(company, element->company);
         writer_text(w, "key", company);
     } else {
         writer_null(w, "key");

@@ -1,10 +1,9 @@
 #include "packet_json.h"
 
-#include <stdio.h>
+#include "base/decimal.h"
 
-#define RSSI_MIN          (-127)
-#define RSSI_MAX          20
-#define COMPANY_TEXT_SIZE 6 /* "65535" and NUL */
+#define RSSI_MIN (-127)
+#define RSSI_MAX 20
 
 static bool has_uuid_before(const struct advertising_data *ad, size_t index)
 {
@@ -64,9 +63,9 @@ void packet_json_write_by_uuid(struct writer *w, const struct ble_uuid *uuid, co
 void packet_json_write_by_company(struct writer *w, uint16_t company, const uint8_t *data,
                                   size_t size)
 {
-    char key[COMPANY_TEXT_SIZE];
+    char key[DECIMAL_SIZE];
 
-    snprintf(key, sizeof key, "%u", company);
+    (void) decimal_format(key, company);
     writer_hex(w, key, data, size);
 }
 

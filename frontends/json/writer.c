@@ -7,10 +7,10 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/decimal.h"
 #include "base/utf8.h"
 #include "ble/address.h"
 
-#define DIGITS_MAX  20  /* of a number of 64 bits */
 #define NUMBER_SIZE 400 /* the longest double has 309 digits before the point */
 #define COMMON_MAX  1e9 /* scaled: the error of scaling is far below the distance that is kept */
 
@@ -89,18 +89,6 @@ static void write_plain(struct writer *w, const char *key, const char *text, siz
     buffer_commit(&w->text, size + 2);
 }
 
-/* The digits stand at the end of the text; how many there are. */
-static size_t format_unsigned(char ret_text[DIGITS_MAX], uint64_t value)
-{
-    size_t at = DIGITS_MAX;
-
-    do {
-        ret_text[--at] = (char) ('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    return DIGITS_MAX - at;
-}
-
 /* What "%.*f" gives, for numbers of usual size that are not close to the middle between two
  * results: there the exact value decides, which printf knows. The size, or 0: it is not one. */
 static size_t format_common(char ret_text[NUMBER_SIZE], double value, int decimals)
@@ -110,21 +98,18 @@ static size_t format_common(char ret_text[NUMBER_SIZE], double value, int decima
     const uint64_t whole = (uint64_t) (scaled < COMMON_MAX ? scaled : 0);
     const double rest = scaled - (double) whole;
     const uint64_t rounded = whole + (rest > 0.5);
-    char digits[DIGITS_MAX], *out = ret_text;
-    size_t size;
+    char digits[DECIMAL_SIZE], *out = ret_text;
 
     if (!(scaled < COMMON_MAX) || fabs(rest - 0.5) < 1e-3)
         return 0;
     if (signbit(value))
         *out++ = '-';
-    size = format_unsigned(digits, rounded / tens[decimals]);
-    memcpy(out, digits + DIGITS_MAX - size, size);
-    out += size;
+    out += decimal_format(out, rounded / tens[decimals]);
     if (decimals > 0) {
         /* with a one before them, which keeps the leading zeros */
-        (void) format_unsigned(digits, tens[decimals] + rounded % tens[decimals]);
+        (void) decimal_format(digits, tens[decimals] + rounded % tens[decimals]);
         *out++ = '.';
-        memcpy(out, digits + DIGITS_MAX - decimals, (size_t) decimals);
+        memcpy(out, digits + 1, (size_t) decimals);
         out += decimals;
     }
     return (size_t) (out - ret_text);
@@ -176,11 +161,8 @@ void writer_bool(struct writer *w, const char *key, bool value)
 
 void writer_unsigned(struct writer *w, const char *key, uint64_t value)
 {
-    char digits[DIGITS_MAX];
-    size_t size = format_unsigned(digits, value);
-
     begin_value(w, key);
-    buffer_append(&w->text, digits + DIGITS_MAX - size, size);
+    buffer_commit(&w->text, decimal_format((char *) buffer_reserve(&w->text, DECIMAL_SIZE), value));
 }
 
 void writer_integer(struct writer *w, const char *key, int64_t value)

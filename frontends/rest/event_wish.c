@@ -1,9 +1,10 @@
 #include "event_wish.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/bytes.h"
+#include "base/decimal.h"
 
 #define INTERVAL_STANDARD_S 1
 #define SILENCE_STANDARD_S  60
@@ -137,7 +138,13 @@ bool event_wish_has_address(const struct event_wish *wish, uint64_t address)
 
 void event_id_format(char ret_text[EVENT_ID_SIZE], uint32_t boot, uint64_t number)
 {
-    snprintf(ret_text, EVENT_ID_SIZE, "%08" PRIx32 "-%" PRIu64, boot, number);
+    uint8_t octets[BOOT_DIGITS / 2];
+
+    for (size_t i = 0; i < sizeof octets; i++)
+        octets[i] = (uint8_t) (boot >> 8 * (sizeof octets - 1 - i));
+    bytes_to_hex(ret_text, octets, sizeof octets);
+    ret_text[BOOT_DIGITS] = '-';
+    (void) decimal_format(ret_text + BOOT_DIGITS + 1, number);
 }
 
 bool event_id_parse(const char *text, uint32_t *ret_boot, uint64_t *ret_number)

@@ -7,6 +7,8 @@
 
 #include "memory.h"
 
+#define FIRST_MIN ((size_t) 256)
+
 void buffer_done(struct buffer *b)
 {
     free(b->data);
@@ -21,7 +23,8 @@ uint8_t *buffer_grow(struct buffer *b, size_t size)
         b->start = 0;
     }
     if (b->capacity - b->end < size || !b->data) {
-        size_t wanted = b->capacity ? b->capacity : 256;
+        /* The first reservation knows best; what grows doubles. */
+        size_t wanted = b->capacity ? b->capacity : size > FIRST_MIN ? size : FIRST_MIN;
 
         while (wanted - b->end < size)
             wanted *= 2;
