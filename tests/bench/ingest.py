@@ -144,14 +144,16 @@ class Lane:
         before, cpu = self.contestant.received(), self.contestant.cpu_s()
         sent = self.sender.ask(f"{mode} {count}")["sent"]
         end = time.monotonic() + PATIENCE_S
-        time.sleep(SETTLE_S)  # asking for the count costs as well: mostly once is enough
-        while (received := self.contestant.received() - before) < sent and time.monotonic() < end:
+        received = spent = 0
+        while received < sent and time.monotonic() < end:
             time.sleep(SETTLE_S)
+            spent = self.contestant.cpu_s() - cpu  # before asking for the count, which costs as well
+            received = self.contestant.received() - before
         if received != sent:
             raise ProgramFailed(f"{self.name}: {sent} advertisements sent, {received} received")
         if isinstance(self.contestant, Alone) and not self.contestant.is_whole():
             raise ProgramFailed(f"{self.name}: its reader of events is gone")
-        return 1e9 * (self.contestant.cpu_s() - cpu) / sent
+        return 1e9 * spent / sent
 
 
 # ---- measuring ----
