@@ -21,13 +21,15 @@ struct experience_proxy {
     usec_t last_success; /* 0: none */
 };
 
+/* Addresses have 48 bits. */
 struct experience *experience_new(void);
 void experience_free(struct experience *e); /* accepts NULL */
 
 void experience_succeeded(struct experience *e, uint16_t source, uint64_t address, usec_t now);
 void experience_failed(struct experience *e, uint16_t source, uint64_t address, usec_t now);
 
-/* Faded count of failures, and the plain one since the last success (ret_raw may be NULL). */
+/* Faded count of failures, and the plain one since the last success (ret_raw may be NULL). Both are
+ * 0 for a pair that is not known, or went to make room. */
 double experience_failures(const struct experience *e, uint16_t source, uint64_t address,
                            usec_t now, unsigned *ret_raw);
 void experience_get_proxy(const struct experience *e, uint16_t source,
