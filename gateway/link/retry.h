@@ -25,9 +25,15 @@ struct retry_class {
     usec_t pause;
     int code;         /* of the contract, if it was the last one: E_CONNECT_FAILED, _ABORTED,
                          _TIMEOUT, E_NO_FREE_SLOT, E_PROXY_OFFLINE */
-    const char *name; /* "fail_establish", "peer_terminated" …; NULL: the number has no name */
+    const char *name; /* retry_reason_name() of an attempt that failed with a number; else NULL */
 };
+/* reason counts for ATTEMPT_FAILED alone. A link (ATTEMPT_CONNECTED) has code 0, and who gave up
+ * has E_CANCELLED; their kinds and pauses mean nothing. */
 struct retry_class retry_classify(enum attempt_end end, int32_t reason);
+
+/* What message 69 means by a number: "fail_establish", "peer_terminated" …; NULL: it has no name.
+ * For attempts and for the ends of links. Static storage. */
+const char *retry_reason_name(int32_t reason);
 
 /* The attempts of one request. Valid when zeroed but for max. */
 struct retry {
@@ -37,7 +43,9 @@ struct retry {
 };
 /* Transient errors are forgiven as long as there are fewer than 2 * max + 1 of them. */
 
-/* Takes in a failed attempt. true: another one is allowed, *ret_pause from now. */
+/* Takes in a failed attempt. true: another one is allowed, *ret_pause from now; false: no more,
+ * also because nobody wants it (*ret_pause is untouched). Not for ATTEMPT_CONNECTED. */
 bool retry_next(struct retry *r, enum attempt_end end, int32_t reason, usec_t *ret_pause);
-/* The class of the whole, once no attempt is left: E_CONNECT_TIMEOUT only when all timed out. */
+/* The class of the whole, once no attempt is left: that of the last one, but E_CONNECT_TIMEOUT only
+ * when all timed out, else E_CONNECT_FAILED. 0: none was taken in. */
 int retry_final(const struct retry *r);
