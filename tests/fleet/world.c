@@ -45,6 +45,7 @@ struct device {
     usec_t path_started;
     struct audible *audible;
     size_t audible_count;
+    struct peripheral peripheral;
 };
 
 struct world {
@@ -319,7 +320,8 @@ size_t world_advance(struct world *w, usec_t now, world_heard_fn *on_heard, void
         struct device *d = CONTAINER_OF(first, struct device, event);
         if (d->due + LATE_MAX >= now) {
             walk(w, d, d->due);
-            play_event(w, d, now, on_heard, user);
+            if (peripheral_advertises(&d->peripheral))
+                play_event(w, d, now, on_heard, user);
             played++;
             d->due += next_gap(d);
         } else {
@@ -334,6 +336,61 @@ usec_t world_deadline(const struct world *w)
 {
     uint64_t due;
     return heap_first(&w->events, &due) != NULL ? due : USEC_NEVER;
+}
+
+/* ---- links ---- */
+
+/* Where the device is was noted at its last event, and it goes on walking while it is linked. */
+static double loudness(const struct world *w, const struct device *d, size_t listener)
+{
+    return world_mean_rssi(w, &d->place, &w->listeners[listener].place, d->options.tx_power_dbm);
+}
+
+struct peripheral_attempt world_attempt(struct world *w, size_t listener, uint64_t address,
+                                        uint8_t address_type)
+{
+    assert(listener < w->listeners_count);
+    struct device *d = find_device(w, address, NULL);
+
+    if (d == NULL || ((d->options.address_type ^ address_type) & 1) != 0 ||
+        !world_reaches(w, listener, address))
+        return (struct peripheral_attempt){0};
+    return peripheral_attempt(&d->peripheral, loudness(w, d, listener));
+}
+
+bool world_open_link(struct world *w, uint64_t address, struct peripheral_link *ret_link)
+{
+    struct device *d = find_device(w, address, NULL);
+    return d != NULL && peripheral_open(&d->peripheral, ret_link);
+}
+
+void world_close_link(struct world *w, uint64_t address)
+{
+    struct device *d = find_device(w, address, NULL);
+    if (d != NULL)
+        peripheral_close(&d->peripheral);
+}
+
+bool world_reaches(const struct world *w, size_t listener, uint64_t address)
+{
+    assert(listener < w->listeners_count);
+    const struct device *d = find_device(w, address, NULL);
+    return d != NULL && loudness(w, d, listener) >= lowest_heard(w);
+}
+
+struct gatt world_gatt(const struct world *w, uint64_t address)
+{
+    const struct device *d = find_device(w, address, NULL);
+    return d != NULL ? d->peripheral.gatt : (struct gatt){0};
+}
+
+int world_fail_next(struct world *w, uint64_t address, unsigned attempts, int32_t error)
+{
+    struct device *d = find_device(w, address, NULL);
+    if (d == NULL)
+        return -ENOENT;
+    peripheral_fail_next(&d->peripheral, attempts, error);
+    return 0;
 }
 
 /* ---- life and changes ---- */
@@ -401,6 +458,7 @@ static struct device *new_device(uint64_t seed, const struct world_device_option
     d->place = options->path_count > 0 ? d->path[0] : options->place;
     d->path_started = now;
     dice_seed(&d->dice, dice_mix(seed, options->address));
+    peripheral_init(&d->peripheral, &options->peripheral, dice_mix(~seed, options->address));
     d->due = now + dice_below(&d->dice, options->interval); /* not all at once */
     return d;
 }
@@ -490,6 +548,8 @@ struct world_device_view world_device(const struct world *w, size_t number)
             .place = d->place,
             .interval = d->options.interval,
             .events = d->events,
+            .is_connectable = d->options.peripheral.is_connectable,
+            .links = d->peripheral.links,
     };
 }
 

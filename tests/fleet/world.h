@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "payload.h"
+#include "peripheral.h"
 
 #define WORLD_ROOMS_MAX     64
 #define WORLD_LISTENERS_MAX 1000
@@ -53,6 +54,7 @@ struct world_device_options {
     size_t path_count;
     double speed; /* metres a second */
     usec_t pause; /* rest at each point of the path */
+    struct peripheral_options peripheral;
 };
 
 /* One advertising event as one listener heard it. payload is borrowed for the call. */
@@ -86,6 +88,22 @@ int world_set_payloads(struct world *w, uint64_t address, const struct payload *
                        size_t count);
 int world_set_interval(struct world *w, uint64_t address, usec_t interval, usec_t now);
 
+/* ---- links ---- */
+
+/* A listener tries to reach a device; unanswered too where it is not there, cannot be heard or has
+ * another type of address. */
+struct peripheral_attempt world_attempt(struct world *w, size_t listener, uint64_t address,
+                                        uint8_t address_type);
+/* false when the device is gone or holds as many links as it can. */
+bool world_open_link(struct world *w, uint64_t address, struct peripheral_link *ret_link);
+void world_close_link(struct world *w, uint64_t address);
+/* Whether a link of the two would last: the device is there and loud enough. */
+bool world_reaches(const struct world *w, size_t listener, uint64_t address);
+/* Empty when the device is gone. */
+struct gatt world_gatt(const struct world *w, uint64_t address);
+/* The next attempts that would be answered fail. -ENOENT. */
+int world_fail_next(struct world *w, uint64_t address, unsigned attempts, int32_t error);
+
 /* Plays every advertising event that is due, in the order of their times. Events that are more than
  * a second late are skipped: after a stop the world does not catch up. Returns the events played.
  */
@@ -114,6 +132,8 @@ struct world_device_view {
     struct world_place place;
     usec_t interval;
     uint64_t events;
+    bool is_connectable;
+    unsigned links; /* that it holds */
 };
 size_t world_device_count(const struct world *w);
 struct world_device_view world_device(const struct world *w, size_t number);
