@@ -206,6 +206,82 @@ static void do_interval(struct control *c, const struct spot *request, json_t *a
                                                fleet_now(c->fleet)));
 }
 
+/* ---- what goes wrong with links ---- */
+
+static struct station *read_station(struct control *c, const struct spot *request)
+{
+    struct spot spot = spot_member(request, "proxy");
+    size_t number = scenario_find_proxy(fleet_scenario(c->fleet), spot_text(&spot, ""));
+
+    if (number != SIZE_MAX)
+        return fleet_station(c->fleet, number);
+    spot_fault(&spot, "there is no proxy of that name");
+    return NULL;
+}
+
+static int32_t read_error(const struct spot *request, int32_t fallback)
+{
+    struct spot spot = spot_member(request, "error");
+    return (int32_t) spot_integer(&spot, INT32_MIN, INT32_MAX, fallback);
+}
+
+static void report_slot(const struct spot *request, int error)
+{
+    struct spot spot = spot_member(request, "device");
+    if (error == -ENOENT)
+        spot_fault(&spot, "has no link there");
+    else if (error == -EEXIST)
+        spot_fault(&spot, "has a slot there already");
+    else if (error != 0)
+        spot_fault(&spot, "no slot is free");
+}
+
+static void do_drop(struct control *c, const struct spot *request, json_t *answer)
+{
+    struct station *station = read_station(c, request);
+    int32_t error = read_error(request, ERROR_SUPERVISION_TIMEOUT);
+    uint64_t address;
+
+    (void) answer;
+    if (station != NULL && read_address(request, &address) && request->reader->faults == 0)
+        report_slot(request,
+                    slots_drop(station_slots(station), address, error, fleet_now(c->fleet)));
+}
+
+static void do_leak(struct control *c, const struct spot *request, json_t *answer)
+{
+    struct station *station = read_station(c, request);
+    uint64_t address;
+
+    (void) answer;
+    if (station != NULL && read_address(request, &address))
+        report_slot(request, slots_leak(station_slots(station), address));
+}
+
+static void do_occupy(struct control *c, const struct spot *request, json_t *answer)
+{
+    struct station *station = read_station(c, request);
+    uint64_t address;
+
+    (void) answer;
+    if (station != NULL && read_address(request, &address))
+        report_slot(request, slots_occupy(station_slots(station), address, fleet_now(c->fleet)));
+}
+
+static void do_fail_next(struct control *c, const struct spot *request, json_t *answer)
+{
+    struct spot attempts = spot_member(request, "attempts");
+    unsigned count = (unsigned) spot_integer(&attempts, 0, 1000000, 1);
+    int32_t error = read_error(request, ERROR_NOT_ESTABLISHED);
+    uint64_t address;
+
+    (void) answer;
+    if (read_address(request, &address) && request->reader->faults == 0)
+        report_missing(request, world_fail_next(fleet_world(c->fleet), address, count, error));
+}
+
+/* ---- the status ---- */
+
 static const char *scanner_name(enum scanner_state state)
 {
     static const char *const NAMES[] = {"idle",   "starting", "running",
@@ -219,6 +295,21 @@ static json_t *active_faults(const struct station *station)
     for (unsigned kind = 0; kind < FAULT_COUNT; kind++)
         if (station_has_fault(station, (enum fault_kind) kind))
             (void) json_array_append_new(list, json_string(fault_name((enum fault_kind) kind)));
+    return list;
+}
+
+static json_t *slots_status(const struct station *station)
+{
+    const struct slots *slots = proxy_model_slots(station_model(station));
+    char text[BLE_ADDRESS_TEXT_SIZE];
+    struct slots_view view;
+    json_t *list = json_array();
+
+    for (size_t i = 0; slots_view(slots, i, &view); i++) {
+        ble_address_format(text, view.address);
+        (void) json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "device", text, "state",
+                                                     view.state, "foreign", view.is_foreign));
+    }
     return list;
 }
 
@@ -243,6 +334,8 @@ static json_t *proxy_status(const struct station *station)
     set_number(object, "advertisements_sent", counters->advertisements_sent);
     set_number(object, "advertisements_dropped", counters->advertisements_dropped);
     set_number(object, "messages_sent", counters->messages_sent);
+    set_number(object, "slots_limit", proxy->model.slots.limit);
+    (void) json_object_set_new(object, "slots", slots_status(station));
     (void) json_object_set_new(object, "faults", active_faults(station));
     return object;
 }
@@ -265,6 +358,8 @@ static json_t *device_status(struct control *c, size_t number)
     (void) json_object_set_new(object, "interval_ms",
                                json_real((double) device.interval / (double) USEC_PER_MSEC));
     set_number(object, "events", device.events);
+    (void) json_object_set_new(object, "connectable", json_boolean(device.is_connectable));
+    set_number(object, "links", device.links);
     for (size_t i = 0; i < scenario->proxies_count; i++)
         (void) json_object_set_new(rssi, scenario->proxies[i].name,
                                    json_real(world_device_mean_rssi(world, number, i)));
@@ -307,6 +402,10 @@ static const struct request_row REQUESTS[] = {
         {"remove", do_remove, {"do", "device"}},
         {"payload", do_payload, {"do", "device", "raw", "scan_response", "id", "kind", "row"}},
         {"interval", do_interval, {"do", "device", "ms"}},
+        {"drop_link", do_drop, {"do", "proxy", "device", "error"}},
+        {"leak_slot", do_leak, {"do", "proxy", "device"}},
+        {"occupy_slot", do_occupy, {"do", "proxy", "device"}},
+        {"fail_next", do_fail_next, {"do", "device", "attempts", "error"}},
         {"status", do_status, {"do", "devices"}},
         {"quit", do_quit, {"do"}},
 };

@@ -88,7 +88,8 @@ static int open_stations(struct fleet *f, uv_loop_t *loop, const char **ret_culp
 
     f->stations = xnew(struct station *, s->proxies_count + 1);
     for (size_t i = 0; i < s->proxies_count; i++) {
-        int error = station_new(loop, &s->proxies[i], s->seed, f->now, &f->stations[i]);
+        int error =
+                station_new(loop, &s->proxies[i], f->world, i, s->seed, f->now, &f->stations[i]);
         if (error != 0) {
             *ret_culprit = s->proxies[i].name;
             return error;

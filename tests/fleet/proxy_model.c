@@ -1,10 +1,11 @@
 /* The story: a client subscribes (66), which makes it the owner of the proxy if the profile's rule
  * says so, and gets the scanner's state (126) where the firmware knows it. What the radio hears is
  * put into a batch; a full batch goes out at once, a partial one with the next flush. A change of
- * mode (127) stops and restarts the scanner step by step, and nothing is heard meanwhile.
+ * mode (127) stops and restarts the scanner step by step, and nothing is heard meanwhile. What is
+ * asked for a device goes to the slots; while one of them connects, the scanner stands still.
  *
  * What goes wrong: a client whose output is full loses batches (they are counted); a refused
- * subscriber is told nothing; requests for devices fail as "not connected". */
+ * subscriber is told nothing; when the owner goes, all links of the proxy end. */
 #include "proxy_model.h"
 
 #include <assert.h>
@@ -15,8 +16,10 @@
 #include "base/memory.h"
 #include "parsed.h"
 
-#define NOT_CONNECTED (-1) /* of messages 82, 85, 86, 146 */
-#define HUB_PERIOD    (20 * USEC_PER_MSEC)
+#define HUB_PERIOD      (20 * USEC_PER_MSEC)
+#define CLOSE_LOW       (20 * USEC_PER_MSEC) /* of the controller, where nothing else is said */
+#define CLOSE_HIGH      (100 * USEC_PER_MSEC)
+#define LEGACY_CONNECTS 2 /* of versions before feature flags */
 
 enum {
     PASSIVE_2022 = 0x00,
@@ -26,19 +29,25 @@ enum {
                  PROXY_FEATURE_PAIRING | PROXY_FEATURE_CACHE_CLEARING,
 };
 
-/* 2022: before feature flags; every advertisement is taken apart and sent alone.
+/* What connections are like: old firmware frees a slot at DISCONNECT, names no addresses and says
+ * the end of a link twice; that of 2025 frees it at CLOSE and still says it twice; then once.
+ *
+ * 2022: before feature flags; every advertisement is taken apart and sent alone.
  * 2024: each delivery of the scanner hub is one message. 2025: says the scanner's state.
  * 2026: batches over 100 ms, the newest subscriber wins. */
 #define PROFILE_2022                                                                               \
     .esphome_version = "2022.12.8", .server_info = "sim (esphome v2022.12.8)", .api_minor = 7,     \
-    .is_legacy_hello = true, .can_parse = true
+    .is_legacy_hello = true, .can_parse = true, .is_early_release = true,                          \
+    .is_double_disconnect = true, .is_without_list = true
 #define PROFILE_2024                                                                               \
     .esphome_version = "2024.10.2", .server_info = "sim (esphome v2024.10.2)", .api_minor = 10,    \
     .is_legacy_hello = true, .can_parse = true, .can_raw = true, .flush_period = HUB_PERIOD,       \
-    .says_bluetooth_mac = true
+    .says_bluetooth_mac = true, .is_early_release = true, .is_double_disconnect = true,            \
+    .is_without_list = true
 #define PROFILE_2025                                                                               \
     .esphome_version = "2025.9.3", .server_info = "sim (esphome v2025.9.3)", .api_minor = 12,      \
-    .can_raw = true, .flush_period = 100 * USEC_PER_MSEC, .says_bluetooth_mac = true
+    .can_raw = true, .flush_period = 100 * USEC_PER_MSEC, .says_bluetooth_mac = true,              \
+    .is_double_disconnect = true
 #define PROFILE_2026                                                                               \
     .esphome_version = "2026.8.0", .server_info = "2026.8.0", .api_minor = 14, .can_raw = true,    \
     .is_newest_wins = true, .flush_period = 100 * USEC_PER_MSEC, .says_bluetooth_mac = true
@@ -76,6 +85,8 @@ struct proxy_model {
     bool is_switching; /* the scanner restarts for another mode */
     enum scanner_state scanner;
     usec_t scanner_next; /* when it takes its next step */
+    struct slots *slots;
+    int asker; /* whose request is being handled, -1 for none */
     struct batch batch;
     struct proxy_model_counters counters;
 };
@@ -90,7 +101,7 @@ const struct proxy_profile *proxy_profile_find(const char *name)
 
 static bool has_feature(const struct proxy_model *m, enum proxy_feature feature)
 {
-    return (m->options.profile->features & (uint32_t) feature) != 0;
+    return (m->options.features & (uint32_t) feature) != 0;
 }
 
 static bool is_proxy(const struct proxy_model *m)
@@ -108,10 +119,11 @@ static int send_to(struct proxy_model *m, int client, const struct message *mess
     return error;
 }
 
-/* The owner gets every answer, whoever asked; without one, the asker. */
-static void answer(struct proxy_model *m, unsigned asker, const struct message *message)
+/* The owner gets everything, whoever asked; without one, the asker. */
+static void on_slots_send(void *user, const struct message *message)
 {
-    (void) send_to(m, m->owner >= 0 ? m->owner : (int) asker, message);
+    struct proxy_model *m = user;
+    (void) send_to(m, m->owner >= 0 ? m->owner : m->asker, message);
 }
 
 /* ---- the scanner ---- */
@@ -140,7 +152,15 @@ static usec_t scanner_stay(const struct proxy_model *m)
         return PROXY_MODEL_SCAN_ROUND;
     if (m->scanner == SCANNER_FAILED && has_fault(m, PROXY_MODEL_FAILS_MODE))
         return USEC_NEVER;
+    if (m->scanner == SCANNER_IDLE && slots_need_silence(m->slots))
+        return USEC_NEVER;
     return m->options.mode_switch / 3;
+}
+
+static void plan_scanner(struct proxy_model *m, usec_t now)
+{
+    usec_t stay = scanner_stay(m);
+    m->scanner_next = stay == USEC_NEVER ? USEC_NEVER : now + stay;
 }
 
 static void set_scanner(struct proxy_model *m, enum scanner_state state, usec_t now)
@@ -148,8 +168,7 @@ static void set_scanner(struct proxy_model *m, enum scanner_state state, usec_t 
     m->scanner = state;
     if (state == SCANNER_RUNNING)
         m->is_switching = false;
-    usec_t stay = scanner_stay(m);
-    m->scanner_next = stay == USEC_NEVER ? USEC_NEVER : now + stay;
+    plan_scanner(m, now);
     push_scanner_state(m);
 }
 
@@ -183,6 +202,20 @@ static void on_set_mode(struct proxy_model *m, uint32_t mode, usec_t now)
     m->mode = (enum scanner_mode) mode;
     m->is_switching = true;
     set_scanner(m, SCANNER_STOPPING, now);
+}
+
+/* Stops the scanner for whoever wants to connect, and lets it go on afterwards. */
+static void settle(struct proxy_model *m, usec_t now)
+{
+    if (!slots_need_silence(m->slots)) {
+        if (m->scanner_next == USEC_NEVER)
+            plan_scanner(m, now);
+    } else if (m->scanner == SCANNER_RUNNING) {
+        set_scanner(m, SCANNER_STOPPING, now);
+    } else if (m->scanner == SCANNER_IDLE || m->scanner == SCANNER_FAILED) {
+        plan_scanner(m, now);
+        slots_begin(m->slots, now);
+    }
 }
 
 /* ---- advertisements ---- */
@@ -274,7 +307,7 @@ static void on_subscribe(struct proxy_model *m, unsigned client, uint32_t flags)
     const struct proxy_profile *profile = m->options.profile;
     bool wants_raw = profile->can_raw && ((flags & 1) != 0 || !profile->can_parse);
 
-    if (!is_proxy(m) || has_fault(m, PROXY_MODEL_REFUSES))
+    if (has_fault(m, PROXY_MODEL_REFUSES))
         return;
     if (m->owner >= 0 && m->owner != (int) client && !profile->is_newest_wins)
         return;
@@ -284,131 +317,112 @@ static void on_subscribe(struct proxy_model *m, unsigned client, uint32_t flags)
     push_scanner_state(m);
 }
 
-static struct message connections_free(const struct proxy_model *m)
+static void on_unsubscribe(struct proxy_model *m, usec_t now)
 {
-    return (struct message){
-            .type = MESSAGE_CONNECTIONS_FREE_RESPONSE,
-            .connections_free = {.free = m->options.slots, .limit = m->options.slots},
-    };
-}
-
-static void on_device_request(struct proxy_model *m, unsigned client,
-                              const struct message_device_request *request)
-{
-    struct message reply = {.result = {.address = request->address, .error = NOT_CONNECTED}};
-
-    switch (request->request_type) {
-    case DEVICE_REQUEST_PAIR:
-        reply.type = MESSAGE_DEVICE_PAIRING_RESPONSE;
-        break;
-    case DEVICE_REQUEST_UNPAIR:
-        reply.type = MESSAGE_DEVICE_UNPAIRING_RESPONSE;
-        break;
-    case DEVICE_REQUEST_CLEAR_CACHE:
-        reply.type = MESSAGE_DEVICE_CLEAR_CACHE_RESPONSE;
-        reply.result = (struct message_result){.address = request->address, .success = true};
-        break;
-    default: /* connects of all kinds fail, a disconnect ends where nothing was */
-        reply.type = MESSAGE_DEVICE_CONNECTION_RESPONSE;
-        reply.device_connection = (struct message_device_connection){.address = request->address};
-        break;
-    }
-    answer(m, client, &reply);
-    if (request->request_type == DEVICE_REQUEST_DISCONNECT) {
-        reply = connections_free(m);
-        answer(m, client, &reply);
-    }
-}
-
-static void on_gatt(struct proxy_model *m, unsigned client, uint64_t address, uint32_t handle)
-{
-    const struct message reply = {
-            .type = MESSAGE_GATT_ERROR_RESPONSE,
-            .gatt = {.address = address, .handle = handle, .error = NOT_CONNECTED},
-    };
-    answer(m, client, &reply);
-}
-
-static void on_connection_params(struct proxy_model *m, unsigned client, uint64_t address)
-{
-    if (!has_feature(m, PROXY_FEATURE_CONNECTION_PARAMS))
-        return;
-    const struct message reply = {
-            .type = MESSAGE_SET_CONNECTION_PARAMS_RESPONSE,
-            .result = {.address = address, .error = NOT_CONNECTED},
-    };
-    answer(m, client, &reply);
+    release(m);
+    slots_abandon(m->slots, now);
 }
 
 static void on_connections_free(struct proxy_model *m, unsigned client)
 {
-    const struct message reply = connections_free(m);
-    if (is_proxy(m))
-        (void) send_to(m, (int) client, &reply);
+    uint64_t addresses[SLOTS_MAX + 1];
+    const struct message message = slots_message(m->slots, addresses);
+    (void) send_to(m, (int) client, &message);
+}
+
+/* Links belong to the owner: without one, nothing is kept of what was asked for. */
+static void on_device(struct proxy_model *m, unsigned client, const struct message *message,
+                      usec_t now)
+{
+    m->asker = (int) client;
+    slots_receive(m->slots, message, now);
+    m->asker = -1;
+    if (m->owner < 0)
+        slots_abandon(m->slots, now);
 }
 
 void proxy_model_receive(struct proxy_model *m, unsigned client, const struct message *message,
                          usec_t now)
 {
     assert(client < m->options.clients_max && m->is_joined[client]);
+    if (!is_proxy(m))
+        return;
     switch ((unsigned) message->type) {
     case MESSAGE_SUBSCRIBE_ADVERTISEMENTS_REQUEST:
         on_subscribe(m, client, message->subscription_flags);
-        return;
+        break;
     case MESSAGE_UNSUBSCRIBE_ADVERTISEMENTS_REQUEST:
         if (m->owner == (int) client)
-            release(m);
-        return;
+            on_unsubscribe(m, now);
+        break;
     case MESSAGE_SCANNER_SET_MODE_REQUEST:
         on_set_mode(m, message->scanner_mode, now);
-        return;
+        break;
     case MESSAGE_SUBSCRIBE_CONNECTIONS_FREE_REQUEST:
         on_connections_free(m, client);
-        return;
-    case MESSAGE_DEVICE_REQUEST:
-        if (is_proxy(m))
-            on_device_request(m, client, &message->device_request);
-        return;
-    case MESSAGE_GATT_GET_SERVICES_REQUEST:
-        on_gatt(m, client, message->gatt.address, 0);
-        return;
-    case MESSAGE_GATT_READ_REQUEST:
-    case MESSAGE_GATT_WRITE_REQUEST:
-    case MESSAGE_GATT_READ_DESCRIPTOR_REQUEST:
-    case MESSAGE_GATT_WRITE_DESCRIPTOR_REQUEST:
-    case MESSAGE_GATT_NOTIFY_REQUEST:
-        on_gatt(m, client, message->gatt.address, message->gatt.handle);
-        return;
+        break;
     case MESSAGE_SET_CONNECTION_PARAMS_REQUEST:
-        on_connection_params(m, client, message->connection_params.address);
-        return;
-    default: /* states, logs, services …: nothing to tell */
-        return;
+        if (has_feature(m, PROXY_FEATURE_CONNECTION_PARAMS))
+            on_device(m, client, message, now);
+        break;
+    default: /* for a device, or of no interest: states, logs, services … */
+        on_device(m, client, message, now);
+        break;
     }
+    settle(m, now);
 }
 
 /* ---- life ---- */
 
-struct proxy_model *proxy_model_new(const struct proxy_model_options *options,
-                                    proxy_model_send_fn *on_send, void *user, usec_t now)
+struct proxy_model_options proxy_model_usual(const struct proxy_profile *profile)
+{
+    bool can_connect = (profile->features & PROXY_FEATURE_ACTIVE_CONNECTIONS) != 0 ||
+                       profile->legacy_version >= LEGACY_CONNECTS;
+
+    return (struct proxy_model_options){
+            .profile = profile,
+            .configured_mode = SCANNER_ACTIVE,
+            .clients_max = 5,
+            .features = profile->features,
+            .mode_switch = PROXY_MODEL_MODE_SWITCH,
+            .slots = {.limit = can_connect ? 3 : 0,
+                      .list = profile->is_without_list ? SLOTS_LIST_ABSENT : SLOTS_LIST_RIGHT,
+                      .is_early_release = profile->is_early_release,
+                      .is_double_disconnect = profile->is_double_disconnect,
+                      .is_mtu_stale = profile->is_without_list,
+                      .is_pair_silent = profile->is_without_list,
+                      .close = {CLOSE_LOW, CLOSE_HIGH},
+                      .give_up = SLOTS_GIVE_UP},
+    };
+}
+
+struct proxy_model *proxy_model_new(const struct proxy_model_options *options, struct world *world,
+                                    size_t listener, uint64_t seed, proxy_model_send_fn *on_send,
+                                    void *user, usec_t now)
 {
     assert(options->clients_max > 0 && options->clients_max <= PROXY_MODEL_CLIENTS_MAX);
     struct proxy_model *m = xnew(struct proxy_model, 1);
     m->options = *options;
     m->on_send = on_send;
     m->user = user;
+    m->asker = -1;
+    m->slots = slots_new(&options->slots, world, listener, seed, on_slots_send, m);
     proxy_model_restart(m, now);
     return m;
 }
 
 void proxy_model_free(struct proxy_model *m)
 {
+    if (m == NULL)
+        return;
+    slots_free(m->slots);
     free(m);
 }
 
 void proxy_model_restart(struct proxy_model *m, usec_t now)
 {
     release(m);
+    slots_restart(m->slots);
     m->mode = m->options.configured_mode;
     set_scanner(m, SCANNER_RUNNING, now);
 }
@@ -424,12 +438,12 @@ int proxy_model_join(struct proxy_model *m)
     return -ENOBUFS;
 }
 
-void proxy_model_leave(struct proxy_model *m, unsigned client)
+void proxy_model_leave(struct proxy_model *m, unsigned client, usec_t now)
 {
     assert(client < m->options.clients_max && m->is_joined[client]);
     m->is_joined[client] = false;
     if (m->owner == (int) client)
-        release(m);
+        on_unsubscribe(m, now);
 }
 
 void proxy_model_set_fault(struct proxy_model *m, enum proxy_model_fault fault, bool is_there,
@@ -439,21 +453,27 @@ void proxy_model_set_fault(struct proxy_model *m, enum proxy_model_fault fault, 
         m->faults |= (unsigned) fault;
     else
         m->faults &= ~(unsigned) fault;
-    if (m->scanner_next == USEC_NEVER && !has_fault(m, PROXY_MODEL_FAILS_MODE))
-        m->scanner_next = now + scanner_stay(m); /* it tries again */
+    if (m->scanner_next == USEC_NEVER)
+        plan_scanner(m, now); /* it tries again */
 }
 
 void proxy_model_tick(struct proxy_model *m, usec_t now)
 {
     if (now >= m->batch.flush_at)
         flush(m, now);
+    if (now >= slots_deadline(m->slots))
+        slots_tick(m->slots, now);
     if (now >= m->scanner_next)
         step_scanner(m, now);
+    settle(m, now);
 }
 
 usec_t proxy_model_deadline(const struct proxy_model *m)
 {
-    return m->batch.flush_at < m->scanner_next ? m->batch.flush_at : m->scanner_next;
+    usec_t deadline = slots_deadline(m->slots);
+    if (m->batch.flush_at < deadline)
+        deadline = m->batch.flush_at;
+    return m->scanner_next < deadline ? m->scanner_next : deadline;
 }
 
 int proxy_model_subscriber(const struct proxy_model *m)
@@ -469,6 +489,11 @@ enum scanner_mode proxy_model_mode(const struct proxy_model *m)
 enum scanner_state proxy_model_scanner_state(const struct proxy_model *m)
 {
     return m->scanner;
+}
+
+struct slots *proxy_model_slots(const struct proxy_model *m)
+{
+    return m->slots;
 }
 
 const struct proxy_model_counters *proxy_model_counters(const struct proxy_model *m)

@@ -3,8 +3,7 @@
  *
  * It knows nothing of sockets, frames or sessions: its clients are numbers, messages come from
  * proxy_model_receive() and go to on_send. Pure: time goes in. Each firmware generation is a row of
- * a table (struct proxy_profile). Connections to devices are always refused, in the firmware's
- * words. */
+ * a table (struct proxy_profile). Connections to devices are the slots' (slots.h). */
 #pragma once
 
 #include <stdbool.h>
@@ -14,6 +13,7 @@
 #include "base/clock.h"
 #include "esphome/message.h"
 #include "payload.h"
+#include "slots.h"
 
 #define PROXY_MODEL_CLIENTS_MAX 16
 /* A payload that begins so (manufacturer data of company 0xffff, "now") gets the moment at which
@@ -37,6 +37,8 @@ struct proxy_profile {
     bool is_newest_wins;     /* of several subscribers; otherwise later ones are ignored silently */
     bool says_bluetooth_mac;
     usec_t flush_period; /* of advertisements that do not fill a message; 0: each at once */
+    bool is_early_release, is_double_disconnect; /* of slots.h */
+    bool is_without_list; /* message 81 names no addresses; the oldest slots altogether */
 };
 
 /* "2022", "2024", "2025", "2026", each also with "-passive", and "none"; NULL for other names. */
@@ -47,7 +49,8 @@ struct proxy_model_options {
     enum scanner_mode configured_mode;
     bool is_scan_response_always; /* sends it in passive mode too, which no firmware does */
     unsigned clients_max;         /* at most PROXY_MODEL_CLIENTS_MAX */
-    uint32_t slots;
+    uint32_t features;            /* in place of the profile's */
+    struct slots_options slots;
     usec_t mode_switch; /* from the end of scanning to its new beginning, in three steps */
 };
 
@@ -72,16 +75,22 @@ typedef int proxy_model_send_fn(void *user, unsigned client, const struct messag
 
 struct proxy_model;
 
-struct proxy_model *proxy_model_new(const struct proxy_model_options *options,
-                                    proxy_model_send_fn *on_send, void *user, usec_t now);
+/* Options of the profile as it was sold: three slots where it can connect. */
+struct proxy_model_options proxy_model_usual(const struct proxy_profile *profile);
+
+/* world is borrowed and outlives the model, which is its listener of that number; NULL: there is no
+ * device to connect to. The dice of the connections are seeded with seed. */
+struct proxy_model *proxy_model_new(const struct proxy_model_options *options, struct world *world,
+                                    size_t listener, uint64_t seed, proxy_model_send_fn *on_send,
+                                    void *user, usec_t now);
 /* Accepts NULL. */
 void proxy_model_free(struct proxy_model *m);
 
 /* A client is there: its number, or -ENOBUFS when there are clients_max already. */
 int proxy_model_join(struct proxy_model *m);
-void proxy_model_leave(struct proxy_model *m, unsigned client);
+void proxy_model_leave(struct proxy_model *m, unsigned client, usec_t now);
 
-/* Power on: nobody subscribed, the configured mode. Clients must have left. */
+/* Power on: nobody subscribed, the configured mode, all slots free. Clients must have left. */
 void proxy_model_restart(struct proxy_model *m, usec_t now);
 
 void proxy_model_receive(struct proxy_model *m, unsigned client, const struct message *message,
@@ -102,4 +111,6 @@ usec_t proxy_model_deadline(const struct proxy_model *m);
 int proxy_model_subscriber(const struct proxy_model *m);
 enum scanner_mode proxy_model_mode(const struct proxy_model *m);
 enum scanner_state proxy_model_scanner_state(const struct proxy_model *m);
+/* To look at, and for what goes wrong (slots.h); proxy_model_tick() is due afterwards. */
+struct slots *proxy_model_slots(const struct proxy_model *m);
 const struct proxy_model_counters *proxy_model_counters(const struct proxy_model *m);

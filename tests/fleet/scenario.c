@@ -124,6 +124,36 @@ static bool read_where(const struct scenario *s, const struct spot *object,
     return true;
 }
 
+static struct luck_span read_span_ms(const struct spot *object, const char *key, double max_ms,
+                                     const struct luck_span *fallback)
+{
+    struct spot spot = spot_member(object, key);
+    if (spot.value == NULL)
+        return *fallback;
+    struct spot_range ms = spot_range(&spot, 0, max_ms, 0);
+    return (struct luck_span){.low = (usec_t) (ms.low * (double) USEC_PER_MSEC),
+                              .high = (usec_t) (ms.high * (double) USEC_PER_MSEC)};
+}
+
+static int32_t read_error(const struct spot *spot, int32_t fallback)
+{
+    return (int32_t) spot_integer(spot, INT32_MIN, INT32_MAX, fallback);
+}
+
+/* A list of error numbers; more than once is more likely. */
+static void read_errors(const struct spot *object, const char *key, struct luck_errors *ret_errors)
+{
+    struct spot spot = spot_member(object, key);
+
+    ret_errors->count = spot_items(&spot, LUCK_ERRORS_MAX);
+    for (size_t i = 0; i < ret_errors->count; i++) {
+        struct spot number = spot_item(&spot, i);
+        ret_errors->numbers[i] = read_error(&number, 0);
+        if (ret_errors->numbers[i] == 0)
+            spot_fault(&number, "must be a number other than 0");
+    }
+}
+
 /* ---- rooms and radio ---- */
 
 static void read_radio(struct scenario *s, const struct spot *root)
@@ -248,26 +278,68 @@ static void read_key(const struct scenario *s, const struct spot *spot,
         spot_fault(spot, "must be true, false or the base64 of 32 octets");
 }
 
+static bool member_bool(const struct spot *object, const char *key, bool fallback)
+{
+    struct spot spot = spot_member(object, key);
+    return spot_bool(&spot, fallback);
+}
+
+static double member_number(const struct spot *object, const char *key, double max, double fallback)
+{
+    struct spot spot = spot_member(object, key);
+    return spot_number(&spot, 0, max, fallback);
+}
+
+/* How the firmware treats connections, where it differs from its profile. */
+static void read_firmware(const struct spot *spot, struct proxy_model_options *model)
+{
+    static const char *const NAMES[] = {
+            "features",          "list",    "early_release", "double_disconnect",
+            "silent_connecting", "leaking", "close_ms",      "give_up_ms",
+            "refusal",           "failure", "errors",        NULL};
+    struct slots_options *slots = &model->slots;
+
+    if (spot->value == NULL || !spot_expect_object(spot, NAMES))
+        return;
+    struct spot features = spot_member(spot, "features"), list = spot_member(spot, "list");
+    model->features = (uint32_t) spot_integer(&features, 0, UINT16_MAX, model->features);
+    if (list.value != NULL && !slots_list_from_name(spot_text(&list, ""), &slots->list))
+        spot_fault(&list, "must be right, absent, longer, shorter or other");
+    slots->is_early_release = member_bool(spot, "early_release", slots->is_early_release);
+    slots->is_double_disconnect =
+            member_bool(spot, "double_disconnect", slots->is_double_disconnect);
+    slots->is_silent_connecting = member_bool(spot, "silent_connecting", false);
+    slots->is_leaking = member_bool(spot, "leaking", false);
+    slots->close = read_span_ms(spot, "close_ms", 60000, &slots->close);
+    slots->give_up = (usec_t) (member_number(spot, "give_up_ms", 600000,
+                                             (double) (slots->give_up / USEC_PER_MSEC)) *
+                               (double) USEC_PER_MSEC);
+    slots->refusal = member_number(spot, "refusal", 1, 0);
+    slots->failure = member_number(spot, "failure", 1, 0);
+    read_errors(spot, "errors", &slots->failures);
+}
+
 static void read_model(const struct spot *spot, struct proxy_model_options *model)
 {
     struct spot scan = spot_member(spot, "scan");
-    struct spot always = spot_member(spot, "always_scan_response");
     struct spot clients = spot_member(spot, "clients");
     struct spot slots = spot_member(spot, "slots");
+    struct spot firmware = spot_member(spot, "firmware");
     struct spot mode_switch = spot_member(spot, "mode_switch_ms");
     const char *mode = spot_text(&scan, "active");
-    bool is_passive_only = strstr(model->profile->name, "-passive") != NULL ||
-                           strcmp(model->profile->name, "none") == 0;
 
     if (strcmp(mode, "active") != 0 && strcmp(mode, "passive") != 0)
         spot_fault(&scan, "must be \"active\" or \"passive\"");
+    *model = proxy_model_usual(model->profile);
     model->configured_mode = strcmp(mode, "passive") == 0 ? SCANNER_PASSIVE : SCANNER_ACTIVE;
-    model->is_scan_response_always = spot_bool(&always, false);
-    model->clients_max = (unsigned) spot_integer(&clients, 1, PROXY_MODEL_CLIENTS_MAX, 5);
-    model->slots = (uint32_t) spot_integer(&slots, 0, 9, is_passive_only ? 0 : 3);
+    model->is_scan_response_always = member_bool(spot, "always_scan_response", false);
+    model->clients_max =
+            (unsigned) spot_integer(&clients, 1, PROXY_MODEL_CLIENTS_MAX, model->clients_max);
+    model->slots.limit = (uint32_t) spot_integer(&slots, 0, SLOTS_MAX, model->slots.limit);
     model->mode_switch =
             (usec_t) spot_integer(&mode_switch, 0, 60000, PROXY_MODEL_MODE_SWITCH / USEC_PER_MSEC) *
             USEC_PER_MSEC;
+    read_firmware(&firmware, model);
 }
 
 static const struct proxy_profile *read_profile(const struct spot *spot)
@@ -314,14 +386,23 @@ static bool add_proxy(struct scenario *s, const struct spot *spot,
 
 static void read_proxy(struct scenario *s, const struct spot *spot)
 {
-    static const char *const NAMES[] = {"name",           "friendly_name",
-                                        "room",           "at",
-                                        "profile",        "encryption_key",
-                                        "password",       "port",
-                                        "scan",           "always_scan_response",
-                                        "clients",        "slots",
-                                        "duty",           "mac",
-                                        "mode_switch_ms", NULL};
+    static const char *const NAMES[] = {"name",
+                                        "friendly_name",
+                                        "room",
+                                        "at",
+                                        "profile",
+                                        "encryption_key",
+                                        "password",
+                                        "port",
+                                        "scan",
+                                        "always_scan_response",
+                                        "clients",
+                                        "slots",
+                                        "duty",
+                                        "mac",
+                                        "mode_switch_ms",
+                                        "firmware",
+                                        NULL};
     struct scenario_proxy proxy = {0};
     const struct world_room *room = NULL;
 
@@ -389,6 +470,7 @@ static void generate_proxies(struct scenario *s, const struct spot *spot)
                                         "slots",
                                         "duty",
                                         "mode_switch_ms",
+                                        "firmware",
                                         "spacing",
                                         NULL};
 
@@ -545,6 +627,40 @@ static void read_path(const struct scenario *s, const struct spot *spot,
     device->options.path_count = count;
 }
 
+/* "connect": true for what is usual, or an object. */
+static void read_peripheral(const struct spot *device, struct peripheral_options *ret_options)
+{
+    static const char *const NAMES[] = {
+            "ms",       "discovery_ms",     "failure",           "errors",
+            "weak_dbm", "life_ms",          "end_error",         "links",
+            "mtu",      "linked_elsewhere", "advertises_linked", "pairing_error",
+            NULL};
+    struct spot spot = spot_member(device, "connect");
+
+    *ret_options = PERIPHERAL_USUAL;
+    ret_options->is_connectable = json_is_object(spot.value) || json_is_true(spot.value);
+    if (spot.value == NULL || json_is_boolean(spot.value) || !spot_expect_object(&spot, NAMES))
+        return;
+    struct spot weak = spot_member(&spot, "weak_dbm"), links = spot_member(&spot, "links");
+    struct spot end = spot_member(&spot, "end_error"), mtu = spot_member(&spot, "mtu");
+    struct spot pairing = spot_member(&spot, "pairing_error");
+    ret_options->connect = read_span_ms(&spot, "ms", 60000, &ret_options->connect);
+    ret_options->discovery =
+            (usec_t) (member_number(&spot, "discovery_ms", 60000,
+                                    (double) (ret_options->discovery / USEC_PER_MSEC)) *
+                      (double) USEC_PER_MSEC);
+    ret_options->failure = member_number(&spot, "failure", 1, 0);
+    read_errors(&spot, "errors", &ret_options->failures);
+    ret_options->weak_dbm = spot_number(&weak, -127, 0, ret_options->weak_dbm);
+    ret_options->life = read_span_ms(&spot, "life_ms", 86400000, &ret_options->life);
+    ret_options->end_error = read_error(&end, ret_options->end_error);
+    ret_options->links_max = (unsigned) spot_integer(&links, 1, 16, ret_options->links_max);
+    ret_options->mtu = (uint32_t) spot_integer(&mtu, 23, 517, ret_options->mtu);
+    ret_options->is_linked_elsewhere = member_bool(&spot, "linked_elsewhere", false);
+    ret_options->advertises_linked = member_bool(&spot, "advertises_linked", false);
+    ret_options->pairing_error = read_error(&pairing, 0);
+}
+
 static bool is_address_taken(const struct scenario *s, uint64_t address)
 {
     for (size_t i = 0; i < s->devices_count; i++)
@@ -614,9 +730,9 @@ bool scenario_read_device(const struct scenario *s, const struct spot *spot,
                           struct scenario_device *ret_device)
 {
     static const char *const NAMES[] = {
-            "name",        "address",       "address_type", "room",           "at",
-            "interval_ms", "payload",       "payloads",     "payload_events", "path",
-            "speed",       "pause_seconds", "jitter_ms",    "tx_power_dbm",   NULL};
+            "name",      "address",      "address_type",   "room", "at",    "interval_ms",
+            "payload",   "payloads",     "payload_events", "path", "speed", "pause_seconds",
+            "jitter_ms", "tx_power_dbm", "connect",        NULL};
     struct scenario_device device = {0};
     struct world_device_options *options = &device.options;
     const struct corpus_row *row = NULL;
@@ -630,6 +746,7 @@ bool scenario_read_device(const struct scenario *s, const struct spot *spot,
     read_payloads(s, spot, &device, &row);
     read_path(s, spot, &device);
     read_timing(spot, &dice, options);
+    read_peripheral(spot, &options->peripheral);
     read_address(s, spot, row, options);
     (void) copy_name(options->label, sizeof(options->label), &name, spot_text(&name, ""));
     if (!read_where(s, spot, &options->place, NULL) && options->path_count == 0 &&
@@ -694,6 +811,7 @@ static void add_generated_device(struct scenario *s, const struct spot *spot, st
     options->payload_events = 1;
     (void) snprintf(options->label, sizeof(options->label), "%.63s", row->id);
     read_timing(spot, dice, options);
+    read_peripheral(spot, &options->peripheral);
     options->place = room != NULL ? place_in_room(room, dice) : random_place(s, dice);
     if (has_row_address) {
         options->address = ROW_ADDRESS + row->line;
@@ -721,8 +839,9 @@ static void generate_every_row(struct scenario *s, const struct spot *spot, stru
 
 static void generate_devices(struct scenario *s, const struct spot *spot)
 {
-    static const char *const NAMES[] = {"count",       "rows",      "kind",         "room",
-                                        "interval_ms", "jitter_ms", "tx_power_dbm", NULL};
+    static const char *const NAMES[] = {"count",        "rows",        "kind",
+                                        "room",         "interval_ms", "jitter_ms",
+                                        "tx_power_dbm", "connect",     NULL};
     struct spot count_spot = spot_member(spot, "count"), rows = spot_member(spot, "rows");
     struct dice dice;
     size_t faults = spot->reader->faults;

@@ -114,7 +114,7 @@ static void close_connection(struct connection *c)
     if (*link == c)
         *link = c->next;
     if (c->session != NULL)
-        proxy_model_leave(s->model, c->client);
+        proxy_model_leave(s->model, c->client, s->now);
     uv_close((uv_handle_t *) &c->tcp, on_connection_closed);
 }
 
@@ -271,7 +271,7 @@ static void describe_device(const struct station *s, uint64_t mac, const char *n
             .uses_password = s->proxy->password[0] != '\0',
             .api_encryption_supported = s->proxy->is_encrypted,
             .legacy_bluetooth_proxy_version = profile->legacy_version,
-            .bluetooth_proxy_feature_flags = profile->features,
+            .bluetooth_proxy_feature_flags = s->proxy->model.features,
             .name = text_of(name),
             .mac_address = text_of(mac_text),
             .esphome_version = text_of(profile->esphome_version),
@@ -328,7 +328,7 @@ static bool welcome(struct connection *c)
     c->client = (unsigned) client;
     c->session = new_session(c, s->now);
     if (c->session == NULL)
-        proxy_model_leave(s->model, c->client);
+        proxy_model_leave(s->model, c->client, s->now);
     return c->session != NULL;
 }
 
@@ -658,9 +658,10 @@ void station_heard(struct station *s, const struct world_reception *reception, u
 
 /* ---- life ---- */
 
-int station_new(uv_loop_t *loop, const struct scenario_proxy *proxy, uint64_t seed, usec_t now,
-                struct station **ret_station)
+int station_new(uv_loop_t *loop, const struct scenario_proxy *proxy, struct world *world,
+                size_t listener, uint64_t seed, usec_t now, struct station **ret_station)
 {
+    uint64_t own_seed = dice_mix_text(seed, proxy->name);
     struct station *s = xnew(struct station, 1);
 
     s->loop = loop;
@@ -668,8 +669,9 @@ int station_new(uv_loop_t *loop, const struct scenario_proxy *proxy, uint64_t se
     s->port = proxy->port;
     s->guard = -1;
     s->now = now;
-    s->model = proxy_model_new(&proxy->model, on_model_send, s, now);
-    dice_seed(&s->dice, dice_mix_text(seed, proxy->name));
+    s->model = proxy_model_new(&proxy->model, world, listener, dice_mix(own_seed, 1), on_model_send,
+                               s, now);
+    dice_seed(&s->dice, own_seed);
     int error = open_listener(s);
     if (error != 0) {
         station_close(s);
@@ -695,6 +697,11 @@ const struct scenario_proxy *station_proxy(const struct station *s)
 const struct proxy_model *station_model(const struct station *s)
 {
     return s->model;
+}
+
+struct slots *station_slots(struct station *s)
+{
+    return proxy_model_slots(s->model);
 }
 
 uint16_t station_port(const struct station *s)

@@ -13,10 +13,11 @@
 
 struct station;
 
-/* Binds 127.0.0.1 and listens. proxy is borrowed and outlives the station. Returns 0 or a negative
- * errno, and then there is no station. */
-int station_new(uv_loop_t *loop, const struct scenario_proxy *proxy, uint64_t seed, usec_t now,
-                struct station **ret_station);
+/* Binds 127.0.0.1 and listens. proxy is borrowed and outlives the station; so is world, of which it
+ * is the listener of that number, until station_close(). Returns 0 or a negative errno, and then
+ * there is no station. */
+int station_new(uv_loop_t *loop, const struct scenario_proxy *proxy, struct world *world,
+                size_t listener, uint64_t seed, usec_t now, struct station **ret_station);
 
 /* Closes everything; the station frees itself when the loop has closed the last handle. */
 void station_close(struct station *s);
@@ -36,6 +37,8 @@ void station_tick(struct station *s, usec_t now);
 
 const struct scenario_proxy *station_proxy(const struct station *s);
 const struct proxy_model *station_model(const struct station *s);
+/* What goes wrong with its links (slots.h); what follows happens within a tick. */
+struct slots *station_slots(struct station *s);
 uint16_t station_port(const struct station *s);
 size_t station_clients(const struct station *s);
 uint64_t station_accepted(const struct station *s); /* connections ever */

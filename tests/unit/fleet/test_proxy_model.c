@@ -48,16 +48,13 @@ static int on_send(void *user, unsigned client, const struct message *message)
 static struct fixture *fixture_new(const char *profile, enum scanner_mode mode, bool is_always)
 {
     struct fixture *f = xnew(struct fixture, 1);
-    const struct proxy_model_options options = {
-            .profile = proxy_profile_find(profile),
-            .configured_mode = mode,
-            .is_scan_response_always = is_always,
-            .clients_max = 2,
-            .slots = 3,
-            .mode_switch = MODE_SWITCH,
-    };
-    assert_non_null(options.profile);
-    f->model = proxy_model_new(&options, on_send, f, START);
+    assert_non_null(proxy_profile_find(profile));
+    struct proxy_model_options options = proxy_model_usual(proxy_profile_find(profile));
+    options.configured_mode = mode;
+    options.is_scan_response_always = is_always;
+    options.clients_max = 2;
+    options.mode_switch = MODE_SWITCH;
+    f->model = proxy_model_new(&options, NULL, 0, 1, on_send, f, START);
     assert_int_equal(proxy_model_join(f->model), 0);
     assert_int_equal(proxy_model_join(f->model), 1);
     return f;
@@ -179,7 +176,7 @@ static void the_first_subscriber_wins_before(void **state)
         subscribe(f, 1);
         assert_int_equal(f->count, 0);
         assert_int_equal(proxy_model_subscriber(f->model), 0);
-        proxy_model_leave(f->model, 0); /* its connection ended */
+        proxy_model_leave(f->model, 0, START); /* its connection ended */
         assert_int_equal(proxy_model_subscriber(f->model), -1);
         subscribe(f, 1);
         assert_int_equal(proxy_model_subscriber(f->model), 1);
@@ -444,7 +441,7 @@ static void there_is_a_limit_of_clients(void **state)
 
     (void) state;
     assert_int_equal(proxy_model_join(f->model), -ENOBUFS);
-    proxy_model_leave(f->model, 0);
+    proxy_model_leave(f->model, 0, START);
     assert_int_equal(proxy_model_join(f->model), 0);
     fixture_free(f);
 }
@@ -456,8 +453,8 @@ static void a_restart_forgets_subscriber_and_mode(void **state)
     (void) state;
     subscribe(f, 0);
     receive(f, 0, MESSAGE_SCANNER_SET_MODE_REQUEST, SCANNER_ACTIVE);
-    proxy_model_leave(f->model, 0);
-    proxy_model_leave(f->model, 1);
+    proxy_model_leave(f->model, 0, START);
+    proxy_model_leave(f->model, 1, START);
     proxy_model_restart(f->model, START);
     assert_int_equal(proxy_model_subscriber(f->model), -1);
     assert_int_equal(proxy_model_mode(f->model), SCANNER_PASSIVE);

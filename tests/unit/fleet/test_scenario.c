@@ -72,14 +72,14 @@ static void a_proxy_has_all_that_it_needs(void **state)
     assert_float_equal(a->place.y, 3, 0.001);
     assert_int_equal(a->place.floor, 1);
     assert_string_equal(a->model.profile->name, "2026");
-    assert_int_equal(a->model.slots, 3);
+    assert_int_equal(a->model.slots.limit, 3);
     assert_int_equal(a->model.mode_switch, PROXY_MODEL_MODE_SWITCH);
     assert_int_equal(b->model.mode_switch, 3 * USEC_PER_SEC);
     assert_int_equal(a->model.configured_mode, SCANNER_ACTIVE);
     assert_true(a->is_encrypted);
     assert_int_equal(a->mac >> 24, 0x246f28);
     assert_string_equal(b->model.profile->name, "2024-passive");
-    assert_int_equal(b->model.slots, 0);
+    assert_int_equal(b->model.slots.limit, 0);
     assert_int_equal(b->model.configured_mode, SCANNER_PASSIVE);
     assert_int_equal(b->model.clients_max, 2);
     assert_int_equal(b->mac, 0xaabbccddeef0);
@@ -247,6 +247,75 @@ static void the_demo_is_a_good_scenario(void **state)
     scenario_free(s);
 }
 
+static void a_proxy_differs_from_its_profile_in_its_firmware(void **state)
+{
+    struct scenario *s = read_good(
+            "{\"proxies\":[{\"name\":\"a\",\"at\":[0,0],\"profile\":\"2024\"},"
+            "{\"name\":\"b\",\"at\":[0,0],\"slots\":2,\"firmware\":{\"early_release\":true,"
+            "\"double_disconnect\":true,\"list\":\"shorter\",\"close_ms\":[100,9000],"
+            "\"give_up_ms\":500,\"leaking\":true,\"silent_connecting\":true,\"refusal\":0.5,"
+            "\"failure\":0.25,\"errors\":[62,62,133],\"features\":3}}]}");
+    const struct slots_options *a = &s->proxies[0].model.slots, *b = &s->proxies[1].model.slots;
+
+    (void) state;
+    assert_int_equal(a->list, SLOTS_LIST_ABSENT);
+    assert_true(a->is_early_release && a->is_double_disconnect && !a->is_leaking);
+    assert_int_equal(a->give_up, SLOTS_GIVE_UP);
+    assert_int_equal(b->limit, 2);
+    assert_true(b->is_early_release && b->is_double_disconnect);
+    assert_true(b->is_leaking && b->is_silent_connecting);
+    assert_int_equal(b->list, SLOTS_LIST_SHORTER);
+    assert_int_equal(b->close.low, 100 * USEC_PER_MSEC);
+    assert_int_equal(b->close.high, 9 * USEC_PER_SEC);
+    assert_int_equal(b->give_up, 500 * USEC_PER_MSEC);
+    assert_int_equal(b->failures.count, 3);
+    assert_int_equal(b->failures.numbers[2], 133);
+    assert_int_equal(s->proxies[1].model.features, 3);
+    scenario_free(s);
+}
+
+static void a_device_can_be_connectable(void **state)
+{
+    struct scenario *s = read_good(
+            "{\"devices\":[{\"at\":[0,0],\"payload\":{\"raw\":\"020106\"}},"
+            "{\"at\":[0,0],\"payload\":{\"raw\":\"020106\"},\"connect\":true},"
+            "{\"at\":[0,0],\"payload\":{\"raw\":\"020106\"},\"connect\":{\"ms\":[100,200],"
+            "\"discovery_ms\":50,\"failure\":0.1,\"errors\":[8],\"weak_dbm\":-80,\"life_ms\":5000,"
+            "\"end_error\":8,\"links\":2,\"mtu\":100,\"linked_elsewhere\":true,"
+            "\"advertises_linked\":true,\"pairing_error\":82}}]}");
+    const struct peripheral_options *usual = &s->devices[1].options.peripheral;
+    const struct peripheral_options *own = &s->devices[2].options.peripheral;
+
+    (void) state;
+    assert_false(s->devices[0].options.peripheral.is_connectable);
+    assert_true(usual->is_connectable);
+    assert_int_equal(usual->links_max, 1);
+    assert_true(own->is_connectable && own->is_linked_elsewhere && own->advertises_linked);
+    assert_int_equal(own->connect.low, 100 * USEC_PER_MSEC);
+    assert_int_equal(own->connect.high, 200 * USEC_PER_MSEC);
+    assert_int_equal(own->discovery, 50 * USEC_PER_MSEC);
+    assert_int_equal(own->failures.numbers[0], 8);
+    assert_float_equal(own->weak_dbm, -80, 0.001);
+    assert_int_equal(own->life.low, 5 * USEC_PER_SEC);
+    assert_int_equal(own->links_max, 2);
+    assert_int_equal(own->mtu, 100);
+    assert_int_equal(own->pairing_error, 82);
+    scenario_free(s);
+}
+
+static void faults_of_connections_are_told(void **state)
+{
+    (void) state;
+    expect_faults("{\"proxies\":[{\"name\":\"a\",\"at\":[0,0],\"firmware\":{\"list\":\"odd\","
+                  "\"errors\":[0]}}],\"devices\":[{\"at\":[0,0],\"payload\":{\"raw\":\"00\"},"
+                  "\"connect\":{\"mtu\":22}},{\"at\":[0,0],\"payload\":{\"raw\":\"00\"},"
+                  "\"connect\":7}]}",
+                  "/proxies/0/firmware/list: must be right, absent, longer, shorter or other\n"
+                  "/proxies/0/firmware/errors/0: must be a number other than 0\n"
+                  "/devices/0/connect/mtu: must be a whole number from 23 to 517\n"
+                  "/devices/1/connect: must be an object\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +330,9 @@ int main(void)
             cmocka_unit_test(a_device_takes_the_captured_address_once),
             cmocka_unit_test(faults_of_the_script_have_their_times),
             cmocka_unit_test(the_demo_is_a_good_scenario),
+            cmocka_unit_test(a_proxy_differs_from_its_profile_in_its_firmware),
+            cmocka_unit_test(a_device_can_be_connectable),
+            cmocka_unit_test(faults_of_connections_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
