@@ -793,5 +793,11 @@ bool slots_view(const struct slots *s, size_t index, struct slots_view *ret_view
         *ret_view = (struct slots_view){slot->address, STATES[slot->state], slot->is_foreign};
         return true;
     }
+    for (size_t i = 0; i < GHOSTS_MAX; i++) {
+        if (s->ghosts[i].address == 0 || index-- > 0)
+            continue;
+        *ret_view = (struct slots_view){.address = s->ghosts[i].address, .state = "released"};
+        return true;
+    }
     return false;
 }

@@ -95,5 +95,6 @@ struct slots_view {
     const char *state; /* "held", "waiting", "connecting" …; static storage */
     bool is_foreign;   /* made by slots_occupy() */
 };
-/* index from 0; false at the end. Free slots are left out. */
+/* index from 0; false at the end. Free slots are left out; at the end stand those that were freed
+ * early and that the controller has not closed ("released"). */
 bool slots_view(const struct slots *s, size_t index, struct slots_view *ret_view);

@@ -688,6 +688,7 @@ static void old_firmware_frees_early_and_refuses_quick_reconnects(void **state)
     pass(f, 100 * USEC_PER_MSEC);
     expect_not_connected(f, LAMP, ERROR_LOCALLY_TERMINATED);
     SLOTS(3, 0);
+    assert_string_equal(slots_at(f, 0), "released");
     connect(f, LAMP);
     SLOTS(2, LAMP, 0);
     expect_not_connected(f, LAMP, ERROR_LIMITED_RESOURCES);
