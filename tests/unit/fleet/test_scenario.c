@@ -303,6 +303,21 @@ static void a_device_can_be_connectable(void **state)
     scenario_free(s);
 }
 
+static void generated_ones_have_firmware_and_connect_too(void **state)
+{
+    struct scenario *s = read_good(
+            "{\"payloads\":\"advertisements.jsonl\",\"proxies\":{\"count\":2,\"firmware\":"
+            "{\"leaking\":true}},\"devices\":{\"count\":2,\"connect\":{\"mtu\":99}}}");
+
+    (void) state;
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(s->proxies[i].model.slots.is_leaking);
+        assert_true(s->devices[i].options.peripheral.is_connectable);
+        assert_int_equal(s->devices[i].options.peripheral.mtu, 99);
+    }
+    scenario_free(s);
+}
+
 static void faults_of_connections_are_told(void **state)
 {
     (void) state;
@@ -332,6 +347,7 @@ int main(void)
             cmocka_unit_test(the_demo_is_a_good_scenario),
             cmocka_unit_test(a_proxy_differs_from_its_profile_in_its_firmware),
             cmocka_unit_test(a_device_can_be_connectable),
+            cmocka_unit_test(generated_ones_have_firmware_and_connect_too),
             cmocka_unit_test(faults_of_connections_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -862,6 +862,48 @@ static void when_the_owner_goes_all_links_end_within_100_ms_and_nobody_is_told(v
     fixture_free(f);
 }
 
+static void a_new_owner_finds_the_links_of_the_former_and_can_end_them(void **state)
+{
+    struct fixture *f = fixture_new("2026");
+    const struct message subscription = {.type = MESSAGE_SUBSCRIBE_ADVERTISEMENTS_REQUEST,
+                                         .subscription_flags = 1};
+
+    (void) state;
+    connect(f, LAMP);
+    forget(f);
+    assert_int_equal(proxy_model_join(f->model), 1);
+    proxy_model_receive(f->model, 1, &subscription, f->now);
+    proxy_model_leave(f->model, 0, f->now); /* it owns nothing any more */
+    pass(f, SECOND);
+    assert_int_equal(links_of(f, LAMP), 1);
+    expect_nothing(f);
+    proxy_model_receive(
+            f->model, 1,
+            &(struct message){
+                    .type = MESSAGE_DEVICE_REQUEST,
+                    .device_request = {.address = LAMP, .request_type = DEVICE_REQUEST_DISCONNECT}},
+            f->now);
+    pass(f, SECOND);
+    assert_int_equal(expect_not_connected(f, LAMP, 0)->client, 1);
+    SLOTS(3, 0);
+    fixture_free(f);
+}
+
+static void unsubscribing_ends_the_links_too(void **state)
+{
+    struct fixture *f = fixture_new("2026");
+
+    (void) state;
+    connect(f, LAMP);
+    forget(f);
+    send_request(f, f->model,
+                 &(struct message){.type = MESSAGE_UNSUBSCRIBE_ADVERTISEMENTS_REQUEST});
+    pass(f, 100 * USEC_PER_MSEC);
+    assert_int_equal(links_of(f, LAMP), 0);
+    expect_nothing(f);
+    fixture_free(f);
+}
+
 static void an_attempt_of_an_owner_that_is_gone_ends_when_it_opens(void **state)
 {
     struct fixture *f = fixture_new("2026");
@@ -1049,6 +1091,8 @@ int main(void)
             cmocka_unit_test(requests_can_be_refused_and_attempts_fail_at_a_proxy),
             cmocka_unit_test(a_foreign_slot_is_listed_and_a_disconnect_frees_it),
             cmocka_unit_test(when_the_owner_goes_all_links_end_within_100_ms_and_nobody_is_told),
+            cmocka_unit_test(a_new_owner_finds_the_links_of_the_former_and_can_end_them),
+            cmocka_unit_test(unsubscribing_ends_the_links_too),
             cmocka_unit_test(an_attempt_of_an_owner_that_is_gone_ends_when_it_opens),
             cmocka_unit_test(a_reboot_ends_links_without_a_word),
             cmocka_unit_test(services_are_listed_once_a_link),
