@@ -172,8 +172,6 @@ static void tell_connected(struct slots *s, const struct slot *slot, uint32_t mt
             .type = MESSAGE_DEVICE_CONNECTION_RESPONSE,
             .device_connection = {.address = slot->address, .connected = true, .mtu = mtu},
     };
-    if (slot->is_mute || slot->is_foreign)
-        return;
     s->on_send(s->user, &message);
     tell_slots(s);
 }
@@ -263,7 +261,6 @@ static void start_end(struct slot *slot, int32_t error, bool is_local, usec_t du
     slot->error = error;
     slot->is_local = is_local;
     slot->due = due;
-    slot->pairs = USEC_NEVER;
 }
 
 static void end_locally(struct slot *slot, usec_t now)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "fleet/dice.h"
 #include "fleet/proxy_model.h"
 
 #define START  ((usec_t) 1000000)
@@ -760,6 +761,26 @@ static void silent_firmware_never_tells_a_failed_attempt(void **state)
     fixture_free(f);
 }
 
+static void silent_firmware_obeys_a_remembered_disconnect_when_it_came_too_late(void **state)
+{
+    struct proxy_model_options options = options_of("2026");
+    options.slots.is_silent_connecting = true;
+    struct fixture *f = fixture_with(&options);
+
+    (void) state;
+    add_usual(f, LAMP);
+    ask_at(f, f->other, LAMP, DEVICE_REQUEST_CONNECT_WITH_CACHE);
+    pass(f, STEP);
+    ask(f, LAMP, DEVICE_REQUEST_CONNECT_WITH_CACHE);
+    pass(f, 100 * USEC_PER_MSEC);
+    forget(f);
+    ask(f, LAMP, DEVICE_REQUEST_DISCONNECT);
+    pass(f, SECOND); /* the other has got it */
+    expect_not_connected(f, LAMP, 0);
+    SLOTS(3, 0);
+    fixture_free(f);
+}
+
 static void leaking_firmware_keeps_a_slot_until_disconnect_or_reboot(void **state)
 {
     struct proxy_model_options options = options_of("2026");
@@ -904,6 +925,54 @@ static void unsubscribing_ends_the_links_too(void **state)
     fixture_free(f);
 }
 
+/* The owner goes, and comes back as another conversation. */
+static void come_back(struct fixture *f)
+{
+    proxy_model_leave(f->model, 0, f->now);
+    assert_int_equal(proxy_model_join(f->model), 0);
+    subscribe(f, f->model);
+    forget(f);
+}
+
+static void what_old_firmware_owes_the_former_owner_is_not_said(void **state)
+{
+    struct fixture *f = fixture_new("2024");
+
+    (void) state;
+    connect(f, LAMP);
+    ask(f, LAMP, DEVICE_REQUEST_DISCONNECT);
+    pass(f, 40 * USEC_PER_MSEC); /* DISCONNECT was, CLOSE is to come */
+    assert_string_equal(slots_at(f, 0), "released");
+    come_back(f);
+    pass(f, SECOND);
+    expect_nothing(f);
+    fixture_free(f);
+}
+
+static void a_new_owner_is_answered_about_what_the_former_left(void **state)
+{
+    struct fixture *f = fixture_new("2026");
+
+    (void) state;
+    connect(f, LAMP);
+    come_back(f);
+    ask(f, LAMP, DEVICE_REQUEST_DISCONNECT); /* it is being closed already */
+    pass(f, SECOND);
+    expect_not_connected(f, LAMP, 0);
+    SLOTS(3, 0);
+    ask(f, LOCK, DEVICE_REQUEST_CONNECT_WITH_CACHE);
+    pass(f, 100 * USEC_PER_MSEC);
+    come_back(f);
+    ask(f, LOCK, DEVICE_REQUEST_CONNECT_WITH_CACHE);
+    pass(f, SECOND);
+    expect_connected(f, LOCK, 23);
+    SLOTS(2, LOCK, 0);
+    assert_int_equal(slots_drop(proxy_model_slots(f->model), LOCK, 0x22, f->now), 0);
+    pass(f, SECOND);
+    expect_not_connected(f, LOCK, 0x22);
+    fixture_free(f);
+}
+
 static void an_attempt_of_an_owner_that_is_gone_ends_when_it_opens(void **state)
 {
     struct fixture *f = fixture_new("2026");
@@ -934,6 +1003,21 @@ static void a_reboot_ends_links_without_a_word(void **state)
     assert_int_equal(scanner(f), SCANNER_RUNNING);
     pass(f, SECOND);
     expect_nothing(f);
+    fixture_free(f);
+}
+
+static void a_reboot_forgets_what_was_closing(void **state)
+{
+    struct fixture *f = fixture_new("2024");
+
+    (void) state;
+    connect(f, LAMP);
+    ask(f, LAMP, DEVICE_REQUEST_DISCONNECT);
+    pass(f, 40 * USEC_PER_MSEC);
+    assert_string_equal(slots_at(f, 0), "released");
+    proxy_model_leave(f->model, 0, f->now);
+    proxy_model_restart(f->model, f->now);
+    assert_null(slots_at(f, 0));
     fixture_free(f);
 }
 
@@ -1057,6 +1141,102 @@ static void parameters_are_accepted_on_a_link_alone(void **state)
     fixture_free(f);
 }
 
+/* ---- all at once ---- */
+
+static void act_at_random(struct fixture *f, struct dice *dice)
+{
+    static const enum device_request_type REQUESTS[] = {
+            DEVICE_REQUEST_CONNECT_WITHOUT_CACHE,
+            DEVICE_REQUEST_CONNECT_WITH_CACHE,
+            DEVICE_REQUEST_DISCONNECT,
+            DEVICE_REQUEST_PAIR,
+            DEVICE_REQUEST_CONNECT_WITHOUT_CACHE,
+    };
+    uint64_t address = LAMP + dice_below(dice, 6); /* two of them are nobody's */
+    struct slots *slots = proxy_model_slots(f->model);
+
+    switch (dice_below(dice, 8)) {
+    case 0:
+        (void) slots_drop(slots, address, ERROR_SUPERVISION_TIMEOUT, f->now);
+        return;
+    case 1:
+        if (dice_below(dice, 20) > 0)
+            return;
+        come_back(f);
+        return;
+    default:
+        ask(f, address, REQUESTS[dice_below(dice, ARRAY_SIZE(REQUESTS))]);
+        return;
+    }
+}
+
+static void check_slots(const struct fixture *f)
+{
+    unsigned connecting = 0, taken = 0, links = 0;
+    const char *name;
+
+    for (size_t i = 0; (name = slots_at(f, i)) != NULL; i++) {
+        connecting += strcmp(name, "connecting") == 0;
+        taken += strcmp(name, "released") != 0;
+    }
+    for (uint64_t address = LAMP; address <= VALVE; address++) {
+        assert_in_range(links_of(f, address), 0, 1);
+        links += links_of(f, address);
+    }
+    assert_in_range(connecting, 0, 1);
+    assert_in_range(taken, links, 3);
+    assert_true(proxy_model_deadline(f->model) > f->now);
+}
+
+static void calm_down(struct fixture *f)
+{
+    for (uint64_t address = LAMP; address < LAMP + 6; address++)
+        ask(f, address, DEVICE_REQUEST_DISCONNECT);
+    pass(f, SLOTS_GIVE_UP + 12 * SECOND);
+    for (uint64_t address = LAMP; address < LAMP + 6; address++)
+        ask(f, address, DEVICE_REQUEST_DISCONNECT); /* what leaked meanwhile */
+    assert_null(slots_at(f, 0));
+    assert_int_equal(scanner(f), SCANNER_RUNNING);
+    for (uint64_t address = LAMP; address <= VALVE; address++)
+        assert_int_equal(links_of(f, address), 0);
+}
+
+static void live_at_random(const struct proxy_model_options *options)
+{
+    struct fixture *f = fixture_with(options);
+    struct dice dice;
+
+    dice_seed(&dice, 1);
+    for (uint64_t address = LAMP; address <= VALVE; address++)
+        add_usual(f, address);
+    for (unsigned i = 0; i < 1000; i++) {
+        f->count = 0;
+        act_at_random(f, &dice);
+        pass(f, dice_below(&dice, 300 * USEC_PER_MSEC));
+        check_slots(f);
+    }
+    f->count = 0;
+    calm_down(f);
+    fixture_free(f);
+}
+
+static void whatever_is_asked_every_slot_can_be_had_back(void **state)
+{
+    static const char *const PROFILES[] = {"2024", "2025", "2026"};
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_SIZE(PROFILES); i++) {
+        struct proxy_model_options options = options_of(PROFILES[i]);
+        live_at_random(&options);
+        options.slots.close.high = 10 * SECOND;
+        options.slots.failure = 0.3;
+        live_at_random(&options);
+        options.slots.is_leaking = true;
+        options.slots.is_silent_connecting = true;
+        live_at_random(&options);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1087,14 +1267,18 @@ int main(void)
             cmocka_unit_test(old_firmware_names_no_addresses_and_reports_a_stale_mtu),
             cmocka_unit_test(lists_can_be_wrong),
             cmocka_unit_test(silent_firmware_never_tells_a_failed_attempt),
+            cmocka_unit_test(silent_firmware_obeys_a_remembered_disconnect_when_it_came_too_late),
             cmocka_unit_test(leaking_firmware_keeps_a_slot_until_disconnect_or_reboot),
             cmocka_unit_test(requests_can_be_refused_and_attempts_fail_at_a_proxy),
             cmocka_unit_test(a_foreign_slot_is_listed_and_a_disconnect_frees_it),
             cmocka_unit_test(when_the_owner_goes_all_links_end_within_100_ms_and_nobody_is_told),
             cmocka_unit_test(a_new_owner_finds_the_links_of_the_former_and_can_end_them),
             cmocka_unit_test(unsubscribing_ends_the_links_too),
+            cmocka_unit_test(what_old_firmware_owes_the_former_owner_is_not_said),
+            cmocka_unit_test(a_new_owner_is_answered_about_what_the_former_left),
             cmocka_unit_test(an_attempt_of_an_owner_that_is_gone_ends_when_it_opens),
             cmocka_unit_test(a_reboot_ends_links_without_a_word),
+            cmocka_unit_test(a_reboot_forgets_what_was_closing),
             cmocka_unit_test(services_are_listed_once_a_link),
             cmocka_unit_test(with_cache_the_list_of_services_is_empty),
             cmocka_unit_test(operations_on_handles_fail_in_two_ways),
@@ -1102,6 +1286,7 @@ int main(void)
             cmocka_unit_test(a_pairing_whose_link_drops_is_not_answered),
             cmocka_unit_test(unpairing_and_clearing_need_no_link),
             cmocka_unit_test(parameters_are_accepted_on_a_link_alone),
+            cmocka_unit_test(whatever_is_asked_every_slot_can_be_had_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
