@@ -190,7 +190,7 @@ static void tell_result(struct slots *s, enum message_type type, uint64_t addres
 
 static void vacate(struct slots *s, struct slot *slot)
 {
-    *slot = (struct slot){.mtu = slot->mtu}; /* which is what old firmware forgets */
+    *slot = (struct slot){.mtu = slot->mtu}; /* old firmware does not forget it */
     tell_slots(s);
 }
 
