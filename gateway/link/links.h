@@ -31,10 +31,11 @@
 #define LINK_LEASES_MAX    64 /* of one link; beyond: E_OVERLOADED */
 #define LINK_ATTEMPTS_KEPT 16 /* the newest of a link that are shown */
 #define LINK_DEFAULT_MTU   23
-#define LINK_CLOSE_TIMEOUT                                                                         \
-    (20 * USEC_PER_SEC)     /* a disconnect that is not answered is over then                      \
-                             */
-#define LINK_PURPOSE_MAX 64 /* octets kept of client and of purpose */
+/* A disconnect that is not answered is over then. */
+#define LINK_CLOSE_TIMEOUT (20 * USEC_PER_SEC)
+/* Who fails by a time-out is answered when the slot is back, or then. */
+#define LINK_SLOT_PATIENCE (5 * USEC_PER_SEC)
+#define LINK_PURPOSE_MAX   64 /* octets kept of client and of purpose */
 
 struct links;
 struct link_request;
@@ -184,21 +185,25 @@ struct link_wish {
 struct link_answer { /* valid during the call */
     int code;        /* 0: the link is open; else E_*: DEVICE_NOT_FOUND, NO_ROUTE, PROXY_OFFLINE,
                         NO_FREE_SLOT, CONNECT_FAILED, CONNECT_ABORTED, CONNECT_TIMEOUT,
-                        PAIRING_FAILED, NOT_SUPPORTED, CANCELLED, SHUTTING_DOWN, GONE */
+                        PAIRING_FAILED, NOT_SUPPORTED, CANCELLED, SHUTTING_DOWN, GONE, CONFLICT
+                        (another proxy than the one asked for carries it, and others hold it) */
     bool has_reason;
     int32_t reason;    /* the last number of a proxy */
     const char *lease; /* id; NULL unless code is 0 */
     usec_t expires;
     uint16_t source;    /* that carries it, or that was asked for; LINK_NO_SOURCE: none */
-    usec_t retry_after; /* NO_FREE_SLOT: when a slot may be free; 0: not known */
+    usec_t retry_after; /* NO_FREE_SLOT: the moment when a slot may be free; 0: not known */
     const struct link_attempt *attempts; /* of this request, the oldest first */
     size_t attempts_count;
 };
 typedef void link_done_fn(void *user, const struct link_answer *answer);
 
-/* Returns 0 and a request that will be answered once, from a later links_*() call (at the latest
- * links_advance() at its deadline); or E_QUEUE_FULL, E_SHUTTING_DOWN, E_OVERLOADED. *ret_request is
- * valid until done begins. */
+/* Returns 0 and a request that will be answered once, from a later links_message(),
+ * _proxy_online(), _proxy_offline() or _advance() (at the latest LINK_SLOT_PATIENCE after its
+ * deadline, when a slot is to come back first); or E_QUEUE_FULL, E_SHUTTING_DOWN, E_OVERLOADED.
+ * *ret_request is valid until done begins. done may call links_connect(), _cancel(), _release() and
+ * the like. After these links_deadline() is to be asked again: what they cause is done by the next
+ * links_advance(). */
 int links_connect(struct links *l, const struct link_wish *wish, link_done_fn *done, void *user,
                   usec_t now, struct link_request **ret_request);
 /* Gives it up: done is called with E_CANCELLED from a later call. A lease that was just made ends.
