@@ -192,7 +192,7 @@ struct link_answer { /* valid during the call */
     const char *lease; /* id; NULL unless code is 0 */
     usec_t expires;
     uint16_t source;    /* that carries it, or that was asked for; LINK_NO_SOURCE: none */
-    usec_t retry_after; /* NO_FREE_SLOT: the moment when a slot may be free; 0: not known */
+    usec_t retry_after; /* NO_FREE_SLOT: how long until one may be free; 0: not known */
     const struct link_attempt *attempts; /* of this request, the oldest first */
     size_t attempts_count;
 };

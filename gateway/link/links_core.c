@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "base/memory.h"
 
 #define PAST_KEPT      (600 * USEC_PER_SEC)
@@ -191,17 +192,32 @@ void links_core_answer_alone(struct links *l, struct link_request *request, int 
     l->answered_end = &request->next;
 }
 
+/* For who leaves while an attempt goes on, it is over. */
+static void conclude(struct link_attempt *attempt, int code, usec_t now)
+{
+    if (attempt->is_over)
+        return;
+    attempt->is_over = true;
+    attempt->duration = now - attempt->started;
+    attempt->end = code == E_CONNECT_TIMEOUT ? ATTEMPT_TIMED_OUT : ATTEMPT_CANCELLED;
+    attempt->code = code;
+}
+
 /* What the request is told of its attempts is fixed when it ends. */
-static void prepare(struct link *link, struct link_request *request, int code,
-                    const int32_t *reason)
+static void prepare(const struct links *l, const struct link *link, struct link_request *request,
+                    int code, const int32_t *reason)
 {
     struct link_answer *answer = &request->answer;
+    struct link_attempt *attempts;
 
     answer->code = code;
     answer->has_reason = reason != NULL;
     answer->reason = reason ? *reason : 0;
-    answer->attempts =
+    attempts =
             attempts_copy_since(&link->attempts, request->first_attempt, &answer->attempts_count);
+    if (attempts)
+        conclude(&attempts[answer->attempts_count - 1], code, l->now);
+    answer->attempts = attempts;
     if (code == 0)
         answer->source = link->source;
 }
@@ -210,7 +226,7 @@ void links_core_answer(struct links *l, struct link *link, struct link_request *
                        const int32_t *reason)
 {
     request_take(&link->waiting, request);
-    prepare(link, request, code, reason);
+    prepare(l, link, request, code, reason);
     links_core_answer_alone(l, request, code);
 }
 
@@ -222,7 +238,7 @@ void links_core_answer_after(struct links *l, struct link *link, struct link_req
         return;
     }
     request_take(&link->waiting, request);
-    prepare(link, request, code, reason);
+    prepare(l, link, request, code, reason);
     request->state = REQUEST_FAILING;
     request->awaited = source;
     request->due = l->now + LINK_SLOT_PATIENCE;

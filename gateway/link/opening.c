@@ -426,8 +426,8 @@ static const int32_t *last_reason(const struct link *link, const struct link_req
     return last && last->has_reason ? &last->reason : NULL;
 }
 
-/* When a slot of ours on a proxy that this link could use closes by itself; 0: never. */
-static usec_t next_free_slot(const struct links *l, const struct link *link)
+/* How long until a slot of ours on a proxy that this link could use is given up; 0: not known. */
+static usec_t time_to_free_slot(const struct links *l, const struct link *link)
 {
     const struct opening *opening = link->opening;
     struct opening_question question;
@@ -445,12 +445,12 @@ static usec_t next_free_slot(const struct links *l, const struct link *link)
             if (is_usable && other->source == c->source)
                 soonest = earlier(soonest, link_expected_end(other, l->settings.linger));
         }
-    return soonest == USEC_NEVER ? 0 : soonest;
+    return soonest == USEC_NEVER ? 0 : soonest - l->now;
 }
 
 void opening_slotless(struct links *l, struct link *link, struct link_request *request)
 {
-    request->answer.retry_after = next_free_slot(l, link);
+    request->answer.retry_after = time_to_free_slot(l, link);
     links_core_answer(l, link, request, E_NO_FREE_SLOT, last_reason(link, request));
     opening_left(l, link);
 }
