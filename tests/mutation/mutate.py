@@ -24,7 +24,7 @@ import time
 
 import mutants
 
-# files: what is changed; tests: which ctests see it, the quick ones first; weight: of so many mutants in eleven;
+# files: what is changed; tests: which ctests see it, the quick ones first; weight: of so many mutants in fifteen;
 # has_mark: whether the share killed must reach --at-least.
 Room = collections.namedtuple("Room", "name files tests weight has_mark")
 ROOMS = [
@@ -33,6 +33,7 @@ ROOMS = [
     Room("esphome", ["gateway/esphome/*.c"],
          [r"^unit\.esphome\.", r"^(integration\.proxy\.(connection|proxy)|unit\.proxy\..*|"
                                r"fuzz\.(framer|codec|advertisements|client_session|server_session))$"], 5, True),
+    Room("link", ["gateway/link/*.c"], [r"^unit\.link\."], 4, True),
     Room("proxy", ["gateway/proxy/reconnect.c", "gateway/proxy/subscription.c"],
          [r"^unit\.proxy\.", r"^integration\.proxy\.proxy$"], 1, False),
 ]
