@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "link/holding.h"
 #include "link/opening.h"
 #include "link/tenure.h"
 
@@ -70,24 +71,6 @@ void links_configure(struct links *l, const struct links_settings *settings)
 
 /* ---- what is due ---- */
 
-/* Somebody who held or wanted the link does not any more. */
-static void left(struct links *l, struct link *link)
-{
-    switch (link->phase) {
-    case LINK_PHASE_QUEUED:
-    case LINK_PHASE_CONNECTING:
-        opening_left(l, link);
-        return;
-    case LINK_PHASE_CONNECTED:
-        tenure_review(l, link);
-        return;
-    case LINK_PHASE_IDLE:
-    case LINK_PHASE_DISCONNECTING:
-        links_core_touch(l, link);
-        return;
-    }
-}
-
 static void request_due(struct links *l, struct link *link, struct link_request *request)
 {
     if (link->phase == LINK_PHASE_QUEUED || link->phase == LINK_PHASE_CONNECTING) {
@@ -95,7 +78,7 @@ static void request_due(struct links *l, struct link *link, struct link_request 
         return;
     }
     links_core_answer(l, link, request, E_CONNECT_TIMEOUT, NULL);
-    left(l, link);
+    holding_left(l, link);
 }
 
 static bool is_slotless(const struct links *l, const struct link *link,
@@ -164,7 +147,7 @@ static void work(struct links *l, struct link *link)
     tenure_goodbyes_due(l, link);
     if (leases_expire(&link->leases, l->now)) {
         links_core_tell(l, link, LINK_EVENT_LEASES, 0, NULL);
-        left(l, link);
+        holding_left(l, link);
     }
     phase_due(l, link);
     if (!link_is_alive(link) && link->forget_at && link->forget_at <= l->now)
@@ -227,7 +210,6 @@ static void audit(struct links *l)
         return;
     while (ledger_find(l->ledger, l->now, &finding, &source, &address))
         act_on(l, finding, source, address);
-    l->has_news = true;
 }
 
 static void forget_oldest(struct links *l)
@@ -458,183 +440,7 @@ void links_heard(struct links *l, uint64_t address, usec_t now)
     links_core_touch(l, link);
 }
 
-/* ---- requests ---- */
-
-static void join_opening(struct links *l, struct link *link, const struct link_request *request)
-{
-    struct opening *opening = link->opening;
-
-    if (!opening->is_led) {
-        links_core_lead(l, link, request);
-        return;
-    }
-    if (request->wish.priority <= opening->priority)
-        return;
-    opening->priority = request->wish.priority;
-    if (link->phase == LINK_PHASE_QUEUED)
-        line_put(&l->line, link);
-    l->has_news = true;
-}
-
-/* A link that nobody holds gives way to one through the proxy that is asked for. */
-static void join_link(struct links *l, struct link *link, const struct link_request *request)
-{
-    uint16_t source = request->wish.source;
-    bool is_elsewhere = source != LINK_NO_SOURCE && source != link->source;
-    bool is_alone = link->waiting == request && !request->next;
-
-    if (is_elsewhere && is_alone && link->leases.count == 0 && !link->is_kept)
-        tenure_close(l, link);
-    else
-        tenure_join(l, link);
-}
-
-static void join(struct links *l, struct link *link, struct link_request *request)
-{
-    bool is_running = link->phase == LINK_PHASE_CONNECTING;
-
-    request->first_attempt = link->attempts.begun - (is_running ? 1 : 0);
-    request_append(&link->waiting, request);
-    switch (link->phase) {
-    case LINK_PHASE_IDLE:
-        links_core_open(l, link, request);
-        break;
-    case LINK_PHASE_QUEUED:
-    case LINK_PHASE_CONNECTING:
-        join_opening(l, link, request);
-        break;
-    case LINK_PHASE_CONNECTED:
-        join_link(l, link, request);
-        break;
-    case LINK_PHASE_DISCONNECTING:
-        break; /* the next link is for it */
-    }
-    links_core_touch(l, link);
-}
-
-static size_t holders(const struct link *link)
-{
-    size_t count = link->leases.count;
-
-    for (const struct link_request *r = link->waiting; r; r = r->next)
-        count++;
-    return count;
-}
-
-/* Renewing holds at once, so that the lease does not end while its link is opened again. */
-static bool renew(struct links *l, struct link *link, const struct link_wish *wish)
-{
-    struct lease *lease = link ? leases_find(&link->leases, wish->renew) : NULL;
-
-    if (lease)
-        lease->expires = link_later(l->now, wish->lease);
-    return lease != NULL;
-}
-
-int links_connect(struct links *l, const struct link_wish *wish, link_done_fn *done, void *user,
-                  usec_t now, struct link_request **ret_request)
-{
-    struct link *link = links_core_find(l, wish->address);
-    struct link_request *request;
-
-    if (l->is_closing)
-        return E_SHUTTING_DOWN;
-    if (l->open_requests >= l->settings.queue_length)
-        return E_QUEUE_FULL;
-    if (link && !wish->renew && holders(link) >= LINK_LEASES_MAX)
-        return E_OVERLOADED;
-    links_core_set_now(l, now);
-    request = request_new(wish, done, user, l->now);
-    l->open_requests++;
-    l->counted.requests++;
-    if (!l->house.is_known(l->house.user, wish->address))
-        links_core_answer_alone(l, request, E_DEVICE_NOT_FOUND);
-    else if (wish->renew && !renew(l, link, wish))
-        links_core_answer_alone(l, request, E_GONE);
-    else
-        join(l, links_core_obtain(l, wish->address), request);
-    *ret_request = request;
-    return 0;
-}
-
-static void end_lease(struct links *l, struct link *link, struct lease *lease)
-{
-    leases_remove(&link->leases, lease);
-    links_core_tell(l, link, LINK_EVENT_LEASES, 0, NULL);
-    left(l, link);
-}
-
-/* It had succeeded, or failed, and nobody heard of it yet. */
-static void cancel_answered(struct links *l, struct link_request *request)
-{
-    struct link *link = links_core_find(l, request->address);
-    struct lease *lease = NULL;
-
-    if (link && request->answer.lease && !request->wish.renew)
-        lease = leases_find(&link->leases, request->answer.lease);
-    request->answer.code = E_CANCELLED;
-    request->answer.lease = NULL;
-    if (lease)
-        end_lease(l, link, lease);
-}
-
-void links_cancel(struct links *l, struct link_request *request, usec_t now)
-{
-    struct link *link = links_core_find(l, request->address);
-
-    links_core_set_now(l, now);
-    switch (request->state) {
-    case REQUEST_WAITING:
-        links_core_answer(l, link, request, E_CANCELLED, NULL);
-        left(l, link);
-        return;
-    case REQUEST_FAILING:
-        request->answer.code = E_CANCELLED;
-        links_core_answer_now(l, link, request);
-        links_core_touch(l, link);
-        return;
-    case REQUEST_ANSWERED:
-        cancel_answered(l, request);
-        return;
-    }
-}
-
-static void answer_waiting(struct links *l, struct link *link, int code)
-{
-    while (link->waiting)
-        links_core_answer(l, link, link->waiting, code, NULL);
-}
-
-/* Ends it for everybody. */
-static void close_link(struct links *l, struct link *link, int code)
-{
-    bool had_leases = link->leases.count > 0;
-
-    leases_done(&link->leases);
-    answer_waiting(l, link, code);
-    if (had_leases)
-        links_core_tell(l, link, LINK_EVENT_LEASES, 0, NULL);
-    if (link->phase == LINK_PHASE_QUEUED || link->phase == LINK_PHASE_CONNECTING)
-        opening_stop(l, link);
-    else if (link->phase == LINK_PHASE_CONNECTED)
-        tenure_close(l, link);
-    links_core_touch(l, link);
-}
-
-int links_release(struct links *l, uint64_t address, const char *id, usec_t now)
-{
-    struct link *link = links_core_find(l, address);
-    struct lease *lease = link && id ? leases_find(&link->leases, id) : NULL;
-
-    links_core_set_now(l, now);
-    if (id && !lease)
-        return E_GONE;
-    if (id)
-        end_lease(l, link, lease);
-    else if (link)
-        close_link(l, link, E_CANCELLED);
-    return 0;
-}
+/* ---- what nobody owns ---- */
 
 int links_free_slot(struct links *l, uint16_t source, uint64_t address, usec_t now)
 {
@@ -683,20 +489,6 @@ size_t links_close_stale(struct links *l, usec_t now)
     return count;
 }
 
-void links_keep(struct links *l, uint64_t address, bool is_kept, usec_t now)
-{
-    struct link *link = links_core_find(l, address);
-
-    if (l->is_closing || (link ? link->is_kept : false) == is_kept)
-        return;
-    links_core_set_now(l, now);
-    link = links_core_obtain(l, address);
-    link->is_kept = is_kept;
-    if (is_kept && link->phase == LINK_PHASE_IDLE)
-        link->reopen_at = l->now;
-    left(l, link);
-}
-
 /* ---- the end ---- */
 
 void links_close(struct links *l, usec_t now)
@@ -710,7 +502,7 @@ void links_close(struct links *l, usec_t now)
         link->is_kept = false;
         while (link->failing)
             links_core_answer_now(l, link, link->failing);
-        close_link(l, link, E_SHUTTING_DOWN);
+        holding_close(l, link, E_SHUTTING_DOWN);
     }
 }
 

@@ -1,5 +1,6 @@
-/* What links consist of, for its own files: links.c (the door), opening.c (from the line to the end
- * of an attempt), tenure.c (from "connected" to the end), links_questions.c. */
+/* What links consist of, for its own files: links.c (the door, and what is due), links_requests.c,
+ * links_questions.c, opening.c (from the line to the end of an attempt), candidates.c (what the
+ * router is asked), tenure.c (from "connected" to the end), holding.c. */
 #pragma once
 
 #include <stdbool.h>

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "link/candidates.h"
 #include "link/links_core.h"
-#include "link/opening.h"
 
 const char *link_state_name(enum link_state state)
 {
@@ -172,7 +172,7 @@ void links_get_statistics(const struct links *l, struct links_statistics *ret_st
     ret_statistics->waiting = l->line.count;
 }
 
-static int code_of(const struct links *l, uint64_t address, const struct opening_question *question)
+static int code_of(const struct links *l, uint64_t address, const struct candidates *candidates)
 {
     const struct link *link = links_core_find(l, address);
     struct route_decision decision;
@@ -183,8 +183,7 @@ static int code_of(const struct links *l, uint64_t address, const struct opening
         return E_SHUTTING_DOWN;
     if (!l->house.is_known(l->house.user, address))
         return E_DEVICE_NOT_FOUND;
-    decision = router_decide(l->settings.scoring, question->candidates, question->count,
-                             question->has_required, /* waited_since= */ 0, l->now);
+    decision = candidates_decide(l, candidates, /* waited_since= */ 0);
     return decision.step == ROUTE_GO ? 0 : decision.cause;
 }
 
@@ -193,21 +192,21 @@ int links_explain(const struct links *l, uint64_t address, usec_t now,
                   size_t *ret_count)
 {
     const struct link *link = links_core_find(l, address);
-    struct route_rank ranks[OPENING_CANDIDATES_MAX];
-    struct opening_question question;
+    struct route_rank ranks[CANDIDATES_MAX];
+    struct candidates candidates;
     size_t count;
 
-    opening_ask(l, address, LINK_NO_SOURCE, /* pairs= */ false, link ? link->opening : NULL,
-                &question);
-    router_rank(l->settings.scoring, question.candidates, question.count, question.has_required,
+    candidates_gather(l, address, LINK_NO_SOURCE, /* pairs= */ false, link ? link->opening : NULL,
+                      &candidates);
+    router_rank(l->settings.scoring, candidates.items, candidates.count, candidates.has_required,
                 now, ranks);
-    count = question.count < max ? question.count : max;
+    count = candidates.count < max ? candidates.count : max;
     for (size_t i = 0; i < count; i++) {
         ret_ranks[i] = ranks[i];
-        for (size_t j = 0; j < question.count; j++)
-            if (question.candidates[j].source == ranks[i].source)
-                ret_candidates[i] = question.candidates[j];
+        for (size_t j = 0; j < candidates.count; j++)
+            if (candidates.items[j].source == ranks[i].source)
+                ret_candidates[i] = candidates.items[j];
     }
     *ret_count = count;
-    return code_of(l, address, &question);
+    return code_of(l, address, &candidates);
 }

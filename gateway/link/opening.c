@@ -15,173 +15,26 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "link/candidates.h"
 #include "link/tenure.h"
 
 #define RELEARN   (5 * USEC_PER_SEC)
 #define TRY_AGAIN USEC_PER_SEC
 #define MTU_MAX   517
 
-/* ---- who could ---- */
-
-static bool contains(const uint16_t *sources, size_t count, uint16_t source)
-{
-    for (size_t i = 0; i < count; i++)
-        if (sources[i] == source)
-            return true;
-    return false;
-}
-
-static usec_t later(usec_t a, usec_t b)
-{
-    return a > b ? a : b;
-}
-
 static usec_t earlier(usec_t a, usec_t b)
 {
     return a < b ? a : b;
 }
 
-static void add_slots(const struct links *l, struct route_candidate *c,
-                      struct opening_question *question)
-{
-    const struct proxy_state *proxy = links_core_proxy(l, c->source);
-    struct ledger_proxy slots;
-
-    ledger_get_proxy(l->ledger, c->source, l->now, &slots);
-    c->has_slots = slots.free != UINT32_MAX;
-    c->slots_limit = slots.limit;
-    c->slots_free = c->has_slots ? slots.free : 0;
-    c->in_progress = slots.in_progress;
-    if (c->has_slots && c->slots_limit == 0)
-        c->slots_limit = 1; /* it never told, and has as many of ours as are kept */
-    if (!proxy || proxy->relearn_until <= l->now)
-        return;
-    c->has_slots = true;
-    c->slots_limit = slots.limit ? slots.limit : 1;
-    c->slots_free = 0;
-    question->ask_again_at = earlier(question->ask_again_at, proxy->relearn_until);
-}
-
-/* Until when this link has to keep away from the proxy. */
-static usec_t held_off(const struct links *l, uint64_t address, uint16_t source,
-                       const struct tried *tried)
-{
-    usec_t until = ledger_held_off(l->ledger, source, address, l->now);
-    const struct link *link = links_core_find(l, address);
-    const struct goodbye *goodbye = link ? link_find_goodbye(link, source) : NULL;
-
-    if (goodbye)
-        until = later(until, goodbye->until);
-    if (tried && tried->not_before > l->now)
-        until = later(until, tried->not_before);
-    return until;
-}
-
-static struct route_candidate *add_candidate(const struct links *l, uint64_t address,
-                                             uint16_t source, struct opening *opening,
-                                             struct opening_question *question)
-{
-    const struct proxy_state *proxy = links_core_proxy(l, source);
-    const struct tried *tried = opening ? opening_find_tried(opening, source) : NULL;
-    struct route_candidate *c = &question->candidates[question->count++];
-
-    *c = (struct route_candidate){.source = source};
-    c->is_online = proxy && proxy->is_online;
-    c->can_connect = proxy && proxy->told.features & PROXY_FEATURE_ACTIVE_CONNECTIONS;
-    c->weight = proxy ? proxy->told.weight : 0;
-    c->failures = experience_failures(l->experience, source, address, l->now, &c->failures_raw);
-    c->is_bonded = l->house.is_bonded(l->house.user, source, address);
-    c->held_off_until = held_off(l, address, source, tried);
-    c->was_tried = tried != NULL;
-    add_slots(l, c, question);
-    return c;
-}
-
-static void add_hearers(const struct links *l, uint64_t address, bool pairs,
-                        struct opening *opening, struct opening_question *question)
-{
-    struct link_hearer hearers[OPENING_HEARERS_MAX];
-    size_t count = l->house.hearers(l->house.user, address, hearers, OPENING_HEARERS_MAX);
-
-    for (size_t i = 0; i < count; i++) {
-        const struct proxy_state *proxy = links_core_proxy(l, hearers[i].source);
-        struct route_candidate *c;
-
-        if (pairs && proxy && proxy->is_online && !(proxy->told.features & PROXY_FEATURE_PAIRING)) {
-            question->unable_to_pair++;
-            continue;
-        }
-        c = add_candidate(l, address, hearers[i].source, opening, question);
-        c->was_heard = true;
-        c->rssi = hearers[i].rssi;
-        c->rssi_smoothed = hearers[i].rssi_smoothed;
-        c->last_heard = hearers[i].last_heard;
-    }
-}
-
-static bool is_in(const struct opening_question *question, uint16_t source)
-{
-    for (size_t i = 0; i < question->count; i++)
-        if (question->candidates[i].source == source)
-            return true;
-    return false;
-}
-
-/* One that does not hear the device, but must be there for the reason to be true. */
-static void add_unheard(const struct links *l, uint64_t address, uint16_t source,
-                        struct opening *opening, struct opening_question *question)
-{
-    if (question->count < OPENING_CANDIDATES_MAX && !is_in(question, source))
-        add_candidate(l, address, source, opening, question);
-}
-
-static void apply_rules(const struct link_rules *rules, uint16_t wished,
-                        struct opening_question *question)
-{
-    for (size_t i = 0; i < question->count; i++) {
-        struct route_candidate *c = &question->candidates[i];
-        bool is_required = contains(rules->require, rules->require_count, c->source);
-        bool is_wished = wished == LINK_NO_SOURCE || wished == c->source;
-
-        c->is_forbidden = contains(rules->forbid, rules->forbid_count, c->source);
-        c->is_preferred = contains(rules->prefer, rules->prefer_count, c->source);
-        c->is_required =
-                question->has_required && is_wished && (!rules->has_require || is_required);
-    }
-}
-
-void opening_ask(const struct links *l, uint64_t address, uint16_t source, bool pairs,
-                 struct opening *opening, struct opening_question *ret_question)
-{
-    struct link_rules rules = {0};
-
-    l->house.rules(l->house.user, address, &rules);
-    ret_question->count = ret_question->unable_to_pair = 0;
-    ret_question->ask_again_at = USEC_NEVER;
-    ret_question->has_required = rules.has_require || source != LINK_NO_SOURCE;
-    add_hearers(l, address, pairs, opening, ret_question);
-    if (source != LINK_NO_SOURCE && (!pairs || ret_question->unable_to_pair == 0))
-        add_unheard(l, address, source, opening, ret_question);
-    for (size_t i = 0; i < rules.require_count; i++)
-        add_unheard(l, address, rules.require[i], opening, ret_question);
-    apply_rules(&rules, source, ret_question);
-}
-
-static struct route_decision decide(const struct links *l, const struct opening_question *question,
-                                    usec_t waited_since)
-{
-    return router_decide(l->settings.scoring, question->candidates, question->count,
-                         question->has_required, waited_since, l->now);
-}
-
 bool opening_has_route(const struct links *l, const struct link *link)
 {
     const struct lease *lease = leases_find_auto(&link->leases);
-    struct opening_question question;
+    struct candidates candidates;
 
-    opening_ask(l, link->address, lease && !link->is_kept ? lease->source : LINK_NO_SOURCE,
-                /* pairs= */ false, NULL, &question);
-    return decide(l, &question, 0).step != ROUTE_REFUSED;
+    candidates_gather(l, link->address, lease && !link->is_kept ? lease->source : LINK_NO_SOURCE,
+                      /* pairs= */ false, NULL, &candidates);
+    return candidates_decide(l, &candidates, 0).step != ROUTE_REFUSED;
 }
 
 /* ---- the end of an opening ---- */
@@ -370,11 +223,12 @@ static void wait(struct links *l, struct link *link, uint16_t awaited, usec_t un
 void opening_decide(struct links *l, struct link *link)
 {
     struct opening *opening = link->opening;
-    struct opening_question question;
+    struct candidates candidates;
     struct route_decision decision;
 
-    opening_ask(l, link->address, opening->wish.source, opening->wish.pair, opening, &question);
-    decision = decide(l, &question, opening->waited_since);
+    candidates_gather(l, link->address, opening->wish.source, opening->wish.pair, opening,
+                      &candidates);
+    decision = candidates_decide(l, &candidates, opening->waited_since);
     if (decision.step == ROUTE_GO && is_busy(l, decision.source)) {
         wait(l, link, decision.source, USEC_NEVER, 0);
         return;
@@ -387,11 +241,11 @@ void opening_decide(struct links *l, struct link *link)
         return;
     }
     if (decision.step == ROUTE_WAIT) {
-        wait(l, link, decision.source, earlier(decision.until, question.ask_again_at),
+        wait(l, link, decision.source, earlier(decision.until, candidates.ask_again_at),
              decision.cause);
         return;
     }
-    if (decision.cause == E_NO_ROUTE && question.unable_to_pair > 0)
+    if (decision.cause == E_NO_ROUTE && candidates.unable_to_pair > 0)
         decision.cause = E_NOT_SUPPORTED;
     fail(l, link, decision.cause, NULL, LINK_NO_SOURCE);
 }
@@ -430,17 +284,18 @@ static const int32_t *last_reason(const struct link *link, const struct link_req
 static usec_t time_to_free_slot(const struct links *l, const struct link *link)
 {
     const struct opening *opening = link->opening;
-    struct opening_question question;
+    struct candidates candidates;
     usec_t soonest = USEC_NEVER;
     const struct link *other;
     size_t position = 0;
 
-    opening_ask(l, link->address, opening->wish.source, opening->wish.pair, NULL, &question);
+    candidates_gather(l, link->address, opening->wish.source, opening->wish.pair, NULL,
+                      &candidates);
     while ((other = map_next(l->by_address, &position)))
-        for (size_t i = 0; i < question.count; i++) {
-            const struct route_candidate *c = &question.candidates[i];
-            bool is_usable =
-                    c->was_heard && !c->is_forbidden && (!question.has_required || c->is_required);
+        for (size_t i = 0; i < candidates.count; i++) {
+            const struct route_candidate *c = &candidates.items[i];
+            bool is_usable = c->was_heard && !c->is_forbidden &&
+                             (!candidates.has_required || c->is_required);
 
             if (is_usable && other->source == c->source)
                 soonest = earlier(soonest, link_expected_end(other, l->settings.linger));

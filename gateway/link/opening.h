@@ -3,25 +3,10 @@
 #pragma once
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "link/links_core.h"
 
-/* What the router is asked: the loudest hearers, and those that must be named to say why not. */
-#define OPENING_HEARERS_MAX    64
-#define OPENING_CANDIDATES_MAX 128
-struct opening_question {
-    struct route_candidate candidates[OPENING_CANDIDATES_MAX];
-    size_t count;
-    bool has_required;
-    size_t unable_to_pair; /* left out, since they cannot */
-    usec_t ask_again_at;   /* a proxy that refused is believed to be full until then */
-};
-
-/* source, can_pair: what the wish asks for; opening NULL: none is under way. */
-void opening_ask(const struct links *l, uint64_t address, uint16_t source, bool pairs,
-                 struct opening *opening, struct opening_question *ret_question);
 /* Somebody could open a link that is wanted. */
 bool opening_has_route(const struct links *l, const struct link *link);
 

@@ -199,6 +199,7 @@ static void the_higher_priority_is_served_first(void **state)
     fixture_connect(f, 0, 1);
     fixture_run(f, SECONDS(1));
     links_keep(f->links, DEVICE(4), true, f->now);
+    fixture_run(f, MSEC(1));
     fixture_connect(f, 1, 2);
     wish.priority = 1;
     assert_int_equal(fixture_ask(f, 2, &wish), 0);
@@ -470,6 +471,165 @@ static void a_refusal_makes_us_ask_again_and_wait(void **state)
     assert_int_equal(f->clients[0].attempts[0].end, ATTEMPT_REFUSED);
 }
 
+static void a_refusal_that_is_never_explained_is_forgotten_after_a_while(void **state)
+{
+    struct fixture *f = *state;
+    struct fake *fake = fixture_proxy(f, 0, 1);
+    struct client *c;
+
+    f->air[1][0].rssi = -60;
+    fake->slots[0] =
+            (struct fake_slot){.phase = FAKE_OPEN, .address = DEVICE(40), .is_foreign = true};
+    c = fixture_connect(f, 0, 1);
+    fixture_run(f, MSEC(9));
+    fake->is_deaf = true; /* to the question for its slots */
+    fixture_run(f, MSEC(10));
+    fake->is_deaf = false;
+    fake->slots[0].phase = FAKE_FREE; /* and nobody says so */
+    fixture_run(f, MSEC(4900));
+    assert_int_equal(fake->connects, 1);
+    fixture_run(f, SECONDS(1));
+    assert_int_equal(fake->connects, 2);
+    assert_int_equal(c->code, 0);
+}
+
+static void a_refusal_is_of_the_conversation_in_which_it_was_said(void **state)
+{
+    struct fixture *f = *state;
+    struct fake *fake = fixture_proxy(f, 0, 1);
+
+    f->air[1][0].rssi = f->air[2][0].rssi = -60;
+    fake->slots[0] =
+            (struct fake_slot){.phase = FAKE_OPEN, .address = DEVICE(40), .is_foreign = true};
+    fixture_connect(f, 0, 1);
+    fixture_run(f, MSEC(9));
+    fake->is_deaf = true;
+    fixture_run(f, MSEC(10));
+    fake->is_deaf = false;
+    fake->slots[0].phase = FAKE_FREE;
+    fixture_offline(f, 0);
+    fixture_online(f, 0);
+    f->steps_count = 0; /* the new one has not told its slots either */
+    fixture_connect(f, 1, 2);
+    fixture_run(f, SECONDS(1));
+    assert_int_equal(f->clients[1].code, 0);
+}
+
+static void an_attempt_that_was_begun_and_failed_without_a_number_is_no_refusal(void **state)
+{
+    struct fixture *f = *state;
+    struct link_wish wish = wish_for(1);
+
+    fixture_proxy(f, 0, 3);
+    f->air[1][0] = (struct air){.rssi = -60, .outcome = FAILS, .reason = 0};
+    wish.attempts = 1;
+    assert_int_equal(fixture_ask(f, 0, &wish), 0);
+    fixture_run(f, SECONDS(2));
+    assert_int_equal(f->clients[0].code, E_CONNECT_FAILED);
+    assert_int_equal(f->clients[0].attempts[0].end, ATTEMPT_FAILED);
+
+    f->fakes[0].tells_list = false; /* the same without a list */
+    fixture_offline(f, 0);
+    fixture_online(f, 0);
+    fixture_run(f, SECONDS(10));
+    assert_int_equal(fixture_ask(f, 0, &wish), 0);
+    fixture_run(f, SECONDS(2));
+    assert_int_equal(f->clients[0].attempts[0].end, ATTEMPT_FAILED);
+    assert_int_equal(f->fakes[0].asked, 0);
+}
+
+static void a_busy_proxy_is_passed_over_or_waited_for_a_while(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_proxy(f, 0, 3);
+    fixture_proxy(f, 1, 3);
+    f->air[1][0] = (struct air){.rssi = -40, .delay = SECONDS(10)};
+    f->air[2][0] = f->air[2][1] = (struct air){.rssi = -60}; /* alike: the idle one */
+    f->air[3][0] = (struct air){.rssi = -40};
+    f->air[3][1] = (struct air){.rssi = -80}; /* far better: it is waited for */
+    fixture_connect(f, 0, 1);
+    fixture_run(f, MSEC(100));
+    fixture_connect(f, 1, 2);
+    fixture_run(f, SECONDS(1));
+    assert_int_equal(f->clients[1].source, 1);
+    fixture_connect(f, 2, 3);
+    fixture_run(f, ROUTER_PATIENCE - MSEC(100));
+    assert_int_equal(fixture_view(f, 3).state, LINK_QUEUED);
+    links_advance(f->links, f->now); /* asking again does not begin it anew */
+    fixture_run(f, SECONDS(1));
+    assert_int_equal(f->clients[2].code, 0);
+    assert_int_equal(f->clients[2].source, 1);
+}
+
+static void places_in_line_are_counted_for_each_proxy(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_proxy(f, 0, 1);
+    fixture_proxy(f, 1, 1);
+    f->air[1][0].rssi = f->air[3][0].rssi = f->air[4][0].rssi = -60;
+    f->air[2][1].rssi = f->air[5][1].rssi = -60;
+    for (size_t i = 1; i < 6; i++)
+        fixture_connect(f, i, i);
+    fixture_run(f, SECONDS(2));
+    assert_int_equal(fixture_view(f, 3).queue_position, 1);
+    assert_int_equal(fixture_view(f, 4).queue_position, 2);
+    assert_int_equal(fixture_view(f, 5).queue_position, 1);
+    assert_int_equal(fixture_view(f, 1).queue_position, 0);
+}
+
+static void nobody_is_told_to_wait_for_a_link_that_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct link_wish wish = wish_for(2);
+
+    fixture_proxy(f, 0, 1);
+    f->air[1][0].rssi = f->air[2][0].rssi = -60;
+    links_keep(f->links, DEVICE(1), true, f->now);
+    fixture_run(f, SECONDS(1));
+    wish.queue_for = 0;
+    assert_int_equal(fixture_ask(f, 1, &wish), 0);
+    fixture_run(f, MSEC(1));
+    assert_int_equal(f->clients[1].code, E_NO_FREE_SLOT);
+    assert_int_equal(f->clients[1].retry_after, 0);
+}
+
+static void states_and_sources_have_names(void **state)
+{
+    (void) state;
+    assert_string_equal(link_state_name(LINK_QUEUED), "queued");
+    assert_string_equal(link_state_name(LINK_CONNECTING), "connecting");
+    assert_string_equal(link_state_name(LINK_CONNECTED), "connected");
+    assert_string_equal(link_state_name(LINK_DISCONNECTING), "disconnecting");
+    assert_string_equal(link_state_name((enum link_state) 99), "none");
+    assert_string_equal(link_mtu_source_name(LINK_MTU_ASSUMED), "assumed");
+    assert_string_equal(link_mtu_source_name(LINK_MTU_STORED), "stored");
+    assert_string_equal(link_mtu_source_name(LINK_MTU_NEGOTIATED), "negotiated");
+}
+
+static void the_past_of_links_has_a_bound(void **state)
+{
+    struct fixture *f = *state;
+    struct link_attempt attempt;
+    size_t kept = 0;
+
+    fixture_proxy(f, 0, 3);
+    for (size_t i = 0; i < 300; i++) {
+        struct link_wish wish = wish_for(i);
+
+        f->air[i][0] = (struct air){.rssi = -60, .outcome = FAILS, .delay = MSEC(1)};
+        wish.attempts = 1;
+        assert_int_equal(fixture_ask(f, i, &wish), 0);
+        fixture_run(f, SECONDS(1));
+    }
+    for (size_t i = 0; i < 300; i++)
+        kept += links_get_attempt(f->links, DEVICE(i), 0, &attempt);
+    assert_int_equal(kept, 256);
+    assert_false(links_get_attempt(f->links, DEVICE(43), 0, &attempt)); /* the oldest went */
+    assert_true(links_get_attempt(f->links, DEVICE(44), 0, &attempt));
+}
+
 static void a_request_for_another_proxy_than_the_link_has_is_a_conflict(void **state)
 {
     struct fixture *f = *state;
@@ -588,6 +748,14 @@ int main(void)
             links_test(C15_or_until_ten_seconds_have_passed),
             links_test(C15_firmware_without_a_list_gets_two_seconds),
             links_test(a_refusal_makes_us_ask_again_and_wait),
+            links_test(a_refusal_that_is_never_explained_is_forgotten_after_a_while),
+            links_test(a_refusal_is_of_the_conversation_in_which_it_was_said),
+            links_test(an_attempt_that_was_begun_and_failed_without_a_number_is_no_refusal),
+            links_test(a_busy_proxy_is_passed_over_or_waited_for_a_while),
+            links_test(places_in_line_are_counted_for_each_proxy),
+            links_test(nobody_is_told_to_wait_for_a_link_that_is_kept),
+            links_test(states_and_sources_have_names),
+            links_test(the_past_of_links_has_a_bound),
             links_test(a_request_for_another_proxy_than_the_link_has_is_a_conflict),
             links_test(who_asked_for_something_else_leads_an_opening_of_its_own),
             links_test(requests_and_leases_have_bounds),

@@ -86,6 +86,8 @@ static void C10_a_cancelled_attempt_gives_its_slot_back(void **state)
     fixture_run(f, 1);
     assert_int_equal(c->code, E_CANCELLED);
     assert_int_equal(c->attempts[0].end, ATTEMPT_CANCELLED);
+    assert_int_equal(c->attempts[0].code, E_CANCELLED);
+    assert_int_equal(c->attempts[0].duration, MSEC(200));
     fixture_run(f, SECONDS(1));
     assert_int_equal(fake->disconnects, 1);
     assert_int_equal(fixture_taken(f, 0), 0);
@@ -210,6 +212,7 @@ static void X05_a_link_that_the_list_does_not_have_is_ended(void **state)
     assert_int_equal(fixture_last(f, LINK_EVENT_DISCONNECTED)->code, E_DISCONNECTED);
     links_get_statistics(f->links, &statistics);
     assert_int_equal(statistics.lost, 1);
+    assert_int_equal(statistics.orphans_freed, 0);
 }
 
 static void X06_a_device_in_a_second_list_is_released_there(void **state)
@@ -278,6 +281,95 @@ static void a_disconnect_without_an_answer_is_over_after_twenty_seconds(void **s
     fake->is_deaf = false;
     fixture_run(f, SECONDS(30)); /* the slot is an orphan, and freed as one */
     assert_int_equal(fixture_taken(f, 0), 0);
+}
+
+static void a_list_without_the_address_ends_a_goodbye_too(void **state)
+{
+    struct fixture *f = *state;
+    struct fake *fake = fixture_proxy(f, 0, 3);
+    struct link_wish wish = wish_for(2);
+
+    fake->is_mute = true;
+    f->air[1][0].rssi = -60;
+    f->air[2][0] = (struct air){.rssi = -60, .outcome = NEVER};
+    fixture_connect(f, 0, 1);
+    fixture_run(f, SECONDS(1));
+    links_release(f->links, DEVICE(1), NULL, f->now);
+    fixture_run(f, SECONDS(1));
+    assert_int_equal(fixture_count(f, LINK_EVENT_DISCONNECTED), 1);
+    assert_false(fixture_has_link(f, 1));
+
+    wish.timeout = SECONDS(1); /* a cancelled attempt alike */
+    assert_int_equal(fixture_ask(f, 1, &wish), 0);
+    fixture_run(f, SECONDS(2));
+    assert_int_equal(f->clients[1].code, E_CONNECT_TIMEOUT);
+    assert_in_range(f->clients[1].answered - f->clients[1].asked, SECONDS(1),
+                    SECONDS(1) + MSEC(200));
+}
+
+static void a_list_that_never_had_the_address_ends_no_goodbye(void **state)
+{
+    struct fixture *f = *state;
+    struct fake *fake = fixture_proxy(f, 0, 3);
+    struct client *c;
+
+    f->air[1][0].rssi = f->air[2][0].rssi = -60;
+    fixture_connect(f, 0, 2);
+    fixture_run(f, SECONDS(1));
+    fixture_say_slots(f, 0); /* on its way when the attempt begins */
+    c = fixture_connect(f, 1, 1);
+    fixture_run(f, 1);
+    links_cancel(f->links, c->request, f->now);
+    fixture_run(f, MSEC(7));
+    fixture_connect(f, 1, 1);
+    fixture_run(f, MSEC(20));
+    assert_int_equal(fake->connects, 2); /* not again before the first is closed */
+    fixture_run(f, SECONDS(5));
+    assert_int_equal(f->clients[1].code, 0);
+}
+
+static void without_linger_a_link_closes_with_its_last_lease(void **state)
+{
+    struct fixture *f = *state;
+    struct client *c;
+
+    fixture_proxy(f, 0, 3);
+    f->settings.linger = 0;
+    links_configure(f->links, &f->settings);
+    f->air[1][0].rssi = -60;
+    c = fixture_connect(f, 0, 1);
+    fixture_run(f, MSEC(100));
+    links_cancel(f->links, c->request, f->now); /* an opening has nothing to linger for */
+    fixture_run(f, SECONDS(1));
+    fixture_connect(f, 0, 1);
+    fixture_run(f, SECONDS(1));
+    assert_int_equal(links_release(f->links, DEVICE(1), c->lease, f->now), 0);
+    assert_int_equal(fixture_view(f, 1).state, LINK_DISCONNECTING);
+    fixture_run(f, SECONDS(1));
+    assert_false(fixture_has_link(f, 1));
+}
+
+static void a_link_is_opened_again_through_the_proxy_that_was_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    struct link_wish wish = wish_for(1);
+
+    fixture_proxy(f, 0, 3);
+    fixture_proxy(f, 1, 3);
+    f->air[1][0].rssi = -40;
+    f->air[1][1].rssi = -80;
+    wish.source = 1;
+    wish.is_auto_reconnect = true;
+    assert_int_equal(fixture_ask(f, 0, &wish), 0);
+    fixture_run(f, SECONDS(1));
+    fixture_drop(f, 1, 1, 0x08);
+    fixture_run(f, SECONDS(3));
+    assert_int_equal(fixture_view(f, 1).state, LINK_CONNECTED);
+    assert_int_equal(fixture_view(f, 1).source, 1);
+    links_keep(f->links, DEVICE(1), true, f->now); /* the setting asks for no proxy */
+    fixture_drop(f, 1, 1, 0x08);
+    fixture_run(f, SECONDS(5));
+    assert_int_equal(fixture_view(f, 1).source, 0);
 }
 
 static void a_disconnect_that_could_not_be_sent_is_sent_again(void **state)
@@ -645,6 +737,10 @@ int main(void)
             links_test(X06_a_device_in_a_second_list_is_released_there),
             links_test(C16_one_event_for_each_link_that_ends_however_often_it_is_said),
             links_test(a_disconnect_without_an_answer_is_over_after_twenty_seconds),
+            links_test(a_list_without_the_address_ends_a_goodbye_too),
+            links_test(a_list_that_never_had_the_address_ends_no_goodbye),
+            links_test(without_linger_a_link_closes_with_its_last_lease),
+            links_test(a_link_is_opened_again_through_the_proxy_that_was_asked_for),
             links_test(a_disconnect_that_could_not_be_sent_is_sent_again),
             links_test(a_request_while_the_link_closes_gets_the_next_one),
             links_test(closing_a_link_cancels_who_waits_for_it),
