@@ -214,6 +214,25 @@ static void the_higher_priority_is_served_first(void **state)
     assert_int_equal(f->clients[1].answers, 0);
 }
 
+static void who_joins_with_a_higher_priority_lifts_all_who_wait(void **state)
+{
+    struct fixture *f = *state;
+    struct link_wish wish = wish_for(3);
+
+    fixture_proxy(f, 0, 1);
+    for (size_t i = 1; i < 4; i++)
+        f->air[i][0].rssi = -60;
+    fixture_connect(f, 0, 1);
+    fixture_run(f, SECONDS(1));
+    fixture_connect(f, 1, 2);
+    fixture_connect(f, 2, 3);
+    wish.priority = 5;
+    assert_int_equal(fixture_ask(f, 3, &wish), 0);
+    fixture_run(f, MSEC(1));
+    assert_int_equal(fixture_view(f, 3).queue_position, 1);
+    assert_int_equal(fixture_view(f, 2).queue_position, 2);
+}
+
 static void two_proxies_establish_at_the_same_time(void **state)
 {
     struct fixture *f = *state;
@@ -736,6 +755,7 @@ int main(void)
             links_test(the_wait_for_a_slot_is_bounded_and_then_answered),
             links_test(who_has_to_wait_lets_others_pass_to_other_proxies),
             links_test(the_higher_priority_is_served_first),
+            links_test(who_joins_with_a_higher_priority_lifts_all_who_wait),
             links_test(two_proxies_establish_at_the_same_time),
             links_test(a_proxy_that_never_told_its_slots_is_tried_one_link_at_a_time),
             links_test(C08_connects_with_cache_only_where_it_is_proved),

@@ -469,6 +469,79 @@ static void a_lease_is_renewed_by_its_id(void **state)
     assert_int_equal(f->clients[1].code, E_GONE);
 }
 
+static void renewing_opens_a_dropped_link_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct link_wish wish = wish_for(1);
+    char lease[LINK_LEASE_ID_SIZE];
+
+    fixture_proxy(f, 0, 3);
+    f->air[1][0].rssi = -60;
+    wish.is_auto_reconnect = true;
+    assert_int_equal(fixture_ask(f, 0, &wish), 0);
+    fixture_run(f, SECONDS(1));
+    memcpy(lease, f->clients[0].lease, sizeof(lease));
+    fixture_drop(f, 0, 1, 0x08);
+    fixture_run(f, MSEC(100)); /* its pause is a second */
+    assert_int_equal(fixture_view(f, 1).state, LINK_QUEUED);
+    wish = wish_for(1);
+    wish.renew = lease;
+    assert_int_equal(fixture_ask(f, 1, &wish), 0);
+    fixture_run(f, MSEC(700));
+    assert_int_equal(f->clients[1].code, 0);
+    assert_string_equal(f->clients[1].lease, lease);
+    assert_int_equal(fixture_view(f, 1).leases, 1);
+}
+
+static void an_opening_goes_on_when_its_leader_leaves(void **state)
+{
+    struct fixture *f = *state;
+    struct link_wish wish = wish_for(1);
+
+    fixture_proxy(f, 0, 3);
+    f->air[1][0] = (struct air){.rssi = -60, .delay = SECONDS(3)};
+    wish.timeout = SECONDS(1);
+    assert_int_equal(fixture_ask(f, 0, &wish), 0);
+    fixture_connect(f, 1, 1);
+    fixture_run(f, SECONDS(2));
+    assert_int_equal(f->clients[0].code, E_CONNECT_TIMEOUT);
+    assert_int_equal(f->clients[0].answered - f->clients[0].asked, SECONDS(1));
+    assert_int_equal(f->fakes[0].disconnects, 0);
+    fixture_run(f, SECONDS(2));
+    assert_int_equal(f->clients[1].code, 0);
+    assert_int_equal(f->fakes[0].connects, 1);
+}
+
+static struct fixture *asked_back;
+
+static void ask_back(struct client *client)
+{
+    struct fixture *f = asked_back;
+    struct link_wish wish = wish_for(2);
+
+    client->on_done = NULL;
+    assert_int_equal(links_release(f->links, DEVICE(1), client->lease, f->now), 0);
+    assert_int_equal(fixture_ask(f, 5, &wish), 0);
+    links_cancel(f->links, f->clients[1].request, f->now); /* is to be answered next */
+}
+
+static void an_answer_may_call_back(void **state)
+{
+    struct fixture *f = asked_back = *state;
+
+    fixture_proxy(f, 0, 3);
+    f->asks_back = true;
+    f->air[1][0].rssi = f->air[2][0].rssi = -60;
+    fixture_connect(f, 0, 1)->on_done = ask_back;
+    fixture_connect(f, 1, 1);
+    fixture_run(f, SECONDS(2));
+    assert_int_equal(f->clients[0].code, 0);
+    assert_int_equal(f->clients[1].code, E_CANCELLED);
+    assert_int_equal(f->clients[5].code, 0);
+    assert_int_equal(fixture_view(f, 1).leases, 0);
+    assert_int_not_equal(fixture_view(f, 1).linger_until, 0);
+}
+
 static void texts_of_clients_are_cut_and_cleaned(void **state)
 {
     struct fixture *f = *state;
@@ -746,6 +819,9 @@ int main(void)
             links_test(closing_a_link_cancels_who_waits_for_it),
             links_test(a_link_lingers_after_its_last_lease_and_then_closes),
             links_test(a_lease_is_renewed_by_its_id),
+            links_test(renewing_opens_a_dropped_link_at_once),
+            links_test(an_opening_goes_on_when_its_leader_leaves),
+            links_test(an_answer_may_call_back),
             links_test(texts_of_clients_are_cut_and_cleaned),
             links_test(a_lost_link_ends_its_leases_but_those_that_reconnect),
             links_test(a_link_is_opened_again_after_growing_pauses),
