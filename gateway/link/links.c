@@ -473,19 +473,11 @@ static size_t free_orphans(struct links *l, uint16_t source)
 
 size_t links_close_stale(struct links *l, usec_t now)
 {
-    struct link *link;
-    size_t position = 0, count = 0;
+    size_t count = 0;
 
     links_core_set_now(l, now);
     for (size_t source = 0; source < l->proxies_count; source++)
         count += free_orphans(l, (uint16_t) source);
-    while ((link = map_next(l->by_address, &position))) {
-        if (link->phase != LINK_PHASE_CONNECTED || link->leases.count > 0 || link->waiting ||
-            link->is_kept || link->linger_until)
-            continue;
-        tenure_close(l, link);
-        count++;
-    }
     return count;
 }
 

@@ -217,7 +217,8 @@ int links_release(struct links *l, uint64_t address, const char *id, usec_t now)
 /* Asks the proxy to free a slot that is not ours: 0, E_CONFLICT (ours), E_NOT_FOUND,
  * E_PROXY_OFFLINE. */
 int links_free_slot(struct links *l, uint16_t source, uint64_t address, usec_t now);
-/* Frees all orphans, and closes links that have no lease and do not linger. How many of both. */
+/* Frees all orphans; how many. Links of ours without a lease that do not linger either are never
+ * left: they close at once. */
 size_t links_close_stale(struct links *l, usec_t now);
 /* The setting keep_connected of a device: a link for ever, opened again whenever it breaks. */
 void links_keep(struct links *l, uint64_t address, bool is_kept, usec_t now);

@@ -128,7 +128,6 @@ static struct link_wish standing_wish(const struct link *link)
             .address = link->address,
             .timeout = USEC_NEVER,
             .attempt_timeout = 20 * USEC_PER_SEC,
-            .queue_for = USEC_NEVER,
             .attempts = 4,
             .source = lease && !link->is_kept ? lease->source : LINK_NO_SOURCE,
             .use_cache = true,

@@ -104,6 +104,8 @@ struct fixture {
     bool is_unknown[DEVICES];
     uint16_t require[DEVICES][PROXIES], forbid[DEVICES][PROXIES];
     size_t require_count[DEVICES], forbid_count[DEVICES];
+    uint16_t prefer[DEVICES];
+    bool has_prefer[DEVICES];
     struct step steps[EVENTS_MAX];
     size_t steps_count;
     uint64_t orders;
@@ -368,6 +370,8 @@ static inline void house_rules(void *user, uint64_t address, struct link_rules *
                                      .require_count = f->require_count[n],
                                      .has_require = f->require_count[n] > 0,
                                      .forbid = f->forbid[n],
+                                     .prefer = &f->prefer[n],
+                                     .prefer_count = f->has_prefer[n],
                                      .forbid_count = f->forbid_count[n]};
 }
 

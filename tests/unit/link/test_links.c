@@ -614,6 +614,70 @@ static void nobody_is_told_to_wait_for_a_link_that_is_kept(void **state)
     assert_int_equal(f->clients[1].retry_after, 0);
 }
 
+static void a_proxy_that_comes_takes_over_who_waits(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_proxy(f, 0, 1);
+    f->air[1][0].rssi = f->air[2][0].rssi = f->air[2][1].rssi = -60;
+    fixture_connect(f, 0, 1);
+    fixture_run(f, SECONDS(1));
+    fixture_connect(f, 1, 2);
+    fixture_run(f, SECONDS(1));
+    f->fakes[1].features = NEWEST;
+    f->fakes[1].limit = 3;
+    f->fakes[1].told_free = UINT32_MAX;
+    fixture_online(f, 1);
+    assert_int_equal(fixture_view(f, 2).state, LINK_CONNECTING);
+}
+
+static void rules_of_the_device_are_obeyed(void **state)
+{
+    struct fixture *f = *state;
+
+    for (uint16_t i = 0; i < 3; i++) {
+        fixture_proxy(f, i, 3);
+        f->air[1][i].rssi = f->air[2][i].rssi = f->air[3][i].rssi = -50 - 5 * i;
+    }
+    f->forbid[1][0] = 0;
+    f->forbid_count[1] = 1;
+    f->prefer[2] = 2;
+    f->has_prefer[2] = true;
+    f->require[3][0] = 1;
+    f->require_count[3] = 1;
+    for (size_t i = 1; i < 4; i++)
+        fixture_connect(f, i, i);
+    fixture_run(f, SECONDS(3));
+    assert_int_equal(f->clients[1].source, 1);
+    assert_int_equal(f->clients[2].source, 2);
+    assert_int_equal(f->clients[3].source, 1);
+}
+
+static void all_links_can_be_listed(void **state)
+{
+    struct fixture *f = *state;
+    struct link_view view;
+    size_t position = 0, count = 0;
+
+    fixture_proxy(f, 0, 2);
+    for (size_t i = 1; i < 5; i++)
+        f->air[i][0].rssi = -60;
+    f->air[4][0].outcome = FAILS;
+    for (size_t i = 1; i < 4; i++)
+        fixture_connect(f, i, i);
+    fixture_run(f, SECONDS(2));
+    links_keep(f->links, DEVICE(5), true, f->now); /* wanted, and nobody hears it */
+    links_release(f->links, DEVICE(2), NULL, f->now);
+    fixture_run(f, SECONDS(2)); /* one slot, for the third */
+    while (links_next(f->links, &position, &view)) {
+        count++;
+        assert_true(view.address == DEVICE(1) || view.address == DEVICE(3) ||
+                    view.address == DEVICE(5));
+    }
+    assert_int_equal(count, 3);
+    assert_int_equal(links_count(f->links), 3);
+}
+
 static void states_and_sources_have_names(void **state)
 {
     (void) state;
@@ -732,6 +796,7 @@ static void an_explanation_says_what_a_request_would_meet(void **state)
     assert_int_equal(ranks[0].source, 0);
     assert_int_equal(candidates[0].source, 0);
     assert_int_equal(ranks[0].cause, ROUTE_FINE);
+    assert_int_equal(candidates[0].slots_limit, 1);
     assert_int_equal(ranks[1].cause, ROUTE_OFFLINE);
     assert_int_equal(links_explain(f->links, DEVICE(3), f->now, candidates, ranks, 8, &count),
                      E_DEVICE_NOT_FOUND);
@@ -774,6 +839,9 @@ int main(void)
             links_test(a_busy_proxy_is_passed_over_or_waited_for_a_while),
             links_test(places_in_line_are_counted_for_each_proxy),
             links_test(nobody_is_told_to_wait_for_a_link_that_is_kept),
+            links_test(a_proxy_that_comes_takes_over_who_waits),
+            links_test(rules_of_the_device_are_obeyed),
+            links_test(all_links_can_be_listed),
             links_test(states_and_sources_have_names),
             links_test(the_past_of_links_has_a_bound),
             links_test(a_request_for_another_proxy_than_the_link_has_is_a_conflict),

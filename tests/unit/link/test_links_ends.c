@@ -328,6 +328,39 @@ static void a_list_that_never_had_the_address_ends_no_goodbye(void **state)
     assert_int_equal(f->clients[1].code, 0);
 }
 
+static void a_list_that_has_the_address_only_then_ends_the_goodbye_later(void **state)
+{
+    struct fixture *f = *state;
+    struct client *c;
+
+    fixture_proxy(f, 0, 3)->is_mute = true;
+    f->air[1][0].rssi = -60;
+    c = fixture_connect(f, 0, 1);
+    fixture_run(f, MSEC(7)); /* the list with the address is on its way */
+    links_cancel(f->links, c->request, f->now);
+    fixture_run(f, SECONDS(1));
+    c = fixture_connect(f, 0, 1);
+    fixture_run(f, SECONDS(1));
+    assert_int_equal(c->code, 0);
+}
+
+static void a_cancel_does_not_wait_for_the_slot(void **state)
+{
+    struct fixture *f = *state;
+    struct link_wish wish = wish_for(1);
+
+    fixture_proxy(f, 0, 3)->ignores_disconnect = true;
+    f->is_leaky = true;
+    f->air[1][0] = (struct air){.rssi = -60, .outcome = NEVER};
+    wish.timeout = SECONDS(1);
+    assert_int_equal(fixture_ask(f, 0, &wish), 0);
+    fixture_run(f, SECONDS(2)); /* it failed, and waits for its slot */
+    assert_int_equal(f->clients[0].answers, 0);
+    links_cancel(f->links, f->clients[0].request, f->now);
+    fixture_run(f, 1);
+    assert_int_equal(f->clients[0].code, E_CANCELLED);
+}
+
 static void without_linger_a_link_closes_with_its_last_lease(void **state)
 {
     struct fixture *f = *state;
@@ -487,9 +520,10 @@ static void renewing_opens_a_dropped_link_at_once(void **state)
     wish = wish_for(1);
     wish.renew = lease;
     assert_int_equal(fixture_ask(f, 1, &wish), 0);
+    memset(lease, 'x', sizeof(lease)); /* it was copied */
     fixture_run(f, MSEC(700));
     assert_int_equal(f->clients[1].code, 0);
-    assert_string_equal(f->clients[1].lease, lease);
+    assert_string_equal(f->clients[1].lease, f->clients[0].lease);
     assert_int_equal(fixture_view(f, 1).leases, 1);
 }
 
@@ -765,9 +799,9 @@ static void C18_the_end_refuses_requests_and_closes_links(void **state)
 static void D06_slots_and_links_that_nobody_owns_can_be_released(void **state)
 {
     struct fixture *f = *state;
-    struct fake *fake = fixture_proxy(f, 0, 5);
+    struct fake *fake = fixture_proxy(f, 0, 5), *other = fixture_proxy(f, 2, 3);
 
-    f->air[1][0].rssi = f->air[2][0].rssi = -60;
+    f->air[1][0].rssi = f->air[2][2].rssi = -60;
     fixture_connect(f, 0, 1);
     fixture_run(f, SECONDS(1));
     fake_take(fake, DEVICE(9))->phase = FAKE_OPEN;
@@ -781,16 +815,17 @@ static void D06_slots_and_links_that_nobody_owns_can_be_released(void **state)
     assert_null(fake_find(fake, DEVICE(9)));
 
     /* An orphan: we had asked for it once, and it is still listed. */
-    fake->ignores_disconnect = true;
+    other->ignores_disconnect = true;
     fixture_connect(f, 1, 2);
     fixture_run(f, SECONDS(1));
     links_release(f->links, DEVICE(2), NULL, f->now);
     fixture_run(f, SECONDS(28));
-    fake->ignores_disconnect = false;
+    other->ignores_disconnect = false;
+    links_release(f->links, DEVICE(1), f->clients[0].lease, f->now);
     assert_int_equal(links_close_stale(f->links, f->now), 1);
     fixture_run(f, SECONDS(1));
-    assert_null(fake_find(fake, DEVICE(2)));
-    assert_int_equal(fixture_view(f, 1).state, LINK_CONNECTED);
+    assert_null(fake_find(other, DEVICE(2)));
+    assert_int_equal(fixture_view(f, 1).state, LINK_CONNECTED); /* it lingers: that is wanted */
 }
 
 int main(void)
@@ -812,6 +847,8 @@ int main(void)
             links_test(a_disconnect_without_an_answer_is_over_after_twenty_seconds),
             links_test(a_list_without_the_address_ends_a_goodbye_too),
             links_test(a_list_that_never_had_the_address_ends_no_goodbye),
+            links_test(a_list_that_has_the_address_only_then_ends_the_goodbye_later),
+            links_test(a_cancel_does_not_wait_for_the_slot),
             links_test(without_linger_a_link_closes_with_its_last_lease),
             links_test(a_link_is_opened_again_through_the_proxy_that_was_asked_for),
             links_test(a_disconnect_that_could_not_be_sent_is_sent_again),
