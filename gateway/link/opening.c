@@ -207,8 +207,8 @@ static void wait(struct links *l, struct link *link, uint16_t awaited, usec_t un
     if (is_slotless && !opening->is_slotless)
         opening->slotless_since = l->now;
     opening->is_slotless = is_slotless;
-    if (awaited == LINK_NO_SOURCE)
-        opening->waited_since = 0;
+    if (awaited == LINK_NO_SOURCE || is_slotless)
+        opening->waited_since = 0; /* patience is for one that is busy */
     else if (!opening->waited_since)
         opening->waited_since = l->now;
     opening->awaited = awaited;
