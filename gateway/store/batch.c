@@ -1,4 +1,5 @@
-/* Rows and texts in two arrays; names and details of the rows one behind the other in a buffer. */
+/* Rows, texts and pairs in an array each; names and details of the rows one behind the other in a
+ * buffer. */
 #include "batch.h"
 
 #include <stdlib.h>
@@ -23,7 +24,7 @@ void batch_clear(struct batch *b)
         free(b->texts[i].key);
         free(b->texts[i].value);
     }
-    b->rows_count = b->texts_count = 0;
+    b->rows_count = b->texts_count = b->pairs_count = 0;
     buffer_clear(&b->octets);
 }
 
@@ -32,6 +33,7 @@ void batch_done(struct batch *b)
     batch_clear(b);
     free(b->rows);
     free(b->texts);
+    free(b->pairs);
     buffer_done(&b->octets);
     *b = (struct batch){0};
 }
@@ -71,6 +73,15 @@ void batch_put_text(struct batch *b, enum batch_table table, const char *key, co
     }
     b->texts[b->texts_count++] = (struct batch_text){
             .table = table, .key = memory_copy_text(key), .value = memory_copy_text(value)};
+}
+
+void batch_put_pair(struct batch *b, const struct store_pair *pair)
+{
+    if (b->pairs_count == b->pairs_capacity) {
+        b->pairs_capacity = b->pairs_capacity ? b->pairs_capacity * 2 : 16;
+        b->pairs = memory_resize(b->pairs, b->pairs_capacity, sizeof *b->pairs);
+    }
+    b->pairs[b->pairs_count++] = *pair;
 }
 
 const uint8_t *batch_octets(const struct batch *b, size_t at)

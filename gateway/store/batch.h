@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "store/pair_table.h"
 
 struct store_device;
 
@@ -35,6 +36,8 @@ struct batch {
     size_t rows_count, rows_capacity;
     struct batch_text *texts;
     size_t texts_count, texts_capacity;
+    struct store_pair *pairs; /* without MTU and bond: it goes */
+    size_t pairs_count, pairs_capacity;
     struct buffer octets;
 };
 
@@ -47,6 +50,8 @@ void batch_put_device(struct batch *b, const struct store_device *device);
 void batch_drop_device(struct batch *b, uint64_t address);
 /* value NULL: drop. */
 void batch_put_text(struct batch *b, enum batch_table table, const char *key, const char *value);
+
+void batch_put_pair(struct batch *b, const struct store_pair *pair);
 
 /* Where the octets of a row are; valid until the next change. */
 const uint8_t *batch_octets(const struct batch *b, size_t at);

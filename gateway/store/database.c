@@ -55,7 +55,11 @@
     XX(LOAD_PROXIES, "SELECT name, mac FROM proxies")                                              \
     XX(PUT_TEXT, "INSERT OR REPLACE INTO texts(key, value) VALUES (?1, ?2)")                       \
     XX(DROP_TEXT, "DELETE FROM texts WHERE key = ?1")                                              \
-    XX(LOAD_TEXTS, "SELECT key, value FROM texts")
+    XX(LOAD_TEXTS, "SELECT key, value FROM texts")                                                 \
+    XX(PUT_PAIR,                                                                                   \
+       "INSERT OR REPLACE INTO pairs(device, proxy, mtu, bonded) VALUES (?1, ?2, ?3, ?4)")         \
+    XX(DROP_PAIR, "DELETE FROM pairs WHERE device = ?1 AND proxy = ?2")                            \
+    XX(LOAD_PAIRS, "SELECT device, proxy, mtu, bonded FROM pairs")
 
 enum statement {
 #define XX(symbol, sql) SQL_##symbol,
@@ -413,6 +417,11 @@ void database_close(struct database *db)
 
 /* ---- reading ---- */
 
+static bool is_address(int64_t number)
+{
+    return number >= 0 && number < (int64_t) 1 << 48;
+}
+
 /* False: the row makes no sense. */
 static bool read_device(sqlite3_stmt *s, struct store_device *ret_device)
 {
@@ -429,9 +438,9 @@ static bool read_device(sqlite3_stmt *s, struct store_device *ret_device)
             .advertisements = (uint64_t) advertisements,
             .interval = (uint64_t) interval,
     };
-    return address >= 0 && address < (int64_t) 1 << 48 && type >= 0 && type <= 3 &&
-           advertisements >= 0 && interval >= 0 && ret_device->first_seen >= 0 &&
-           ret_device->last_seen >= 0 && details_decode(ret_device, details, size);
+    return is_address(address) && type >= 0 && type <= 3 && advertisements >= 0 && interval >= 0 &&
+           ret_device->first_seen >= 0 && ret_device->last_seen >= 0 &&
+           details_decode(ret_device, details, size);
 }
 
 int database_load_devices(struct database *db, database_device_fn *on_device, void *user,
@@ -462,6 +471,36 @@ int database_load_texts(struct database *db, enum batch_table table, database_te
     while ((rc = sqlite3_step(s)) == SQLITE_ROW)
         on_text(user, (const char *) sqlite3_column_text(s, 0),
                 (const char *) sqlite3_column_text(s, 1));
+    rc = cause_of(db->connection, rc);
+    (void) sqlite3_reset(s);
+    return rc;
+}
+
+/* False: the row makes no sense. */
+static bool read_pair(sqlite3_stmt *s, struct store_pair *ret_pair)
+{
+    int64_t device = sqlite3_column_int64(s, 0), proxy = sqlite3_column_int64(s, 1);
+    int64_t mtu = sqlite3_column_int64(s, 2);
+
+    *ret_pair = (struct store_pair){
+            .device = (uint64_t) device,
+            .proxy = (uint64_t) proxy,
+            .mtu = (uint32_t) mtu,
+            .is_bonded = sqlite3_column_int64(s, 3) == 1,
+    };
+    return is_address(device) && is_address(proxy) && mtu >= 0 && mtu <= UINT16_MAX;
+}
+
+int database_load_pairs(struct database *db, database_pair_fn *on_pair, void *user)
+{
+    sqlite3_stmt *s = db->statements[SQL_LOAD_PAIRS];
+    struct store_pair pair;
+    int rc;
+
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        if (read_pair(s, &pair))
+            on_pair(user, &pair);
+    }
     rc = cause_of(db->connection, rc);
     (void) sqlite3_reset(s);
     return rc;
@@ -520,6 +559,20 @@ static int write_text(struct database *db, const struct batch_text *text)
     return run(db, which);
 }
 
+static int write_pair(struct database *db, const struct store_pair *pair)
+{
+    enum statement which = pair->mtu > 0 || pair->is_bonded ? SQL_PUT_PAIR : SQL_DROP_PAIR;
+    sqlite3_stmt *s = db->statements[which];
+
+    (void) sqlite3_bind_int64(s, 1, (int64_t) pair->device);
+    (void) sqlite3_bind_int64(s, 2, (int64_t) pair->proxy);
+    if (which == SQL_PUT_PAIR) {
+        (void) sqlite3_bind_int64(s, 3, pair->mtu);
+        (void) sqlite3_bind_int64(s, 4, pair->is_bonded);
+    }
+    return run(db, which);
+}
+
 static int drop_surplus(struct database *db, size_t rows_max)
 {
     int rc;
@@ -541,6 +594,8 @@ static int write_all(struct database *db, const struct batch *batch, size_t rows
         rc = write_device(db, batch, &batch->rows[i]);
     for (size_t i = 0; i < batch->texts_count && rc == 0; i++)
         rc = write_text(db, &batch->texts[i]);
+    for (size_t i = 0; i < batch->pairs_count && rc == 0; i++)
+        rc = write_pair(db, &batch->pairs[i]);
     if (rc == 0)
         rc = drop_surplus(db, rows_max);
     return rc;

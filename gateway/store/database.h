@@ -35,6 +35,10 @@ typedef void database_text_fn(void *user, const char *key, const char *value);
 int database_load_texts(struct database *db, enum batch_table table, database_text_fn *on_text,
                         void *user);
 
+/* What is known of devices through proxies; rows that make no sense are left out. */
+typedef void database_pair_fn(void *user, const struct store_pair *pair);
+int database_load_pairs(struct database *db, database_pair_fn *on_pair, void *user);
+
 /* All of the batch or, with a negative errno, nothing of it. Beyond rows_max devices those heard
  * longest ago go. */
 int database_write(struct database *db, const struct batch *batch, size_t rows_max);

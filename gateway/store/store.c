@@ -1,18 +1,18 @@
 /* The story. A touch puts the address into the set `touched` and arms the timer. When it fires, the
  * set becomes the round: STORE_BATCH addresses at a time are taken from it, their devices are asked
- * for and copied into the batch, dirty texts join the first one, and a worker writes it. Back on
- * the loop the next batch follows, until the round is empty; what was touched meanwhile waits for
- * the next time. An address that is still in the round is not touched again: it will be fresh when
- * it is read.
+ * for and copied into the batch, dirty texts and pairs join the first, and a worker writes it. Back
+ * on the loop the next batch follows, until the round is empty; what was touched meanwhile waits
+ * for the next time. An address that is still in the round is not touched again: it will be fresh
+ * when it is read.
  *
  * Closing: the rest is written in the same way without waiting for the timer, which now limits it;
  * then a worker closes the file (which may be slow, too), then the timer is closed, then we are
  * gone.
  *
  * Failure modes. A batch cannot be written: nothing of it is in the file, its addresses and the
- * round's return to `touched`, its texts are dirty again, and the timer waits ever longer. The
- * worker hangs in the disk: touches collect in the set, which has a bound; closing waits for it,
- * since its memory is ours. */
+ * round's return to `touched`, its texts and pairs are dirty again, and the timer waits ever
+ * longer. The worker hangs in the disk: touches collect in the set, which has a bound; closing
+ * waits for it, since its memory is ours. */
 #include "store.h"
 
 #include <assert.h>
@@ -52,6 +52,7 @@ struct store {
     void *read_user;
     struct address_set touched, round;
     struct text_table texts[BATCH_TABLES];
+    struct pair_table *pairs;
     struct store_device scratch; /* the device that is being read */
     struct batch batch;
     int batch_result; /* set by the worker */
@@ -78,12 +79,15 @@ static void batch_add_device(struct store *s, uint64_t address)
 static void fill_batch(struct store *s)
 {
     const struct text *text;
+    struct store_pair pair;
     uint64_t address;
 
     for (int i = 0; i < BATCH_TABLES; i++) {
         while ((text = text_table_take_dirty(&s->texts[i])))
             batch_put_text(&s->batch, (enum batch_table) i, text->key, text->value);
     }
+    while (pair_table_take_dirty(s->pairs, &pair))
+        batch_put_pair(&s->batch, &pair);
     while (s->batch.rows_count < STORE_BATCH && address_set_pop(&s->round, &address))
         batch_add_device(s, address);
 }
@@ -105,6 +109,8 @@ static void take_batch_back(struct store *s)
         touch(s, s->batch.rows[i].address);
     for (size_t i = 0; i < s->batch.texts_count; i++)
         text_table_mark(&s->texts[s->batch.texts[i].table], s->batch.texts[i].key);
+    for (size_t i = 0; i < s->batch.pairs_count; i++)
+        pair_table_mark(s->pairs, s->batch.pairs[i].device, s->batch.pairs[i].proxy);
 }
 
 static bool has_dirty_texts(const struct store *s)
@@ -118,7 +124,8 @@ static bool has_dirty_texts(const struct store *s)
 
 static bool has_work(const struct store *s)
 {
-    return s->touched.count > 0 || s->round.count > 0 || has_dirty_texts(s);
+    return s->touched.count > 0 || s->round.count > 0 || has_dirty_texts(s) ||
+           pair_table_is_dirty(s->pairs);
 }
 
 /* ---- how it is doing ---- */
@@ -197,6 +204,7 @@ static void on_timer_closed(uv_handle_t *timer)
     address_set_done(&s->round);
     for (int i = 0; i < BATCH_TABLES; i++)
         text_table_done(&s->texts[i]);
+    pair_table_free(s->pairs);
     batch_done(&s->batch);
     free(s->error);
     free(s);
@@ -296,6 +304,11 @@ static int load_texts(struct store *s)
     return rc;
 }
 
+static void on_pair_loaded(void *user, const struct store_pair *pair)
+{
+    pair_table_load(user, pair);
+}
+
 int store_open(struct uv_loop_s *loop, const struct store_settings *settings,
                struct store **ret_store, char *ret_error, size_t error_size)
 {
@@ -315,6 +328,10 @@ int store_open(struct uv_loop_s *loop, const struct store_settings *settings,
     rc = load_texts(s);
     if (rc < 0)
         log_warning("store.texts_unread", "%s, going on without", error_sentence(rc));
+    s->pairs = pair_table_new(settings->hash_seed);
+    rc = database_load_pairs(s->database, on_pair_loaded, s->pairs);
+    if (rc < 0)
+        log_warning("store.pairs_unread", "%s, going on without", error_sentence(rc));
     (void) uv_timer_init(loop, &s->timer);
     s->timer.data = s;
     *ret_store = s;
@@ -381,6 +398,27 @@ const char *store_get_text(const struct store *store, const char *key)
 void store_put_text(struct store *store, const char *key, const char *value)
 {
     if (text_table_put(&store->texts[BATCH_TEXTS], key, value))
+        arm(store);
+}
+
+bool store_get_pair(const struct store *store, uint64_t device, uint64_t proxy,
+                    struct store_pair *ret_pair)
+{
+    const struct store_pair *known = pair_table_get(store->pairs, device, proxy);
+
+    *ret_pair = known ? *known : (struct store_pair){.device = device, .proxy = proxy};
+    return known != NULL;
+}
+
+void store_put_pair(struct store *store, const struct store_pair *pair, bool is_kept)
+{
+    if (pair_table_put(store->pairs, pair, is_kept))
+        arm(store);
+}
+
+void store_drop_pairs(struct store *store, uint64_t device)
+{
+    if (pair_table_drop_device(store->pairs, device))
         arm(store);
 }
 

@@ -1,11 +1,11 @@
 /* The store: what is known and is not configuration, kept over restarts.
  *
- * Devices, the identity of proxies, and single texts. At the start everything is read at once;
- * after that only the loop's copy counts and the file follows it. Somebody touches a device that
- * has changed; STORE_FLUSH_MS later at the latest the store asks what there is to say about it by
- * then, in batches, and writes them on a worker (one at a time): so a device that changes a hundred
- * times is written once, and a slow disk makes the file lag, not the loop. Nothing here waits for
- * the disk after the start.
+ * Devices, the identity of proxies, what is known of devices through proxies, and single texts. At
+ * the start everything is read at once; after that only the loop's copy counts and the file follows
+ * it. Somebody touches a device that has changed; STORE_FLUSH_MS later at the latest the store asks
+ * what there is to say about it by then, in batches, and writes them on a worker (one at a time):
+ * so a device that changes a hundred times is written once, and a slow disk makes the file lag, not
+ * the loop. Nothing here waits for the disk after the start.
  *
  * A file that is damaged, foreign or of a newer version is put aside with a warning; see
  * store/database.h. While the file cannot be written (the disk is full) everything goes on in
@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "store/device.h"
+#include "store/pair_table.h"
 
 #define STORE_FLUSH_MS     5000 /* killed, one loses this and the writing: 10 s at most */
 #define STORE_CLOSE_MS     2000 /* the last writing may take so long */
@@ -73,6 +74,17 @@ void store_put_proxy(struct store *store, const char *name, uint64_t mac);
 const char *store_get_text(const struct store *store, const char *key);
 /* value NULL: no more. */
 void store_put_text(struct store *store, const char *key, const char *value);
+
+/* ---- devices through proxies ---- */
+
+/* False: nothing is known, and *ret_pair says so. */
+bool store_get_pair(const struct store *store, uint64_t device, uint64_t proxy,
+                    struct store_pair *ret_pair);
+/* Within the bound of store/pair_table.h. is_kept false: for this run alone, as for a device whose
+ * address changes by itself. */
+void store_put_pair(struct store *store, const struct store_pair *pair, bool is_kept);
+/* All of this device go. */
+void store_drop_pairs(struct store *store, uint64_t device);
 
 /* ---- how it is doing ---- */
 

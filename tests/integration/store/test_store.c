@@ -193,6 +193,32 @@ static void texts_and_proxies_are_there_at_once_and_after_a_restart(void **state
     shelf_close(f);
 }
 
+static void C07_what_proxies_have_of_devices_is_there_at_once_and_after_a_restart(void **state)
+{
+    const struct store_pair fridge = {ADDRESS(0), 0x246f28aabbcc, 247, true};
+    const struct store_pair door = {ADDRESS(1), 0x246f28aabbcc, 185, false};
+    const struct store_pair phone = {ADDRESS(2), 0x246f28aabbcc, 517, true};
+    struct shelf *f = *state;
+    struct store_pair known;
+
+    assert_false(store_get_pair(f->store, fridge.device, fridge.proxy, &known));
+    assert_int_equal(known.mtu, 0);
+    store_put_pair(f->store, &fridge, true);
+    store_put_pair(f->store, &door, true);
+    store_put_pair(f->store, &phone, false);
+    assert_true(store_get_pair(f->store, fridge.device, fridge.proxy, &known));
+    assert_true(store_get_pair(f->store, phone.device, phone.proxy, &known));
+    shelf_run_until_written(f, 1);
+    store_drop_pairs(f->store, door.device);
+    shelf_reopen(f);
+    assert_true(store_get_pair(f->store, fridge.device, fridge.proxy, &known));
+    assert_int_equal(known.mtu, 247);
+    assert_true(known.is_bonded);
+    assert_false(store_get_pair(f->store, fridge.device, 1, &known)); /* of this proxy alone */
+    assert_false(store_get_pair(f->store, door.device, door.proxy, &known));
+    assert_false(store_get_pair(f->store, phone.device, phone.proxy, &known));
+}
+
 static void folder_and_file_are_for_us_alone(void **state)
 {
     struct shelf *f = *state;
@@ -382,6 +408,7 @@ int main(void)
             SHELF_TEST(touches_beyond_the_bound_are_counted),
             SHELF_TEST(many_devices_go_in_several_batches),
             SHELF_TEST(texts_and_proxies_are_there_at_once_and_after_a_restart),
+            SHELF_TEST(C07_what_proxies_have_of_devices_is_there_at_once_and_after_a_restart),
             SHELF_TEST(folder_and_file_are_for_us_alone),
             SHELF_TEST(folder_that_cannot_be_used_is_refused_with_a_sentence),
             SHELF_TEST(folder_without_permission_is_refused),
