@@ -1,7 +1,7 @@
 /* Introduces the rooms to each other. Reports climb from the fleet into the device table; what
  * changes there goes on to the subscribers as a view. A proxy that comes or goes is a source of the
  * table that goes online or offline. The table's next deadline is the one timer of its own. What
- * proxies and packets mean for active scanning is scanning.h's. */
+ * proxies and packets mean for active scanning is scanning.h's, and for links linking.h's. */
 #include "inside.h"
 
 #include <assert.h>
@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "configured.h"
 #include "keeping.h"
+#include "linking.h"
 #include "loop_lag.h"
 #include "past.h"
 #include "proxy/fleet.h"
@@ -54,6 +55,7 @@ void gateway_apply_device(void *user, const struct config_device *before,
     device_table_pin(g->table, address, after != NULL, (usec_t) (expected * (double) USEC_PER_SEC));
     scanning_set_need(g->scanning, address, after ? after->active_scan_interval_s : 0,
                       after ? after->active_scan_duration_s : 0, clock_now());
+    linking_keep(g->linking, address, after && after->keep_connected, clock_now());
 }
 
 /* ---- from the table to the subscribers ---- */
@@ -206,6 +208,8 @@ static void on_reports(void *user, uint16_t source, const struct ble_report *rep
     recordings_reports(g->recordings, source, reports, count, now);
     device_table_observe(g->table, source, reports, count, now);
     scanning_heard(g->scanning, source, reports, count, now);
+    if (linking_listens(g->linking))
+        linking_heard(g->linking, reports, count, now);
     gateway_arm_table_timer(g, now);
 }
 
@@ -221,6 +225,7 @@ static void on_proxy_state(struct gateway *g, uint16_t source, const struct prox
                            status->features & PROXY_FEATURE_STATE_AND_MODE, now);
     if (is_online && status->has_mac)
         keeping_note_mac(g->keeping, source, status->mac);
+    linking_proxy_changed(g->linking, source, status, now);
     subscribers_tell_proxy(g, GATEWAY_PROXY_STATE, source);
 }
 
@@ -232,7 +237,8 @@ static void on_proxy_change(void *user, struct proxy *proxy, unsigned changes, u
 
     proxy_get_status(proxy, &status);
     if (changes & (PROXY_CHANGE_STATE | PROXY_CHANGE_SCANNER))
-        recordings_proxy(g->recordings, source, &status, now);
+        recordings_proxy(g->recordings, source, &status, linking_is_connecting(g->linking, source),
+                         now);
     if (changes & PROXY_CHANGE_STATE)
         on_proxy_state(g, source, &status, now);
     if (changes & PROXY_CHANGE_SCANNER) {
@@ -244,6 +250,26 @@ static void on_proxy_change(void *user, struct proxy *proxy, unsigned changes, u
         subscribers_tell_proxy(g, GATEWAY_PROXY_SLOTS, source);
     if (changes & PROXY_CHANGE_HEALTH)
         subscribers_tell_proxy(g, GATEWAY_PROXY_ADVISORY, source);
+}
+
+static void on_link_message(void *user, uint16_t source, const struct message *message, usec_t now)
+{
+    struct gateway *g = user;
+
+    linking_message(g->linking, source, message, now);
+}
+
+/* While it establishes a link a proxy hears nothing, which is no silence of its devices. */
+static void on_connecting(void *user, uint16_t source, bool is_connecting, usec_t now)
+{
+    struct gateway *g = user;
+    struct proxy_status status;
+
+    proxy_get_status(fleet_get(g->fleet, source), &status);
+    recordings_proxy(g->recordings, source, &status, is_connecting, now);
+    device_table_source_connecting(g->table, source, is_connecting, now);
+    scanning_proxy_connecting(g->scanning, source, is_connecting, now);
+    gateway_arm_table_timer(g, now);
 }
 
 static struct proxy_settings proxy_settings_of(const struct gateway *g, size_t index)
@@ -271,7 +297,7 @@ static struct proxy_settings proxy_settings_of(const struct gateway *g, size_t i
 
 static struct fleet *make_fleet(struct gateway *g)
 {
-    const struct proxy_callbacks callbacks = {on_reports, on_proxy_change, g};
+    const struct proxy_callbacks callbacks = {on_reports, on_proxy_change, on_link_message, g};
     size_t count = g->config->proxies_count;
     struct proxy_settings *settings = xnew(struct proxy_settings, count);
     struct fleet *fleet;
@@ -291,6 +317,7 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
 {
     struct gateway *g = xnew(struct gateway, 1);
     struct device_table_settings settings = table_settings_make(config);
+    const struct linking_callbacks link_callbacks = {gateway_tell_link, on_connecting, g};
 
     assert(config->proxies_count <= DEVICE_TABLE_SOURCES_MAX);
     g->loop = loop;
@@ -306,6 +333,7 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
     device_table_on_watched(g->table, on_device_watched);
     g->scanning = scanning_new(loop, config, g->table, on_scan_window, g);
     g->configured = configured_new(config);
+    g->linking = linking_new(loop, config, g->configured, g->table, &link_callbacks);
     configured_compare(/* older= */ NULL, g->configured, gateway_apply_device, g);
     g->recordings = recordings_new(config, g->configured, g->started, clock_wall());
     g->keeping = keeping_new(loop, store, g, g->table);
@@ -315,9 +343,11 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
     g->heard = memory_zalloc(1, sizeof *g->heard +
                                         config->proxies_count * sizeof g->heard->by_proxy[0]);
     g->clocks = xnew(struct clocks, 1);
+    g->lease_id = xnew(char, LINK_LEASE_ID_SIZE);
     g->loop_lag = loop_lag_start(loop);
     g->fleet = make_fleet(g);
     scanning_attach(g->scanning, g->fleet);
+    linking_attach(g->linking, g->fleet, g->keeping);
     return g;
 }
 
@@ -349,13 +379,20 @@ static void on_fleet_closed(void *user)
         on_keeping_closed(g);
 }
 
+static void on_linking_stopped(void *user)
+{
+    struct gateway *g = user;
+
+    scanning_stop(g->scanning); /* while the proxies still listen */
+    fleet_close(g->fleet, on_fleet_closed, g);
+}
+
 static void on_rewriter_closed(void *user)
 {
     struct gateway *g = user;
 
     g->rewriter = NULL;
-    scanning_stop(g->scanning); /* while the proxies still listen */
-    fleet_close(g->fleet, on_fleet_closed, g);
+    linking_stop(g->linking, on_linking_stopped, g);
 }
 
 void gateway_close(struct gateway *g, void (*on_closed)(void *user), void *user)
@@ -375,6 +412,7 @@ void gateway_free(struct gateway *g)
         return;
     assert(!g->fleet);
     assert(!g->subscriptions);
+    linking_free(g->linking);
     scanning_free(g->scanning);
     past_free(g->past);
     device_table_free(g->table);
@@ -383,6 +421,7 @@ void gateway_free(struct gateway *g)
     config_free(g->config);
     free(g->heard);
     free(g->clocks);
+    free(g->lease_id);
     free(g);
 }
 

@@ -31,7 +31,8 @@ struct gateway;
 struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struct config_file *file,
                             struct store *store);
 
-/* Says goodbye to all proxies and closes everything, in under 3 s; then on_closed, then free it. */
+/* Answers requests for links, closes all links, says goodbye to all proxies and closes everything,
+ * in under 4 s; then on_closed, then free it. */
 void gateway_close(struct gateway *g, void (*on_closed)(void *user), void *user);
 void gateway_free(struct gateway *g); /* after on_closed only; accepts NULL */
 
@@ -437,7 +438,8 @@ struct gateway_attempt {
     const char *proxy;
     usec_t started, duration;
     bool is_over;
-    const char *result; /* "connected", "failed", "timeout", "cancelled", "refused" */
+    const char *result; /* "connected", "failed", "timeout", "cancelled", "refused"; NULL: it is
+                           still going on */
     int code;           /* E_*; 0: connected, or still going on */
     bool has_reason;
     int32_t reason;
@@ -446,8 +448,8 @@ struct gateway_attempt {
 };
 
 struct gateway_lease {
-    const char *id;
-    const char *client;  /* never NULL */
+    const char *id;      /* valid until the next lease is got */
+    const char *client;  /* "": not said */
     const char *purpose; /* NULL: not said */
     usec_t expires;      /* USEC_NEVER: until it is released */
 };

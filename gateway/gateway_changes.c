@@ -8,6 +8,8 @@
 
 #include "base/memory.h"
 #include "configured.h"
+#include "keeping.h"
+#include "linking.h"
 #include "proxy/fleet.h"
 #include "recordings.h"
 #include "rewriter.h"
@@ -68,6 +70,7 @@ void gateway_reconfigure(struct gateway *g, struct config *config)
     recordings_configure(g->recordings, config, g->configured, clock_now());
     device_table_configure(g->table, &settings);
     scanning_configure(g->scanning, config, clock_now());
+    linking_configure(g->linking, config, g->configured, clock_now());
     configured_compare(configured_before, g->configured, gateway_apply_device, g);
     gateway_arm_table_timer(g, clock_now());
     configured_compare(configured_before, g->configured, tell_settings, g);
@@ -75,6 +78,13 @@ void gateway_reconfigure(struct gateway *g, struct config *config)
     subscribers_tell_configuration(g);
     configured_free(configured_before);
     config_free(before);
+}
+
+/* False: it was never heard. */
+static bool forget(struct gateway *g, uint64_t address)
+{
+    keeping_forget_pairs(g->keeping, address);
+    return device_table_forget(g->table, address);
 }
 
 static void on_rewritten(void *user, int cause, struct config_edited *edited)
@@ -85,7 +95,7 @@ static void on_rewritten(void *user, int cause, struct config_edited *edited)
     if (cause == 0 && edited->is_changed)
         gateway_reconfigure(order->gateway, TAKE(edited->config));
     if (cause == 0 && order->is_removal)
-        (void) device_table_forget(order->gateway->table, order->address); /* if it was heard */
+        (void) forget(order->gateway, order->address);
     free(order);
     if (!change)
         return;
@@ -132,7 +142,7 @@ int gateway_remove_device(struct gateway *g, uint64_t address, struct gateway_ch
     ble_address_format(name, address);
     if (configured_find(g->configured, address))
         return submit(g, &edit, &order, change);
-    return device_table_forget(g->table, address) ? GATEWAY_DONE : E_DEVICE_NOT_FOUND;
+    return forget(g, address) ? GATEWAY_DONE : E_DEVICE_NOT_FOUND;
 }
 
 int gateway_set_scan_mode(struct gateway *g, size_t proxy_index, const char *mode,

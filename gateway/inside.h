@@ -20,6 +20,8 @@ struct gateway {
     struct fleet *fleet;
     struct device_table *table;
     struct scanning *scanning;
+    struct linking *linking;
+    char *lease_id; /* that was told last */
     uv_timer_t table_timer;
     usec_t table_deadline;         /* what the timer is armed for */
     struct configured *configured; /* devices of the configuration */
@@ -41,6 +43,10 @@ struct gateway {
  * As configured_compare() wants it; user is the gateway. */
 void gateway_apply_device(void *user, const struct config_device *before,
                           const struct config_device *after);
+
+/* As linking_callbacks.on_event. */
+struct link_event;
+void gateway_tell_link(void *user, const struct link_event *event, uint16_t moved_from);
 
 /* For the table's next deadline: to be called when it may have changed. */
 void gateway_arm_table_timer(struct gateway *g, usec_t now);

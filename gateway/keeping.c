@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "ble/address.h"
 #include "config/config.h"
 #include "gateway/gateway.h"
 #include "keeper/keeper.h"
@@ -20,6 +21,7 @@ struct keeping {
     struct store *store;
     struct keeper *keeper;
     const struct gateway *gateway;
+    const struct device_table *table;
     uv_timer_t sweep;
     uint64_t *macs; /* by place in the configuration; 0: not known */
     void (*on_closed)(void *user);
@@ -95,6 +97,7 @@ struct keeping *keeping_new(struct uv_loop_s *loop, struct store *store, const s
     k = xnew(struct keeping, 1);
     k->store = store;
     k->gateway = g;
+    k->table = table;
     k->macs = xnew(uint64_t, config->proxies_count);
     for (size_t i = 0; i < config->proxies_count; i++)
         k->macs[i] = known_mac(k, &config->proxies[i]);
@@ -158,6 +161,62 @@ void keeping_note_mac(struct keeping *k, size_t proxy, uint64_t mac)
     host_key(c, key);
     store_put_text(k->store, key, c->host);
     store_put_proxy(k->store, c->name, mac);
+}
+
+/* A proxy whose MAC is not known has nothing. */
+static struct store_pair pair_of(const struct keeping *k, size_t proxy, uint64_t address)
+{
+    struct store_pair pair = {.device = address};
+
+    if (k && k->macs[proxy] != 0)
+        (void) store_get_pair(k->store, address, k->macs[proxy], &pair);
+    return pair;
+}
+
+/* An address that changes means nothing to a later run. */
+static void put_pair(struct keeping *k, const struct store_pair *pair)
+{
+    const struct device *row = device_table_find(k->table, pair->device);
+    struct device_facts facts = {0};
+
+    if (row)
+        device_get_facts(k->table, row, &facts);
+    if (pair->proxy != 0)
+        store_put_pair(k->store, pair,
+                       !row || !ble_address_is_private(facts.address, facts.address_type));
+}
+
+void keeping_get_pair(const struct keeping *k, size_t proxy, uint64_t address, uint32_t *ret_mtu,
+                      bool *ret_bonded)
+{
+    struct store_pair pair = pair_of(k, proxy, address);
+
+    *ret_mtu = pair.mtu;
+    *ret_bonded = pair.is_bonded;
+}
+
+void keeping_note_mtu(struct keeping *k, size_t proxy, uint64_t address, uint32_t mtu)
+{
+    struct store_pair pair = pair_of(k, proxy, address);
+
+    pair.mtu = mtu;
+    if (k)
+        put_pair(k, &pair);
+}
+
+void keeping_note_bond(struct keeping *k, size_t proxy, uint64_t address)
+{
+    struct store_pair pair = pair_of(k, proxy, address);
+
+    pair.is_bonded = true;
+    if (k)
+        put_pair(k, &pair);
+}
+
+void keeping_forget_pairs(struct keeping *k, uint64_t address)
+{
+    if (k)
+        store_drop_pairs(k->store, address);
 }
 
 void keeping_get_status(const struct keeping *k, struct gateway_keeping *ret_status)

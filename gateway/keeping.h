@@ -1,4 +1,5 @@
-/* What outlives a run: joins the device table and the proxies' MACs with the store. For gateway.c
+/* What outlives a run: joins the device table, the proxies' MACs and what proxies have of
+ * devices with the store. For gateway.c
  * alone. A NULL keeping keeps nothing and may be asked everything. Thread: the loop's. */
 #pragma once
 
@@ -32,5 +33,14 @@ bool keeping_get_mac(const struct keeping *k, size_t proxy, uint64_t *ret_mac);
 
 /* It is online and has this MAC. */
 void keeping_note_mac(struct keeping *k, size_t proxy, uint64_t mac);
+
+/* What this proxy has of the device. *ret_mtu: of the last link that was opened without cache
+ * there; 0: none was. */
+void keeping_get_pair(const struct keeping *k, size_t proxy, uint64_t address, uint32_t *ret_mtu,
+                      bool *ret_bonded);
+void keeping_note_mtu(struct keeping *k, size_t proxy, uint64_t address, uint32_t mtu);
+void keeping_note_bond(struct keeping *k, size_t proxy, uint64_t address);
+/* Whatever any proxy has of it. */
+void keeping_forget_pairs(struct keeping *k, uint64_t address);
 
 void keeping_get_status(const struct keeping *k, struct gateway_keeping *ret_status);

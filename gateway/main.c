@@ -35,7 +35,7 @@
 #define STOP_TIMEOUT_MS    4500
 
 /* The parts of the contract that are here. */
-static const char *const parts[] = {"core", "voices", "ears", "recorder", NULL};
+static const char *const parts[] = {"core", "voices", "ears", "recorder", "links", NULL};
 
 struct options {
     const char *config;

@@ -156,11 +156,12 @@ void recordings_change(struct recordings *r, const struct device_table *table,
 }
 
 void recordings_proxy(struct recordings *r, uint16_t source, const struct proxy_status *status,
-                      usec_t now)
+                      bool is_connecting, usec_t now)
 {
     struct recording_source s = {
             .source = source,
             .is_online = status->state == PROXY_ONLINE,
+            .is_connecting = is_connecting,
             .can_connect = (status->features & PROXY_FEATURE_ACTIVE_CONNECTIONS) != 0,
             .has_mac = status->has_mac,
             .mac = status->mac,

@@ -35,8 +35,9 @@ void recordings_tick(struct recordings *r, usec_t now);
 /* Told of the table, at the moment of what led to it. */
 void recordings_change(struct recordings *r, const struct device_table *table,
                        const struct device_change *change);
+/* is_connecting: it establishes a link, and does not scan. */
 void recordings_proxy(struct recordings *r, uint16_t source, const struct proxy_status *status,
-                      usec_t now);
+                      bool is_connecting, usec_t now);
 void recordings_window(struct recordings *r, enum scan_window_action action,
                        const struct scan_window *window, usec_t now);
 

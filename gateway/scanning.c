@@ -285,6 +285,12 @@ void scanning_proxy_changed(struct scanning *s, uint16_t source, bool is_online,
     arm(s, now);
 }
 
+void scanning_proxy_connecting(struct scanning *s, uint16_t source, bool is_connecting, usec_t now)
+{
+    windows_source_connecting(s->windows, source, is_connecting, now);
+    arm(s, now);
+}
+
 void scanning_scanner_told(struct scanning *s, uint16_t source,
                            const struct message_scanner_state *state, usec_t now)
 {

@@ -44,6 +44,8 @@ void scanning_set_need(struct scanning *s, uint64_t address, int64_t interval_s,
 /* What the proxies tell. */
 void scanning_proxy_changed(struct scanning *s, uint16_t source, bool is_online, bool can_set_mode,
                             usec_t now);
+/* It begins or ends establishing a link, and does not scan meanwhile. */
+void scanning_proxy_connecting(struct scanning *s, uint16_t source, bool is_connecting, usec_t now);
 void scanning_scanner_told(struct scanning *s, uint16_t source,
                            const struct message_scanner_state *state, usec_t now);
 

@@ -84,6 +84,17 @@ void subscribers_tell_window(struct gateway *g, const struct gateway_window_chan
     sweep(g);
 }
 
+void subscribers_tell_link(struct gateway *g, const struct gateway_link_change *change)
+{
+    g->is_telling = true;
+    for (struct gateway_subscription *s = g->subscriptions; s; s = s->next) {
+        if (!s->is_ended && s->subscriber.on_link)
+            s->subscriber.on_link(s->subscriber.user, change);
+    }
+    g->is_telling = false;
+    sweep(g);
+}
+
 void subscribers_tell_configuration(struct gateway *g)
 {
     g->is_telling = true;

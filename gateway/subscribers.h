@@ -9,4 +9,5 @@ void subscribers_tell_device(struct gateway *g, struct gateway_device_change *ch
 void subscribers_tell_hearing(struct gateway *g, const struct gateway_hearing *hearing);
 void subscribers_tell_proxy(struct gateway *g, enum gateway_proxy_reason reason, size_t index);
 void subscribers_tell_window(struct gateway *g, const struct gateway_window_change *change);
+void subscribers_tell_link(struct gateway *g, const struct gateway_link_change *change);
 void subscribers_tell_configuration(struct gateway *g);

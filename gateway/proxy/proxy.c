@@ -387,25 +387,29 @@ static void on_reports(void *user, const struct ble_report *reports, size_t coun
     p->callbacks.on_reports(p->callbacks.user, p->settings.source, reports, count, now);
 }
 
+static void take_scanner_state(struct proxy *p, const struct message_scanner_state *state,
+                               usec_t now)
+{
+    p->scanner = *state;
+    p->has_scanner = true;
+    prove_subscription(p, now);
+    judge(p, theft_owned(&p->theft, now), now);
+    tell(p, PROXY_CHANGE_SCANNER, now);
+}
+
 static void on_message(void *user, const struct message *message, usec_t now)
 {
     struct proxy *p = user;
 
-    switch ((int) message->type) { /* what matters of 150; the others are not ours yet */
-    case MESSAGE_SCANNER_STATE_RESPONSE:
-        p->scanner = message->scanner_state;
-        p->has_scanner = true;
-        prove_subscription(p, now);
-        judge(p, theft_owned(&p->theft, now), now);
-        tell(p, PROXY_CHANGE_SCANNER, now);
-        break;
-    case MESSAGE_CONNECTIONS_FREE_RESPONSE:
-        slots_take(&p->slots, &message->connections_free, now);
-        tell(p, PROXY_CHANGE_SLOTS, now);
-        break;
-    default:
-        break;
+    if (message->type == MESSAGE_SCANNER_STATE_RESPONSE) {
+        take_scanner_state(p, &message->scanner_state, now);
+        return;
     }
+    if (message->type == MESSAGE_CONNECTIONS_FREE_RESPONSE)
+        slots_take(&p->slots, &message->connections_free, now);
+    p->callbacks.on_message(p->callbacks.user, p->settings.source, message, now);
+    if (message->type == MESSAGE_CONNECTIONS_FREE_RESPONSE) /* also who holds them is known now */
+        tell(p, PROXY_CHANGE_SLOTS, now);
 }
 
 /* ---- the connection's side ---- */
@@ -713,21 +717,27 @@ void proxy_reconnect(struct proxy *p)
     restart(p);
 }
 
-int proxy_set_scan_mode(struct proxy *p, bool is_active)
+int proxy_send(struct proxy *p, const struct message *message)
 {
-    const struct message message = {.type = MESSAGE_SCANNER_SET_MODE_REQUEST,
-                                    .scanner_mode = is_active ? SCANNER_ACTIVE : SCANNER_PASSIVE};
     int rc;
 
     if (p->state != PROXY_ONLINE || client_session_state(p->session) != CLIENT_SESSION_READY)
         return E_PROXY_OFFLINE;
-    if (!(p->node.features & PROXY_FEATURE_STATE_AND_MODE))
-        return E_NOT_SUPPORTED;
-    rc = client_session_send(p->session, &message);
+    rc = client_session_send(p->session, message);
     if (rc < 0)
         return rc;
-    pump(p); /* and no more: this may be called from inside on_change */
+    pump(p); /* and no more: this may be called from inside a callback */
     return 0;
+}
+
+int proxy_set_scan_mode(struct proxy *p, bool is_active)
+{
+    const struct message message = {.type = MESSAGE_SCANNER_SET_MODE_REQUEST,
+                                    .scanner_mode = is_active ? SCANNER_ACTIVE : SCANNER_PASSIVE};
+
+    if (p->state == PROXY_ONLINE && !(p->node.features & PROXY_FEATURE_STATE_AND_MODE))
+        return E_NOT_SUPPORTED;
+    return proxy_send(p, &message);
 }
 
 const struct proxy_settings *proxy_get_settings(const struct proxy *p)

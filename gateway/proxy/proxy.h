@@ -67,6 +67,10 @@ struct proxy_callbacks {
     /* Something that proxy_get_status() shows has changed. Each scanner state of the device is told
      * by itself and in order, with PROXY_CHANGE_SCANNER, while the status shows it. */
     void (*on_change)(void *user, struct proxy *proxy, unsigned changes, usec_t now);
+    /* Every message that the conversation does not need for itself: of links, GATT and the slots
+     * (81, which the status shows as well). Also before the proxy is online; borrowed for the
+     * call. */
+    void (*on_message)(void *user, uint16_t source, const struct message *message, usec_t now);
     void *user;
 };
 
@@ -118,6 +122,10 @@ void proxy_reconnect(struct proxy *p);
  * already. E_PROXY_OFFLINE without a conversation in which it can be told, E_NOT_SUPPORTED when its
  * firmware cannot be told at all. */
 int proxy_set_scan_mode(struct proxy *p, bool is_active);
+
+/* Hands it a message, for its links. 0; E_PROXY_OFFLINE without a conversation that is online; or
+ * as client_session_send(). May be called from inside the callbacks. */
+int proxy_send(struct proxy *p, const struct message *message);
 
 const struct proxy_settings *proxy_get_settings(const struct proxy *p);
 void proxy_get_status(const struct proxy *p, struct proxy_status *ret_status);

@@ -47,6 +47,10 @@ struct fixture {
     uint16_t report_source;
     struct message_scanner_state scanners[8]; /* as they were told */
     size_t scanners_count;
+    int links[8]; /* numbers of the messages for links, as they came */
+    size_t links_count;
+    uint16_t link_source;
+    struct message_device_connection link; /* the last one */
     int closed;
 };
 
@@ -89,6 +93,11 @@ static void device_on_message(void *user, const struct message *m, usec_t now)
                 f->session, &(struct message){.type = MESSAGE_SCANNER_STATE_RESPONSE,
                                               .scanner_state = {SCANNER_RUNNING, SCANNER_PASSIVE,
                                                                 SCANNER_ACTIVE}});
+    if (m->type == MESSAGE_DEVICE_REQUEST)
+        (void) server_session_send(
+                f->session,
+                &(struct message){.type = MESSAGE_DEVICE_CONNECTION_RESPONSE,
+                                  .device_connection = {m->device_request.address, true, 247, 0}});
     if (m->type == MESSAGE_SUBSCRIBE_CONNECTIONS_FREE_REQUEST)
         (void) server_session_send(
                 f->session, &(struct message){.type = MESSAGE_CONNECTIONS_FREE_RESPONSE,
@@ -183,6 +192,18 @@ static void on_change(void *user, struct proxy *proxy, unsigned changes, usec_t 
         f->scanners[f->scanners_count++] = status.scanner;
 }
 
+static void on_link_message(void *user, uint16_t source, const struct message *message, usec_t now)
+{
+    struct fixture *f = user;
+
+    (void) now;
+    f->link_source = source;
+    if (message->type == MESSAGE_DEVICE_CONNECTION_RESPONSE)
+        f->link = message->device_connection;
+    if (f->links_count < ARRAY_SIZE(f->links))
+        f->links[f->links_count++] = (int) message->type;
+}
+
 static void on_closed(void *user)
 {
     struct fixture *f = user;
@@ -206,7 +227,7 @@ static void run_until(struct fixture *f, enum proxy_state wanted)
 
 static void start(struct fixture *f, struct proxy_settings settings)
 {
-    const struct proxy_callbacks callbacks = {on_reports, on_change, f};
+    const struct proxy_callbacks callbacks = {on_reports, on_change, on_link_message, f};
 
     settings.source = 7;
     settings.name = "kitchen";
@@ -614,6 +635,29 @@ static void S14_a_proxy_that_cannot_be_told_to_scan_says_so(void **state)
     assert_int_equal(f->scanner_modes, 0);
 }
 
+static void what_is_for_links_goes_up_and_their_messages_go_out(void **state)
+{
+    const struct message request = {.type = MESSAGE_DEVICE_REQUEST,
+                                    .device_request = {.address = DEVICE}};
+    struct fixture *f = *state;
+
+    start(f, (struct proxy_settings){0});
+    assert_int_equal(proxy_send(f->proxy, &request), E_PROXY_OFFLINE);
+    run_until(f, PROXY_ONLINE);
+    assert_int_equal(proxy_send(f->proxy, &request), 0);
+    while (f->link.address == 0)
+        (void) uv_run(&f->loop, UV_RUN_ONCE);
+    assert_int_equal(f->links_count, 2); /* the scanner's state is not for them */
+    assert_int_equal(f->links[0], MESSAGE_CONNECTIONS_FREE_RESPONSE);
+    assert_int_equal(f->links[1], MESSAGE_DEVICE_CONNECTION_RESPONSE);
+    assert_int_equal(f->link_source, 7);
+    assert_int_equal(f->link.address, DEVICE);
+    assert_int_equal(f->link.mtu, 247);
+    device_hang_up(f);
+    run_until(f, PROXY_WAITING_RETRY);
+    assert_int_equal(proxy_send(f->proxy, &request), E_PROXY_OFFLINE);
+}
+
 static void run_until_health_changes(struct fixture *f)
 {
     f->changes = 0;
@@ -782,6 +826,7 @@ int main(void)
             TEST(S01_it_is_told_to_scan_actively_and_passively),
             TEST(S10_each_scanner_state_is_told_and_in_order),
             TEST(S14_a_proxy_that_cannot_be_told_to_scan_says_so),
+            TEST(what_is_for_links_goes_up_and_their_messages_go_out),
             TEST(X08_a_proxy_that_hears_nothing_is_quiet_until_it_hears_something),
             TEST(X09_a_quiet_proxy_is_subscribed_to_again),
             TEST(a_quiet_proxy_that_is_reconnected_begins_anew),
