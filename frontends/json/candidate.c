@@ -28,6 +28,7 @@ const char *candidate_cause_name(enum candidate_cause cause)
             [CANDIDATE_NOT_REQUIRED] = "not_required",
             [CANDIDATE_NOT_SCANNING] = "not_scanning",
             [CANDIDATE_LOST_OWNERSHIP] = "lost_ownership",
+            [CANDIDATE_RECENT_FAILURE] = "recent_failure",
     };
 
     return names[cause];
@@ -49,18 +50,6 @@ static void add_source(const struct gateway *g, const struct gateway_device *d, 
         c->has_rivalry = gateway_get_rivalry(g, d, i, &c->rivalry);
         (void) gateway_get_loss(g, d, i, &c->heard, &c->lost);
         return;
-    }
-}
-
-static void add_paths(const struct gateway *g, const struct gateway_device *d,
-                      struct candidate *candidates, size_t count)
-{
-    struct gateway_path *paths AUTO_FREE = xnew(struct gateway_path, count + 1);
-    size_t paths_count = gateway_get_paths(g, d, paths, count);
-
-    for (size_t i = 0; i < paths_count; i++) {
-        candidates[paths[i].proxy_index].has_path = true;
-        candidates[paths[i].proxy_index].path_rssi = paths[i].rssi;
     }
 }
 
@@ -102,32 +91,28 @@ static void judge_hearing(struct candidate *c)
                                                          : CANDIDATE_WORSE_SCORE;
 }
 
-static bool has_text(const struct config_texts *texts, const char *text)
+/* The router's causes are tokens of the contract; what it cannot know is put more exactly: it is
+ * switched off, or hears nobody. */
+static enum candidate_cause cause_of_route(const struct candidate *c)
 {
-    for (size_t i = 0; i < texts->count; i++) {
-        if (strcmp(texts->items[i], text) == 0)
-            return true;
+    enum candidate_cause cause = CANDIDATE_NEVER_HEARD;
+
+    for (size_t i = 0; i < CANDIDATE_CAUSES; i++) {
+        if (strcmp(c->route.cause, candidate_cause_name((enum candidate_cause) i)) == 0)
+            cause = (enum candidate_cause) i;
     }
-    return false;
+    if (cause == CANDIDATE_OFFLINE && !c->proxy.config->is_enabled)
+        return CANDIDATE_DISABLED;
+    if ((cause == CANDIDATE_NEVER_HEARD || cause == CANDIDATE_HEARD_TOO_LONG_AGO) &&
+        c->proxy.quiet_since)
+        return CANDIDATE_NOT_SCANNING;
+    return cause;
 }
 
-static void judge_path(const struct gateway_device *d, struct candidate *c)
+static void judge_route(struct candidate *c)
 {
-    const char *name = c->proxy.config->name;
-
-    if (d->config && has_text(&d->config->route_forbid, name))
-        exclude(c, CANDIDATE_FORBIDDEN);
-    else if (d->config && d->config->route_require.count > 0 &&
-             !has_text(&d->config->route_require, name))
-        exclude(c, CANDIDATE_NOT_REQUIRED);
-    else if (exclude_absent(c))
-        return;
-    else if (!c->source.can_connect)
-        exclude(c, CANDIDATE_NOT_CONNECTABLE);
-    else if (!c->has_path)
-        exclude(c, CANDIDATE_HEARD_TOO_LONG_AGO);
-    else if (c->proxy.has_slots && c->proxy.slots_free == 0)
-        exclude(c, CANDIDATE_NO_FREE_SLOT);
+    if (!c->route.is_candidate)
+        exclude(c, cause_of_route(c));
     else
         c->verdict = CANDIDATE_POSSIBLE, c->cause = CANDIDATE_WORSE_SCORE;
 }
@@ -136,8 +121,6 @@ static void judge_path(const struct gateway_device *d, struct candidate *c)
 
 static double loudness(const struct candidate *c)
 {
-    if (c->has_path)
-        return c->path_rssi;
     return c->is_heard && !isnan(c->source.rssi_smoothed) ? c->source.rssi_smoothed : -1000;
 }
 
@@ -152,8 +135,8 @@ static int compare(const void *a, const void *b)
     return x->proxy.index < y->proxy.index ? -1 : x->proxy.index > y->proxy.index;
 }
 
-struct candidate *candidate_collect(const struct gateway *g, const struct gateway_device *d,
-                                    bool is_connection, size_t *ret_count)
+static struct candidate *collect(const struct gateway *g, const struct gateway_device *d,
+                                 size_t *ret_count)
 {
     size_t count = gateway_proxies_count(g);
     struct candidate *candidates = xnew(struct candidate, count + 1);
@@ -162,19 +145,48 @@ struct candidate *candidate_collect(const struct gateway *g, const struct gatewa
         gateway_get_proxy(g, i, &candidates[i].proxy);
         add_source(g, d, &candidates[i]);
     }
-    if (is_connection)
-        add_paths(g, d, candidates, count);
-    for (size_t i = 0; i < count; i++) {
-        if (is_connection)
-            judge_path(d, &candidates[i]);
-        else
-            judge_hearing(&candidates[i]);
-    }
-    qsort(candidates, count, sizeof *candidates, compare);
-    if (is_connection && count > 0 && candidates[0].verdict == CANDIDATE_POSSIBLE) {
-        candidates[0].verdict = CANDIDATE_CHOSEN;
-        candidates[0].cause = CANDIDATE_BEST;
-    }
     *ret_count = count;
     return candidates;
+}
+
+struct candidate *candidate_collect_hearing(const struct gateway *g, const struct gateway_device *d,
+                                            size_t *ret_count)
+{
+    struct candidate *candidates = collect(g, d, ret_count);
+
+    for (size_t i = 0; i < *ret_count; i++)
+        judge_hearing(&candidates[i]);
+    qsort(candidates, *ret_count, sizeof *candidates, compare);
+    return candidates;
+}
+
+/* In the order of the routes; proxies without one come last, as those that are away. */
+struct candidate *candidate_collect_routes(const struct gateway *g, const struct gateway_device *d,
+                                           size_t *ret_count, int *ret_code)
+{
+    struct candidate *all AUTO_FREE = collect(g, d, ret_count);
+    struct candidate *ordered = xnew(struct candidate, *ret_count + 1);
+    struct gateway_route *routes AUTO_FREE = xnew(struct gateway_route, *ret_count + 1);
+    size_t count = gateway_get_routes(g, d->address, routes, *ret_count, ret_code), used = 0;
+
+    for (size_t i = 0; i < count && i < *ret_count; i++) {
+        struct candidate *c = &all[routes[i].proxy_index];
+
+        c->has_route = true;
+        c->route = routes[i];
+        judge_route(c);
+        ordered[used++] = *c;
+    }
+    for (size_t i = 0; i < *ret_count; i++) {
+        if (all[i].has_route)
+            continue;
+        exclude(&all[i], CANDIDATE_NEVER_HEARD);
+        (void) exclude_absent(&all[i]);
+        ordered[used++] = all[i];
+    }
+    if (used > 0 && ordered[0].verdict == CANDIDATE_POSSIBLE) {
+        ordered[0].verdict = CANDIDATE_CHOSEN;
+        ordered[0].cause = CANDIDATE_BEST;
+    }
+    return ordered;
 }

@@ -24,6 +24,8 @@ enum candidate_cause {
     CANDIDATE_NOT_REQUIRED,
     CANDIDATE_NOT_SCANNING,
     CANDIDATE_LOST_OWNERSHIP,
+    CANDIDATE_RECENT_FAILURE,
+    CANDIDATE_CAUSES, /* how many there are */
 };
 
 struct candidate {
@@ -36,15 +38,17 @@ struct candidate {
     bool has_rivalry; /* as is the next */
     struct gateway_rivalry rivalry;
     uint32_t heard, lost; /* packets that the device counts; 0, 0: it does not */
-    bool has_path;        /* a connection could go there, as the next says */
-    double path_rssi;
+    bool has_route;       /* judged for a connection, as the next says */
+    struct gateway_route route;
 };
 
 /* Tokens of the contract. Static storage. */
 const char *candidate_verdict_name(enum candidate_verdict verdict);
 const char *candidate_cause_name(enum candidate_cause cause);
 
-/* All proxies, best first; to be freed. is_connection: judged for a connection, otherwise for
- * hearing. A device that nobody knows has a row of NULL. */
-struct candidate *candidate_collect(const struct gateway *g, const struct gateway_device *d,
-                                    bool is_connection, size_t *ret_count);
+/* All proxies, best first; to be freed. A device that nobody knows has a row of NULL. */
+struct candidate *candidate_collect_hearing(const struct gateway *g, const struct gateway_device *d,
+                                            size_t *ret_count);
+/* The same for a connection; *ret_code is what a request would be answered with, 0: it would do. */
+struct candidate *candidate_collect_routes(const struct gateway *g, const struct gateway_device *d,
+                                           size_t *ret_count, int *ret_code);

@@ -1,8 +1,11 @@
 #include "device_json.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/decimal.h"
+#include "base/memory.h"
+#include "json/connection_json.h"
 #include "json/element_name.h"
 #include "json/packet_json.h"
 
@@ -126,7 +129,7 @@ static void write_presence(struct writer *w, const struct gateway *g,
     writer_bool(w, "available", d->is_available);
     writer_begin_object(w, "sensors");
     writer_end_object(w);
-    writer_null(w, "connection");
+    connection_json_write_short(w, "connection", g, d->address);
 }
 
 static void write_list_fields(struct writer *w, const struct gateway *g,
@@ -246,6 +249,22 @@ static void write_security(struct writer *w)
     writer_end_object(w);
 }
 
+/* The proxies that hold a bond. */
+static void write_bonds(struct writer *w, const struct gateway *g, uint64_t address)
+{
+    size_t max = gateway_proxies_count(g), count;
+    struct gateway_route *routes AUTO_FREE = xnew(struct gateway_route, max + 1);
+    int code;
+
+    count = gateway_get_routes(g, address, routes, max, &code);
+    writer_begin_array(w, "bonds");
+    for (size_t i = 0; i < count; i++) {
+        if (routes[i].is_bonded)
+            writer_text(w, NULL, routes[i].proxy);
+    }
+    writer_end_array(w);
+}
+
 static void write_texts(struct writer *w, const char *key, const struct config_texts *texts)
 {
     writer_begin_array(w, key);
@@ -316,8 +335,7 @@ void device_json_write_detail(struct writer *w, const char *key, const struct ga
     write_sources(w, g, device);
     writer_null(w, "gatt");
     write_security(w);
-    writer_begin_array(w, "bonds");
-    writer_end_array(w);
+    write_bonds(w, g, device->address);
     write_settings(w, device->config);
     writer_end_object(w);
 }

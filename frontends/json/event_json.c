@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/memory.h"
+#include "json/connection_json.h"
 #include "json/device_json.h"
 #include "json/packet_json.h"
 #include "json/proxy_json.h"
@@ -123,6 +124,23 @@ void event_json_write_window(struct writer *w, const char *key, const struct gat
     writer_time(w, "time", gateway_wall(g, change->time));
     writer_text(w, "action", change->action);
     scan_json_write_window(w, "window", g, change->window);
+    writer_end_object(w);
+}
+
+void event_json_write_connection(struct writer *w, const char *key, const struct gateway *g,
+                                 const struct gateway_link_change *change)
+{
+    assert(change->action);
+    writer_begin_object(w, key);
+    writer_time(w, "time", gateway_wall(g, change->time));
+    writer_text(w, "action", change->action);
+    writer_address(w, "address", change->address);
+    writer_text(w, "proxy", change->proxy);
+    writer_text(w, "from", change->from);
+    writer_text(w, "code", change->code ? error_token(change->code) : NULL);
+    connection_json_write_reason(w, "reason", change->has_reason, change->reason,
+                                 change->reason_name);
+    connection_json_write(w, "connection", g, change->address);
     writer_end_object(w);
 }
 

@@ -32,6 +32,10 @@ void event_json_write_proxy(struct writer *w, const char *key, const struct gate
 void event_json_write_window(struct writer *w, const char *key, const struct gateway *g,
                              const struct gateway_window_change *change);
 
+/* Schema ConnectionEvent, with the link as it is now. Only of a change that has an action. */
+void event_json_write_connection(struct writer *w, const char *key, const struct gateway *g,
+                                 const struct gateway_link_change *change);
+
 /* Schema AdvertisementEvent: this packet alone. */
 void event_json_write_advertisement(struct writer *w, const char *key, const struct gateway *g,
                                     const struct gateway_hearing *hearing);

@@ -4,12 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "json/candidate.h"
+#include "json/connection_json.h"
 #include "json/explain_text.h"
 #include "json/packet_json.h"
 
-#define ADVICE_MAX 24
+#define ADVICE_MAX   24
+#define ATTEMPTS_MAX 10
 
 static void write_text(struct writer *w, const char *key, struct buffer *text)
 {
@@ -30,6 +31,21 @@ static void write_slots(struct writer *w, const struct gateway_proxy *p)
     }
 }
 
+/* Who never heard it has no score. Zeroed where nobody asked for a connection. */
+static void write_route(struct writer *w, const struct gateway_route *r)
+{
+    writer_unsigned(w, "in_progress", r->in_progress);
+    writer_number(w, "failures", r->failures, 2);
+    writer_bool(w, "bonded", r->is_bonded);
+    if (r->was_heard) {
+        writer_number(w, "score", r->score, 1);
+        connection_json_write_terms(w, "score_terms", &r->terms);
+    } else {
+        writer_null(w, "score");
+        writer_null(w, "score_terms");
+    }
+}
+
 static void write_candidate(struct writer *w, const struct explain_text *t,
                             const struct candidate *c)
 {
@@ -46,75 +62,36 @@ static void write_candidate(struct writer *w, const struct explain_text *t,
     writer_number(w, "age_s", c->is_heard ? (double) c->age / (double) USEC_PER_SEC : (double) NAN,
                   3);
     write_slots(w, &c->proxy);
-    writer_unsigned(w, "in_progress", 0);
-    writer_unsigned(w, "failures", 0);
-    writer_bool(w, "bonded", false);
-    writer_number(w, "score", c->has_path ? c->path_rssi : (double) NAN, 1);
-    writer_null(w, "score_terms");
+    write_route(w, &c->route);
     writer_end_object(w);
 }
 
 /* ---- what stands in the way ---- */
 
-/* We open no links, so an occupied slot is another client's. */
-static void write_holders(struct writer *w, const struct explain_text *t)
+/* Who has the slots of proxies that hear the device. */
+static void write_holders(struct writer *w, const char *key, const struct explain_text *t)
 {
-    writer_begin_array(w, "holders");
+    writer_begin_array(w, key);
     for (size_t i = 0; i < t->count && t->is_connection; i++) {
-        const struct gateway_proxy *p = &t->candidates[i].proxy;
-
-        for (size_t k = 0; k < p->slots_allocated_count && t->candidates[i].is_heard; k++) {
-            writer_begin_object(w, NULL);
-            writer_text(w, "proxy", p->config->name);
-            writer_address(w, "address", p->slots_allocated[k]);
-            writer_text(w, "holder", "foreign");
-            writer_begin_array(w, "clients");
-            writer_end_array(w);
-            writer_null(w, "expires");
-            writer_end_object(w);
-        }
+        if (t->candidates[i].is_heard)
+            connection_json_write_holders_of(w, t->gateway, t->candidates[i].proxy.index);
     }
     writer_end_array(w);
 }
 
-/* All the proxies that the device's settings require are away. */
-static bool is_required_away(const struct explain_text *t)
+static void write_candidates(struct writer *w, const char *key, const struct explain_text *t)
 {
-    bool is_any = false;
-
-    if (!t->device->config || t->device->config->route_require.count == 0)
-        return false;
-    for (size_t i = 0; i < t->count; i++) {
-        const struct candidate *c = &t->candidates[i];
-
-        if (c->cause == CANDIDATE_NOT_REQUIRED || c->cause == CANDIDATE_FORBIDDEN)
-            continue;
-        if (c->cause != CANDIDATE_OFFLINE && c->cause != CANDIDATE_DISABLED)
-            return false;
-        is_any = true;
-    }
-    return is_any;
-}
-
-/* What a request would answer; 0: it would do. */
-static int code_of(const struct explain_text *t)
-{
-    if (!t->is_known)
-        return E_DEVICE_NOT_FOUND;
-    if (!t->is_connection || (t->count > 0 && t->candidates[0].verdict == CANDIDATE_CHOSEN))
-        return 0;
-    for (size_t i = 0; i < t->count; i++) {
-        if (t->candidates[i].cause == CANDIDATE_NO_FREE_SLOT)
-            return E_NO_FREE_SLOT;
-    }
-    return is_required_away(t) ? E_PROXY_OFFLINE : E_NO_ROUTE;
+    writer_begin_array(w, key);
+    for (size_t i = 0; i < t->count; i++)
+        write_candidate(w, t, &t->candidates[i]);
+    writer_end_array(w);
 }
 
 /* Somebody who hears it would tell its next packet; a connection has a way. */
 static bool is_possible(const struct explain_text *t)
 {
     if (t->is_connection)
-        return code_of(t) == 0;
+        return t->code == 0;
     return t->device->is_available && t->count > 0 &&
            t->candidates[0].verdict != CANDIDATE_EXCLUDED;
 }
@@ -138,13 +115,12 @@ static void write_explanation(struct writer *w, const struct explain_text *t)
 {
     const struct gateway_device *d = t->device;
     struct buffer summary = {0};
-    int code = code_of(t);
 
     explain_text_summary(&summary, t);
     writer_address(w, "address", d->address);
     writer_text(w, "intent", t->is_connection ? "connection" : "advertisement");
     writer_bool(w, "possible", is_possible(t));
-    writer_text(w, "code", code ? error_token(code) : NULL);
+    writer_text(w, "code", t->code ? error_token(t->code) : NULL);
     write_text(w, "summary", &summary);
     writer_bool(w, "known", t->is_known);
     writer_bool(w, "available", d->is_available);
@@ -153,31 +129,79 @@ static void write_explanation(struct writer *w, const struct explain_text *t)
     else
         writer_null(w, "last_seen");
     writer_null(w, "connectable");
-    writer_begin_array(w, "candidates");
-    for (size_t i = 0; i < t->count; i++)
-        write_candidate(w, t, &t->candidates[i]);
-    writer_end_array(w);
-    write_holders(w, t);
-    writer_begin_array(w, "attempts");
-    writer_end_array(w);
+    write_candidates(w, "candidates", t);
+    write_holders(w, "holders", t);
+    connection_json_write_latest_attempts(w, "attempts", t->gateway, d->address,
+                                          t->is_connection ? ATTEMPTS_MAX : 0);
     write_advice(w, t);
+}
+
+/* What is known of an address, to be explained. */
+struct case_file {
+    struct gateway_device device;
+    struct candidate *candidates; /* ours */
+    struct explain_text text;     /* borrows from the others */
+};
+
+static void open_case(struct case_file *c, const struct gateway *g, uint64_t address,
+                      bool is_connection)
+{
+    struct explain_text *t = &c->text;
+
+    c->device = (struct gateway_device){.address = address, .rssi_smoothed = NAN};
+    *t = (struct explain_text){.gateway = g, .device = &c->device, .is_connection = is_connection};
+    t->is_known = gateway_find_device(g, address, &c->device) == 0;
+    if (is_connection)
+        c->candidates = candidate_collect_routes(g, &c->device, &t->count, &t->code);
+    else
+        c->candidates = candidate_collect_hearing(g, &c->device, &t->count);
+    if (!t->is_known)
+        t->code = E_DEVICE_NOT_FOUND;
+    t->candidates = c->candidates;
+}
+
+static void close_case(struct case_file *c)
+{
+    free(c->candidates);
 }
 
 void explain_json_write(struct writer *w, const char *key, const struct gateway *g,
                         uint64_t address, bool is_hearing)
 {
-    struct gateway_device device = {.address = address, .rssi_smoothed = NAN};
-    struct explain_text t = {
-            .gateway = g,
-            .device = &device,
-            .is_known = gateway_find_device(g, address, &device) == 0,
-            .is_connection = !is_hearing,
-    };
-    struct candidate *candidates AUTO_FREE =
-            candidate_collect(g, &device, t.is_connection, &t.count);
+    struct case_file c;
 
-    t.candidates = candidates;
+    open_case(&c, g, address, !is_hearing);
     writer_begin_object(w, key);
-    write_explanation(w, &t);
+    write_explanation(w, &c.text);
     writer_end_object(w);
+    close_case(&c);
+}
+
+void explain_json_write_candidates(struct writer *w, const char *key, const struct gateway *g,
+                                   uint64_t address)
+{
+    struct case_file c;
+
+    open_case(&c, g, address, /* is_connection= */ true);
+    write_candidates(w, key, &c.text);
+    close_case(&c);
+}
+
+void explain_json_write_holders(struct writer *w, const char *key, const struct gateway *g,
+                                uint64_t address)
+{
+    struct case_file c;
+
+    open_case(&c, g, address, /* is_connection= */ true);
+    write_holders(w, key, &c.text);
+    close_case(&c);
+}
+
+void explain_json_summarise(struct buffer *b, const struct gateway *g, uint64_t address)
+{
+    struct case_file c;
+
+    open_case(&c, g, address, /* is_connection= */ true);
+    explain_text_summary(b, &c.text);
+    close_case(&c);
 }

@@ -12,6 +12,7 @@
 #define WEAK_DBM       (-90.0)
 #define LOST_IS_MUCH   0.05
 #define OWNERS_IN_TEXT 10
+#define FAILURES_TOLD  0.5 /* faded further, they do not matter */
 
 /* ---- pieces ---- */
 
@@ -165,6 +166,22 @@ static void append_slots(struct buffer *b, const struct candidate *c)
                              c->proxy.slots_free, c->proxy.slots_limit);
 }
 
+/* What counts for it and against it, beside loudness. */
+static void append_route(struct buffer *b, const struct candidate *c)
+{
+    const struct gateway_route *r = &c->route;
+
+    append_slots(b, c);
+    if (r->in_progress > 0)
+        buffer_append_format(b, "; it is opening %u other connection%s", r->in_progress,
+                             r->in_progress == 1 ? "" : "s");
+    if (r->failures >= FAILURES_TOLD)
+        buffer_append_format(b, "; it failed with this device lately, which costs it %.0f dB",
+                             -r->terms.failures);
+    if (r->is_bonded)
+        buffer_append_text(b, "; the device is bonded with it");
+}
+
 static void append_present(struct buffer *b, const struct explain_text *t,
                            const struct candidate *c)
 {
@@ -172,7 +189,7 @@ static void append_present(struct buffer *b, const struct explain_text *t,
 
     append_hearing(b, c);
     if (t->is_connection)
-        append_slots(b, c);
+        append_route(b, c);
     else if (c->source.is_owner)
         buffer_append_text(b, " and speaks for it");
     else if (c->has_rivalry && owner)
@@ -209,6 +226,11 @@ void explain_text_candidate(struct buffer *b, const struct explain_text *t,
     case CANDIDATE_NOT_REQUIRED:
         buffer_append_text(b, "the device's settings require another proxy");
         break;
+    case CANDIDATE_RECENT_FAILURE:
+        append_present(b, t, c);
+        buffer_append_text(b, "; its last attempt failed a moment ago, so that it has to wait");
+        break;
+    case CANDIDATE_CAUSES:
     case CANDIDATE_BEST:
     case CANDIDATE_WORSE_SCORE:
     case CANDIDATE_NO_FREE_SLOT:
@@ -220,25 +242,90 @@ void explain_text_candidate(struct buffer *b, const struct explain_text *t,
 
 /* ---- the summary ---- */
 
+/* "kitchen (3 of 3 slots in use), hall (1 of 1 slots in use)"; how many there are. */
+static size_t append_full(struct buffer *b, const struct explain_text *t)
+{
+    size_t full = 0;
+
+    for (size_t i = 0; i < t->count; i++) {
+        const struct candidate *c = &t->candidates[i];
+
+        if (c->cause != CANDIDATE_NO_FREE_SLOT)
+            continue;
+        buffer_append_format(b, "%s%s", full++ > 0 ? ", " : "", name_of(c));
+        if (c->route.has_slots)
+            buffer_append_format(b, " (%" PRIu32 " of %" PRIu32 " slots in use)",
+                                 c->route.slots_limit - c->route.slots_free, c->route.slots_limit);
+    }
+    return full;
+}
+
+static void summarise_full(struct buffer *b, const struct explain_text *t)
+{
+    size_t full = append_full(b, t);
+
+    if (full == 1)
+        buffer_append_text(b, " is the only proxy that could connect to it.");
+    else if (full > 1)
+        buffer_append_text(b, " could connect to it, and have no free slot.");
+    else
+        buffer_append_text(b, "No proxy has a free slot for it.");
+}
+
+/* Who comes first of those that hear it, candidate or not. */
+static const struct candidate *find_first_hearing(const struct explain_text *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->candidates[i].is_heard)
+            return &t->candidates[i];
+    }
+    return NULL;
+}
+
+static void summarise_no_route(struct buffer *b, const struct explain_text *t)
+{
+    const struct candidate *first = find_first_hearing(t);
+
+    buffer_append_text(b, "No proxy that is online and may connect hears it now");
+    if (first) {
+        buffer_append_format(b, "; %s: ", name_of(first));
+        explain_text_candidate(b, t, first);
+    }
+    buffer_append_text(b, ".");
+}
+
+/* True when there is a link, or one that is being opened. */
+static bool summarise_link(struct buffer *b, const struct explain_text *t)
+{
+    struct gateway_link link;
+
+    if (!gateway_get_link(t->gateway, t->device->address, &link) || !link.proxy ||
+        strcmp(link.state, "connected") != 0)
+        return false;
+    buffer_append_format(b, "It is connected through %s; a request shares that link.", link.proxy);
+    return true;
+}
+
 static void summarise_connection(struct buffer *b, const struct explain_text *t)
 {
     const struct candidate *best = t->count > 0 ? &t->candidates[0] : NULL;
 
+    if (summarise_link(b, t))
+        return;
     if (best && best->verdict == CANDIDATE_CHOSEN) {
         buffer_append_format(b, "A connection would go through %s, which ", name_of(best));
         append_hearing(b, best);
         append_slots(b, best);
         buffer_append_text(b, ".");
-        return;
+    } else if (t->code == E_NO_FREE_SLOT) {
+        summarise_full(b, t);
+    } else if (t->code == E_PROXY_OFFLINE) {
+        buffer_append_text(b, "The proxy that its settings require is not online.");
+    } else if (t->code == 0) {
+        buffer_append_text(b, "A request would wait: no proxy can take it at this moment.");
+    } else {
+        summarise_no_route(b, t);
     }
-    for (size_t i = 0; i < t->count; i++) {
-        if (t->candidates[i].cause == CANDIDATE_NO_FREE_SLOT) {
-            buffer_append_format(b, "%s hears it, but no proxy that does has a free slot.",
-                                 name_of(&t->candidates[i]));
-            return;
-        }
-    }
-    buffer_append_text(b, "No proxy that is online and can connect hears it now.");
 }
 
 static void summarise_hearing(struct buffer *b, const struct explain_text *t)
@@ -377,21 +464,113 @@ static void advise_apple(struct buffer *b, const struct explain_text *t)
                               "changes all the time and means nothing to others.");
 }
 
-static void advise_slots(struct buffer *b, const struct explain_text *t)
+/* Who takes the connection, and how far behind the next one is. */
+static void advise_carrier(struct buffer *b, const struct explain_text *t)
 {
-    for (size_t i = 0; i < t->count && t->is_connection; i++) {
-        if (t->candidates[i].cause == CANDIDATE_NO_FREE_SLOT) {
-            buffer_append_text(
-                    b, "All connection slots in reach are taken: end another client's connection, "
-                       "or add a proxy.");
-            return;
-        }
+    const struct candidate *best = t->candidates, *next = t->candidates + 1;
+    double weaker;
+
+    if (!t->is_connection || t->count < 2 || best->verdict != CANDIDATE_CHOSEN ||
+        next->verdict != CANDIDATE_POSSIBLE)
+        return;
+    weaker = best->route.rssi_smoothed - next->route.rssi_smoothed;
+    buffer_append_format(b, "%s would carry it; %s hears it %.0f dB %s and scores %.0f dB less.",
+                         name_of(best), name_of(next), fabs(weaker),
+                         weaker < 0 ? "louder" : "weaker", best->route.score - next->route.score);
+}
+
+static size_t count_holders(const struct gateway *g, const struct candidate *c, const char *holder,
+                            struct gateway_slot_entry *ret_last)
+{
+    struct gateway_slot_entry entry;
+    size_t count = 0;
+
+    for (size_t i = 0; gateway_get_slot_entry(g, c->proxy.index, i, &entry); i++) {
+        if (strcmp(entry.holder, holder) != 0)
+            continue;
+        *ret_last = entry;
+        count++;
+    }
+    return count;
+}
+
+/* The cheapest way to a slot of this proxy. */
+static void append_way_to_a_slot(struct buffer *b, const struct gateway *g,
+                                 const struct candidate *c)
+{
+    char text[BLE_ADDRESS_TEXT_SIZE];
+    struct gateway_slot_entry entry;
+
+    if (count_holders(g, c, "orphan", &entry) > 0) {
+        buffer_append_text(b, "POST /connections/close-stale frees what nobody holds.");
+    } else if (count_holders(g, c, "ours", &entry) > 0) {
+        ble_address_format(text, entry.address);
+        buffer_append_format(b, "DELETE /devices/%s/connection ends one of ours.", text);
+    } else if (count_holders(g, c, "foreign", &entry) > 0) {
+        ble_address_format(text, entry.address);
+        buffer_append_format(b, "DELETE /proxies/%s/slots/%s ends another client's connection.",
+                             name_of(c), text);
+    } else {
+        buffer_append_text(b, "Wait a moment, or add a proxy.");
     }
 }
 
+static void advise_slots(struct buffer *b, const struct explain_text *t)
+{
+    for (size_t i = 0; i < t->count && t->is_connection; i++) {
+        const struct candidate *c = &t->candidates[i];
+
+        if (c->cause != CANDIDATE_NO_FREE_SLOT)
+            continue;
+        buffer_append_format(b, "All connection slots of %s are taken: ", name_of(c));
+        append_way_to_a_slot(b, t->gateway, c);
+        return;
+    }
+}
+
+static const struct candidate *find_cause(const struct explain_text *t, enum candidate_cause cause)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->candidates[i].cause == cause && t->candidates[i].is_heard)
+            return &t->candidates[i];
+    }
+    return NULL;
+}
+
+/* Its own settings keep it from a proxy that hears it. */
+static void advise_rules(struct buffer *b, const struct explain_text *t)
+{
+    const struct candidate *c;
+
+    if (!t->is_connection || t->code == 0)
+        return;
+    if ((c = find_cause(t, CANDIDATE_NOT_REQUIRED)))
+        buffer_append_format(b,
+                             "%s hears it, but its settings require another proxy: PATCH "
+                             "/devices/{address} with another settings.route.require.",
+                             name_of(c));
+    else if ((c = find_cause(t, CANDIDATE_FORBIDDEN)))
+        buffer_append_format(b,
+                             "%s hears it, but its settings forbid this proxy: PATCH "
+                             "/devices/{address} with another settings.route.forbid.",
+                             name_of(c));
+}
+
+static void advise_firmware(struct buffer *b, const struct explain_text *t)
+{
+    const struct candidate *c = find_cause(t, CANDIDATE_NOT_CONNECTABLE);
+
+    if (t->is_connection && t->code != 0 && c)
+        buffer_append_format(b,
+                             "%s hears it and only listens: bluetooth_proxy with active: true "
+                             "in its firmware would let it connect.",
+                             name_of(c));
+}
+
 static advice_fn *const advices[] = {
-        advise_nobody_online, advise_never_heard, advise_deaf_owner, advise_rival,   advise_slots,
-        advise_weak,          advise_silent,      advise_lost,       advise_private, advise_apple,
+        advise_nobody_online, advise_never_heard, advise_deaf_owner, advise_rival, advise_carrier,
+        advise_slots,         advise_rules,       advise_firmware,   advise_weak,  advise_silent,
+        advise_lost,          advise_private,     advise_apple,
 };
 
 /* The owner changes, the newest first: index 0 is the newest. */

@@ -13,6 +13,7 @@ struct explain_text {
     const struct candidate *candidates; /* best first */
     size_t count;
     bool is_known, is_connection;
+    int code; /* what a request would be answered with; 0: it would do */
 };
 
 /* Why the device changed its owner: "hall speaks for it since 12:03:11, because kitchen went

@@ -51,8 +51,9 @@ void problem_json_write(struct writer *w, const struct problem *problem)
         writer_text(w, "feature", problem->feature);
     if (problem->proxy)
         writer_text(w, "proxy", problem->proxy);
-    if (problem->windows)
-        writer_json(w, "windows", problem->windows, strlen(problem->windows));
+    for (size_t i = 0; i < PROBLEM_PARTS_MAX && problem->parts[i].name; i++)
+        writer_json(w, problem->parts[i].name, problem->parts[i].json,
+                    strlen(problem->parts[i].json));
     if (problem->max > 0)
         writer_unsigned(w, "max", problem->max);
     if (problem->retry_after_s > 0)

@@ -13,6 +13,14 @@ struct problem_fault {
     const char *detail;
 };
 
+/* A further field: JSON text as it is. */
+struct problem_part {
+    const char *name;
+    const char *json;
+};
+
+#define PROBLEM_PARTS_MAX 3
+
 struct problem {
     int cause;                          /* E_*; its token is the code */
     int status;                         /* of HTTP */
@@ -22,7 +30,7 @@ struct problem {
     const char *needs_role; /* NULL: absent, like what is 0 below */
     const char *holder;
     const char *feature, *proxy;
-    const char *windows; /* JSON text of an array */
+    struct problem_part parts[PROBLEM_PARTS_MAX]; /* "windows", "attempts" …; name NULL: no more */
     uint64_t max;
     unsigned retry_after_s;
 };

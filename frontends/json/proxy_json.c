@@ -98,9 +98,23 @@ static void write_slot_numbers(struct writer *w, const struct gateway_proxy *pro
     }
 }
 
-/* We open no links, so an occupied slot is another client's. */
+static void write_slot_entries(struct writer *w, const struct gateway *g, size_t proxy_index)
+{
+    struct gateway_slot_entry entry;
+
+    writer_begin_array(w, "entries");
+    for (size_t i = 0; gateway_get_slot_entry(g, proxy_index, i, &entry); i++) {
+        writer_begin_object(w, NULL);
+        writer_address(w, "address", entry.address);
+        writer_text(w, "holder", entry.holder);
+        moment_json_write(w, "since", g, entry.since);
+        writer_end_object(w);
+    }
+    writer_end_array(w);
+}
+
 static void write_slots(struct writer *w, const struct gateway *g,
-                        const struct gateway_proxy *proxy)
+                        const struct gateway_proxy *proxy, const struct gateway_proxy_links *links)
 {
     writer_begin_object(w, "slots");
     write_slot_numbers(w, proxy);
@@ -108,28 +122,21 @@ static void write_slots(struct writer *w, const struct gateway *g,
     for (size_t i = 0; i < proxy->slots_allocated_count; i++)
         writer_address(w, NULL, proxy->slots_allocated[i]);
     writer_end_array(w);
-    writer_unsigned(w, "ours", 0);
-    writer_unsigned(w, "foreign", proxy->slots_allocated_count);
-    writer_unsigned(w, "orphans", 0);
-    writer_begin_array(w, "entries");
-    for (size_t i = 0; i < proxy->slots_allocated_count; i++) {
-        writer_begin_object(w, NULL);
-        writer_address(w, "address", proxy->slots_allocated[i]);
-        writer_text(w, "holder", "foreign");
-        moment_json_write(w, "since", g, proxy->slots_since ? proxy->slots_since[i] : 0);
-        writer_end_object(w);
-    }
-    writer_end_array(w);
+    writer_unsigned(w, "ours", links->ours);
+    writer_unsigned(w, "foreign", links->foreign);
+    writer_unsigned(w, "orphans", links->orphans);
+    write_slot_entries(w, g, proxy->index);
     writer_end_object(w);
 }
 
-static void write_attempts(struct writer *w)
+static void write_attempts(struct writer *w, const struct gateway *g,
+                           const struct gateway_proxy_links *links)
 {
     writer_begin_object(w, "attempts");
-    writer_unsigned(w, "in_progress", 0);
-    writer_unsigned(w, "completed", 0);
-    writer_unsigned(w, "failed", 0);
-    writer_null(w, "last_success");
+    writer_unsigned(w, "in_progress", links->in_progress);
+    writer_unsigned(w, "completed", links->completed);
+    writer_unsigned(w, "failed", links->failed);
+    moment_json_write(w, "last_success", g, links->last_success);
     writer_end_object(w);
 }
 
@@ -194,11 +201,14 @@ static void write_identity(struct writer *w, const struct gateway *g,
 void proxy_json_write(struct writer *w, const char *key, const struct gateway *g,
                       const struct gateway_proxy *proxy)
 {
+    struct gateway_proxy_links links;
+
+    gateway_get_proxy_links(g, proxy->index, &links);
     writer_begin_object(w, key);
     write_identity(w, g, proxy);
     write_scanner(w, g, proxy);
-    write_slots(w, g, proxy);
-    write_attempts(w);
+    write_slots(w, g, proxy, &links);
+    write_attempts(w, g, &links);
     writer_unsigned(w, "devices", proxy->devices);
     writer_number(w, "advertisements_per_s", proxy->advertisements_per_s, 1);
     writer_unsigned(w, "advertisements_total", proxy->advertisements_total);

@@ -213,7 +213,8 @@ static size_t open_marked(struct gateway *g, const bool *wanted, uint64_t addres
 static void answer_refused(struct answer *ret_answer, struct writer *windows)
 {
     char *text AUTO_FREE = buffer_take_text(&windows->text);
-    const struct problem problem = {.cause = E_SCAN_REFUSED, .status = 503, .windows = text};
+    const struct problem problem = {
+            .cause = E_SCAN_REFUSED, .status = 503, .parts = {{"windows", text}}};
 
     answer_set_problem(ret_answer, &problem);
 }

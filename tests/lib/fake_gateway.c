@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "fake_inside.h"
 
 #define DEVICES_MAX 4096
 #define PROXIES_MAX 32
@@ -67,6 +68,7 @@ struct gateway {
     gateway_replay_fn *on_replayed; /* NULL: no replay runs */
     void *replay_user;
     bool is_replay_cancelled;
+    struct fake_links *links;
 };
 
 struct gateway_recording {
@@ -326,23 +328,6 @@ bool gateway_get_loss(const struct gateway *g, const struct gateway_device *d, s
     *ret_heard = device->heard[index];
     *ret_lost = device->lost[index];
     return true;
-}
-
-/* In order of the sources: those that are online and able. */
-size_t gateway_get_paths(const struct gateway *g, const struct gateway_device *d,
-                         struct gateway_path *ret_paths, size_t max)
-{
-    const struct fake_device *device = row_of(d);
-    size_t count = 0, index;
-
-    for (size_t i = 0; device && i < device->sources_count && count < max; i++) {
-        const struct gateway_source *s = &device->sources[i];
-
-        if (s->can_connect && gateway_find_proxy(g, s->proxy, &index) == 0 &&
-            g->proxies[index].is_online)
-            ret_paths[count++] = (struct gateway_path){index, s->rssi_smoothed};
-    }
-    return count;
 }
 
 bool gateway_get_track(const struct gateway *g, const struct gateway_device *d, size_t index,
@@ -774,6 +759,7 @@ struct gateway *fake_gateway_new(const struct config *config)
 
     assert(config->proxies_count <= PROXIES_MAX);
     g->config = config;
+    g->links = fake_links_new();
     g->now = FAKE_START;
     histogram_init(&g->loop_lag, lag_bounds, ARRAY_SIZE(lag_bounds));
     for (size_t i = 0; i < config->proxies_count; i++)
@@ -799,6 +785,7 @@ static void free_device(struct fake_device *d)
 void fake_gateway_free(struct gateway *g)
 {
     assert(!g->timers && !g->subscriptions);
+    fake_links_free(g->links);
     while (g->orders_count > 0)
         free(g->orders[--g->orders_count]);
     for (size_t i = 0; i < g->devices_count; i++)
@@ -996,6 +983,22 @@ void fake_gateway_change_proxy(struct gateway *g, enum gateway_proxy_reason reas
 void fake_gateway_change(struct gateway *g, unsigned reasons, const struct fake_device *d)
 {
     fake_gateway_change_owner(g, reasons, d, /* owner= */ NULL);
+}
+
+struct fake_links *fake_inside_links(const struct gateway *g)
+{
+    return g->links;
+}
+
+void fake_inside_tell_link(struct gateway *g, const struct gateway_link_change *change)
+{
+    struct gateway_subscription *subscription = g->subscriptions, *next;
+
+    for (; subscription; subscription = next) {
+        next = subscription->next;
+        if (subscription->subscriber.on_link)
+            subscription->subscriber.on_link(subscription->subscriber.user, change);
+    }
 }
 
 static struct gateway_timer *earliest_due(const struct gateway *g, usec_t until,

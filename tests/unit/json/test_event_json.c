@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "fake_gateway.h"
+#include "fake_links.h"
 #include "json/device_json.h"
 #include "json/event_json.h"
 
@@ -243,6 +244,37 @@ static void proxy_event_shows_the_proxy_and_why(void **state)
     }
 }
 
+static void connection_event_shows_the_link_and_why_it_ended(void **state)
+{
+    const struct gateway_link_change change = {
+            .action = "failed",
+            .time = FAKE_START,
+            .address = ADDRESS,
+            .code = E_CONNECT_FAILED,
+            .has_reason = true,
+            .reason = 62,
+            .reason_name = "fail_establish",
+    };
+    struct fixture *f = *state;
+    struct writer w = {0};
+    json_t *event, *link;
+
+    fake_links_lease(f->gateway, fake_links_add(f->gateway, ADDRESS, "kitchen"), "L1", "ops");
+    event_json_write_connection(&w, NULL, f->gateway, &change);
+    event = parse(&w);
+    assert_int_equal(json_object_size(event), 8);
+    assert_string_equal(text(event, "action"), "failed");
+    assert_string_equal(text(event, "address"), "A4:C1:38:12:AB:56");
+    assert_string_equal(text(event, "code"), "connect_failed");
+    assert_int_equal(
+            json_integer_value(json_object_get(json_object_get(event, "reason"), "number")), 62);
+    assert_true(json_is_null(json_object_get(event, "proxy")));
+    link = json_object_get(event, "connection");
+    assert_string_equal(text(link, "state"), "connected");
+    assert_int_equal(json_array_size(json_object_get(link, "leases")), 1);
+    json_decref(event);
+}
+
 static void log_line_has_its_fields(void **state)
 {
     const struct event_log_field fields[] = {{"proxy", "kitchen"}, {"cause", "wrong \"key\""}};
@@ -298,6 +330,7 @@ int main(void)
             TEST(E06_rssi_tells_both_loudnesses),
             TEST(what_no_radio_measured_is_no_rssi_event),
             TEST(proxy_event_shows_the_proxy_and_why),
+            TEST(connection_event_shows_the_link_and_why_it_ended),
             TEST(log_line_has_its_fields),
             TEST(control_events_are_as_the_contract_has_them),
     };

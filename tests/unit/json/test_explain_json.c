@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "fake_gateway.h"
+#include "fake_links.h"
 #include "json/explain_json.h"
 #include "json/history_json.h"
 
@@ -238,15 +239,62 @@ static void D02_an_owner_that_cannot_listen_is_told(void **state)
                   "device there.");
 }
 
+static const json_t *candidate(const struct fixture *f, size_t index)
+{
+    return json_array_get(json_object_get(f->told, "candidates"), index);
+}
+
+static double number(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+/* Slots of a proxy, all but `free` of them taken. */
+static void limit_slots(struct fixture *f, size_t index, uint32_t limit, uint32_t slots_free)
+{
+    fake_gateway_proxy(f->gateway, index)->has_slots = true;
+    fake_gateway_proxy(f->gateway, index)->slots_limit = limit;
+    fake_gateway_proxy(f->gateway, index)->slots_free = slots_free;
+}
+
+static void D02_who_would_carry_a_connection_is_told_with_the_next_best(void **state)
+{
+    struct fixture *f = *state;
+
+    limit_slots(f, 0, 3, 2);
+    fake_links_route(f->gateway, 1)->failures = 1.5;
+    fake_links_route(f->gateway, 1)->in_progress = 1;
+    fake_links_route(f->gateway, 0)->is_bonded = true;
+    explain(f, DEVICE, false);
+    assert_true(json_is_true(json_object_get(f->told, "possible")));
+    assert_string_equal(text(f->told, "code"), "null");
+    assert_string_equal(text(f->told, "summary"),
+                        "A connection would go through kitchen, which hears it at -60 dBm, last 0 "
+                        "s ago; 2 of 3 connection slots are free.");
+    assert_candidate(f, 0, "kitchen", "chosen", "best",
+                     "hears it at -60 dBm, last 0 s ago; 2 of 3 connection slots are free; the "
+                     "device is bonded with it");
+    assert_candidate(f, 1, "hall", "possible", "worse_score",
+                     "hears it at -71 dBm, last 0 s ago; it is opening 1 other connection; it "
+                     "failed with this device lately, which costs it 9 dB");
+    assert_candidate(f, 2, "attic", "excluded", "disabled", "disabled in the configuration");
+    assert_advice(f, 0,
+                  "kitchen would carry it; hall hears it 10 dB weaker and scores 20 dB less.");
+
+    assert_true(json_is_true(json_object_get(candidate(f, 0), "bonded")));
+    assert_true(fabs(number(candidate(f, 1), "failures") - 1.5) < 0.01);
+    assert_int_equal(number(candidate(f, 1), "in_progress"), 1);
+    assert_int_equal(number(candidate(f, 1), "score"), -80);
+    assert_int_equal(number(json_object_get(candidate(f, 1), "score_terms"), "failures"), -9);
+    assert_true(json_is_null(json_object_get(candidate(f, 2), "score_terms")));
+}
+
 static void D02_a_connection_goes_through_the_best_with_a_free_slot(void **state)
 {
     struct fixture *f = *state;
-    static const uint64_t taken[] = {0x112233445566};
 
-    fake_gateway_proxy(f->gateway, 0)->has_slots = true;
-    fake_gateway_proxy(f->gateway, 0)->slots_limit = 1;
-    fake_gateway_proxy(f->gateway, 0)->slots_allocated = taken;
-    fake_gateway_proxy(f->gateway, 0)->slots_allocated_count = 1;
+    limit_slots(f, 0, 1, 0);
+    fake_links_take_slot(f->gateway, 0, 0x112233445566, "foreign");
     explain(f, DEVICE, false);
     assert_string_equal(text(f->told, "code"), "null");
     assert_candidate(f, 0, "hall", "chosen", "best", "hears it at -71 dBm, last 0 s ago");
@@ -258,12 +306,117 @@ static void D02_a_connection_goes_through_the_best_with_a_free_slot(void **state
     explain(f, DEVICE, false);
     assert_string_equal(text(f->told, "code"), "no_free_slot");
     assert_true(json_is_false(json_object_get(f->told, "possible")));
+    assert_string_equal(text(f->told, "summary"), "kitchen (1 of 1 slots in use) is the only proxy "
+                                                  "that could connect to it.");
 
     f->device->sources[0].can_connect = false;
     explain(f, DEVICE, false);
     assert_string_equal(text(f->told, "code"), "no_route");
     assert_string_equal(text(f->told, "summary"),
-                        "No proxy that is online and can connect hears it now.");
+                        "No proxy that is online and may connect hears it now; kitchen: its "
+                        "firmware does not carry connections.");
+    assert_advice(f, 0,
+                  "kitchen hears it and only listens: bluetooth_proxy with active: true in "
+                  "its firmware would let it connect.");
+}
+
+static void D02_who_holds_a_slot_is_told_and_how_to_get_it(void **state)
+{
+    struct fixture *f = *state;
+    const json_t *holder;
+
+    f->device->sources_count = 1;
+    limit_slots(f, 0, 3, 0);
+    fake_links_take_slot(f->gateway, 0, 0x112233445566, "foreign");
+    explain(f, DEVICE, false);
+    assert_advice(f, 0,
+                  "All connection slots of kitchen are taken: DELETE "
+                  "/proxies/kitchen/slots/11:22:33:44:55:66 ends another client's "
+                  "connection.");
+
+    fake_links_take_slot(f->gateway, 0, 0xc0ffee000001, "ours");
+    fake_links_lease(f->gateway, fake_links_add(f->gateway, 0xc0ffee000001, "kitchen"), "L1",
+                     "ops");
+    explain(f, DEVICE, false);
+    assert_advice(f, 0,
+                  "All connection slots of kitchen are taken: DELETE "
+                  "/devices/C0:FF:EE:00:00:01/connection ends one of ours.");
+    holder = json_array_get(json_object_get(f->told, "holders"), 1);
+    assert_string_equal(text(holder, "proxy"), "kitchen");
+    assert_string_equal(text(holder, "address"), "C0:FF:EE:00:00:01");
+    assert_string_equal(text(holder, "expires"), "2026-11-21T10:01:00.000Z");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(holder, "clients"), 0)),
+                        "ops");
+
+    fake_links_take_slot(f->gateway, 0, 0xc0ffee000002, "orphan");
+    explain(f, DEVICE, false);
+    assert_advice(f, 0,
+                  "All connection slots of kitchen are taken: POST /connections/close-stale "
+                  "frees what nobody holds.");
+}
+
+static void D02_causes_of_the_router_are_told_as_what_they_are(void **state)
+{
+    static const struct {
+        const char *cause, *told, *detail;
+    } cases[] = {
+            {"forbidden", "forbidden", "forbidden by the device's settings"},
+            {"not_required", "not_required", "the device's settings require another proxy"},
+            {"heard_too_long_ago", "heard_too_long_ago",
+             "heard it last 0 s ago, which is too long"},
+            {"recent_failure", "recent_failure",
+             "hears it at -60 dBm, last 0 s ago; its last attempt failed a moment ago, so that it "
+             "has to wait"},
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        fake_links_route(f->gateway, 0)->cause = cases[i].cause;
+        explain(f, DEVICE, false);
+        assert_candidate(f, 1, "kitchen", "excluded", cases[i].told, cases[i].detail);
+    }
+    fake_gateway_proxy(f->gateway, 0)->quiet_since = FAKE_START;
+    fake_links_route(f->gateway, 0)->cause = "never_heard";
+    explain(f, DEVICE, false);
+    assert_candidate(f, 1, "kitchen", "excluded", "not_scanning",
+                     "online, but has heard nothing of any device for 0 s");
+}
+
+static void D02_settings_in_the_way_are_named(void **state)
+{
+    struct fixture *f = *state;
+
+    f->device->sources_count = 1;
+    fake_links_route(f->gateway, 0)->cause = "not_required";
+    fake_links_set_code(f->gateway, E_PROXY_OFFLINE);
+    explain(f, DEVICE, false);
+    assert_string_equal(text(f->told, "code"), "proxy_offline");
+    assert_string_equal(text(f->told, "summary"),
+                        "The proxy that its settings require is not online.");
+    assert_advice(f, 0,
+                  "kitchen hears it, but its settings require another proxy: PATCH "
+                  "/devices/{address} with another settings.route.require.");
+}
+
+static void D02_attempts_are_told_newest_first(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_link *link = fake_links_add(f->gateway, DEVICE, "kitchen");
+    const json_t *attempts;
+
+    for (size_t i = 0; i < 12; i++)
+        link->attempts[i] = fake_links_attempt(f->gateway, "kitchen", E_CONNECT_FAILED, (int) i,
+                                               i == 11 ? "fail_establish" : NULL);
+    explain(f, DEVICE, false);
+    attempts = json_object_get(f->told, "attempts");
+    assert_int_equal(json_array_size(attempts), 10);
+    assert_string_equal(text(json_object_get(json_array_get(attempts, 0), "reason"), "name"),
+                        "fail_establish");
+    assert_int_equal(number(json_object_get(json_array_get(attempts, 9), "reason"), "number"), 2);
+    assert_string_equal(text(f->told, "summary"),
+                        "It is connected through kitchen; a request shares that link.");
+    explain(f, DEVICE, true);
+    assert_int_equal(json_array_size(json_object_get(f->told, "attempts")), 0);
 }
 
 static void D02_an_address_that_nobody_knows_is_explained(void **state)
@@ -315,7 +468,12 @@ int main(void)
             EXPLAIN_TEST(D02_the_last_ten_owner_changes_are_told_newest_first),
             EXPLAIN_TEST(D02_usual_troubles_have_advice),
             EXPLAIN_TEST(D02_an_owner_that_cannot_listen_is_told),
+            EXPLAIN_TEST(D02_who_would_carry_a_connection_is_told_with_the_next_best),
             EXPLAIN_TEST(D02_a_connection_goes_through_the_best_with_a_free_slot),
+            EXPLAIN_TEST(D02_who_holds_a_slot_is_told_and_how_to_get_it),
+            EXPLAIN_TEST(D02_causes_of_the_router_are_told_as_what_they_are),
+            EXPLAIN_TEST(D02_settings_in_the_way_are_named),
+            EXPLAIN_TEST(D02_attempts_are_told_newest_first),
             EXPLAIN_TEST(D02_an_address_that_nobody_knows_is_explained),
             EXPLAIN_TEST(the_past_is_written_slot_by_slot),
     };

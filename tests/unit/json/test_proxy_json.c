@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "fake_gateway.h"
+#include "fake_links.h"
 #include "json/info_json.h"
 #include "json/proxy_json.h"
 
@@ -120,27 +121,53 @@ static void scanner_tells_what_is_wanted_and_what_runs(void **state)
     json_decref(proxy);
 }
 
-static void an_occupied_slot_is_held_by_somebody_else(void **state)
+static void slots_tell_who_holds_them(void **state)
 {
-    static const uint64_t allocated[] = {0xa4c13812ab56};
-    static const usec_t since[] = {FAKE_START};
+    static const uint64_t allocated[] = {0xa4c13812ab56, 0x112233445566};
     struct fixture *f = *state;
     json_t *proxy, *slots, *entry;
 
     f->proxy->has_slots = true;
     f->proxy->slots_limit = 3;
-    f->proxy->slots_free = 2;
+    f->proxy->slots_free = 1;
     f->proxy->slots_allocated = allocated;
-    f->proxy->slots_since = since;
-    f->proxy->slots_allocated_count = 1;
+    f->proxy->slots_allocated_count = 2;
+    fake_links_proxy(f->gateway, 0)->ours = 1;
+    fake_links_proxy(f->gateway, 0)->orphans = 1;
+    fake_links_take_slot(f->gateway, 0, 0xa4c13812ab56, "ours");
+    fake_links_take_slot(f->gateway, 0, 0x112233445566, "orphan");
     proxy = written(f);
     slots = json_object_get(proxy, "slots");
-    entry = json_array_get(json_object_get(slots, "entries"), 0);
-    assert_int_equal(json_integer_value(json_object_get(slots, "foreign")), 1);
-    assert_int_equal(json_integer_value(json_object_get(slots, "ours")), 0);
-    assert_string_equal(text(entry, "holder"), "foreign");
-    assert_string_equal(text(entry, "address"), "A4:C1:38:12:AB:56");
+    assert_int_equal(json_integer_value(json_object_get(slots, "ours")), 1);
+    assert_int_equal(json_integer_value(json_object_get(slots, "foreign")), 0);
+    assert_int_equal(json_integer_value(json_object_get(slots, "orphans")), 1);
+    assert_int_equal(json_array_size(json_object_get(slots, "allocated")), 2);
+    entry = json_array_get(json_object_get(slots, "entries"), 1);
+    assert_string_equal(text(entry, "holder"), "orphan");
+    assert_string_equal(text(entry, "address"), "11:22:33:44:55:66");
     assert_string_equal(text(entry, "since"), "2026-11-21T10:00:00.000Z");
+    json_decref(proxy);
+}
+
+static void C14_attempts_of_a_proxy_are_counted(void **state)
+{
+    struct fixture *f = *state;
+    json_t *proxy = written(f), *attempts = json_object_get(proxy, "attempts");
+
+    assert_true(json_is_null(json_object_get(attempts, "last_success")));
+    json_decref(proxy);
+    *fake_links_proxy(f->gateway, 0) = (struct gateway_proxy_links){
+            .in_progress = 1,
+            .completed = 41,
+            .failed = 2,
+            .last_success = FAKE_START,
+    };
+    proxy = written(f);
+    attempts = json_object_get(proxy, "attempts");
+    assert_int_equal(json_integer_value(json_object_get(attempts, "in_progress")), 1);
+    assert_int_equal(json_integer_value(json_object_get(attempts, "completed")), 41);
+    assert_int_equal(json_integer_value(json_object_get(attempts, "failed")), 2);
+    assert_string_equal(text(attempts, "last_success"), "2026-11-21T10:00:00.000Z");
     json_decref(proxy);
 }
 
@@ -269,8 +296,8 @@ int main(void)
             cmocka_unit_test_setup_teardown(proxy_shows_its_features_by_name, setup, teardown),
             cmocka_unit_test_setup_teardown(scanner_tells_what_is_wanted_and_what_runs, setup,
                                             teardown),
-            cmocka_unit_test_setup_teardown(an_occupied_slot_is_held_by_somebody_else, setup,
-                                            teardown),
+            cmocka_unit_test_setup_teardown(slots_tell_who_holds_them, setup, teardown),
+            cmocka_unit_test_setup_teardown(C14_attempts_of_a_proxy_are_counted, setup, teardown),
             cmocka_unit_test_setup_teardown(
                     last_error_has_a_code_of_the_contract_whatever_the_cause, setup, teardown),
             cmocka_unit_test_setup_teardown(advisory_names_firmware_that_frees_slots_too_early,
