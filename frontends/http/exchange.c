@@ -377,6 +377,7 @@ static enum MHD_Result submit(struct exchange *x, const char *method)
             .body = buffer_size(&x->body) > 0 ? buffer_front(&x->body) : NULL,
             .body_size = buffer_size(&x->body),
             .role = role_of(x),
+            .client = "loopback", /* nobody else has a role */
             .done = on_done,
             .user = x,
     };

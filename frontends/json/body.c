@@ -130,6 +130,8 @@ static void check_value(struct reading *r, const struct body_rule *rule, const j
             (void) snprintf(detail, sizeof detail, "must be a text");
         else if (rule->values && !is_among(rule->values, json_string_value(value)))
             (void) snprintf(detail, sizeof detail, "must be one of %s", rule->values);
+        else if (rule->high > 0 && (double) json_string_length(value) > rule->high)
+            (void) snprintf(detail, sizeof detail, "must be at most %.0f octets long", rule->high);
         break;
     case BODY_INTEGER:
         if (!is_integer(value))

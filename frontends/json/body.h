@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 enum body_type {
-    BODY_TEXT,    /* one of values, if there are any */
+    BODY_TEXT,    /* one of values, if there are any; at most high octets, unless that is 0 */
     BODY_INTEGER, /* low..high */
     BODY_NUMBER,  /* low..high */
     BODY_BOOL,

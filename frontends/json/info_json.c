@@ -4,15 +4,15 @@
 
 #include "json/recorder_json.h"
 
-const char *const info_json_parts[] = {"core", "voices", "ears", "recorder", NULL};
+const char *const info_json_parts[] = {"core", "voices", "ears", "recorder", "links", NULL};
 
-static void write_counts(struct writer *w, const struct gateway_info *info)
+static void write_counts(struct writer *w, const struct gateway *g, const struct gateway_info *info)
 {
     writer_begin_object(w, "counts");
     writer_unsigned(w, "proxies", info->proxies);
     writer_unsigned(w, "proxies_online", info->proxies_online);
     writer_unsigned(w, "devices", info->devices);
-    writer_unsigned(w, "connections", 0);
+    writer_unsigned(w, "connections", gateway_links_count(g));
     writer_end_object(w);
 }
 
@@ -94,7 +94,7 @@ void info_json_write(struct writer *w, const char *key, const struct gateway *g,
     for (const char *const *part = info_json_parts; *part; part++)
         writer_text(w, NULL, *part);
     writer_end_array(w);
-    write_counts(w, &info);
+    write_counts(w, g, &info);
     writer_number(w, "adverts_per_s", info.advertisements_per_s, 1);
     write_mqtt(w, mqtt);
     recorder_json_write_info(w, "recorder", g);

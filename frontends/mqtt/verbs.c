@@ -176,6 +176,7 @@ static void submit(struct wish *x)
             .body = x->body,
             .body_size = x->body ? strlen(x->body) : 0,
             .role = v->role,
+            .client = "mqtt",
             .done = on_done,
             .user = x,
     };

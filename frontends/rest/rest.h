@@ -40,6 +40,7 @@ struct rest_request {
     const void *body;
     size_t body_size;
     enum rest_role role;
+    const char *client; /* who asks, as others are told: "loopback", "mqtt"; NULL: not known */
     void (*done)(struct rest_request *request);
     void *user;
 

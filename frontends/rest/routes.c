@@ -8,6 +8,7 @@
 #include "rest/event_wish.h"
 #include "rest/handlers.h"
 #include "rest/handlers_events.h"
+#include "rest/handlers_links.h"
 #include "rest/handlers_past.h"
 #include "rest/handlers_recorder.h"
 #include "rest/handlers_scan.h"
@@ -37,7 +38,7 @@ static const struct route table[] = {
         ABSENT("POST", API "/proxies/import", REST_ROLE_ADMIN, "config"),
         {"PUT", API "/proxies/{name}/scanner", REST_ROLE_CONTROL, "ears", handlers_set_scanner, NULL, ROUTE_BODY_JSON, handlers_scanner_mode},
         {"POST", API "/proxies/{name}/reconnect", REST_ROLE_CONTROL, "core", handlers_reconnect, NULL, ROUTE_BODY_JSON, NULL},
-        ABSENT("DELETE", API "/proxies/{name}/slots/{address}", REST_ROLE_CONTROL, "links"),
+        {"DELETE", API "/proxies/{name}/slots/{address}", REST_ROLE_CONTROL, "links", handlers_free_slot, NULL, ROUTE_BODY_NONE, NULL},
         {"GET", API "/devices", REST_ROLE_READ, "core", handlers_devices, handlers_devices_query, ROUTE_BODY_NONE, NULL},
         {"GET", API "/devices/{address}", REST_ROLE_READ, "core", handlers_device, NULL, ROUTE_BODY_NONE, NULL},
         {"PATCH", API "/devices/{address}", REST_ROLE_CONTROL, "ears", handlers_patch_device, NULL, ROUTE_BODY_JSON, handlers_device_patch},
@@ -56,11 +57,11 @@ static const struct route table[] = {
         {"GET", API "/logs", REST_ROLE_READ, "voices", handlers_logs, handlers_logs_query, ROUTE_BODY_NONE, NULL},
         {"GET", API "/recorder", REST_ROLE_READ, "recorder", handlers_recorder, handlers_recorder_query, ROUTE_BODY_NONE, NULL},
         {"POST", API "/recorder/replay", REST_ROLE_CONTROL, "recorder", handlers_replay, NULL, ROUTE_BODY_JSON, handlers_replay_request},
-        ABSENT("GET", API "/connections", REST_ROLE_READ, "links"),
-        ABSENT("POST", API "/connections/close-stale", REST_ROLE_CONTROL, "links"),
-        ABSENT("PUT", API "/devices/{address}/connection", REST_ROLE_CONTROL, "links"),
-        ABSENT("GET", API "/devices/{address}/connection", REST_ROLE_READ, "links"),
-        ABSENT("DELETE", API "/devices/{address}/connection", REST_ROLE_CONTROL, "links"),
+        {"GET", API "/connections", REST_ROLE_READ, "links", handlers_links, handlers_links_query, ROUTE_BODY_NONE, NULL},
+        {"POST", API "/connections/close-stale", REST_ROLE_CONTROL, "links", handlers_close_stale, NULL, ROUTE_BODY_NONE, NULL},
+        {"PUT", API "/devices/{address}/connection", REST_ROLE_CONTROL, "links", handlers_connect, NULL, ROUTE_BODY_JSON, handlers_connect_request},
+        {"GET", API "/devices/{address}/connection", REST_ROLE_READ, "links", handlers_link, handlers_link_query, ROUTE_BODY_NONE, NULL},
+        {"DELETE", API "/devices/{address}/connection", REST_ROLE_CONTROL, "links", handlers_disconnect, handlers_disconnect_query, ROUTE_BODY_NONE, NULL},
         ABSENT("PUT", API "/devices/{address}/connection/parameters", REST_ROLE_CONTROL, "gatt"),
         ABSENT("GET", API "/devices/{address}/services", REST_ROLE_READ, "gatt"),
         ABSENT("GET", API "/devices/{address}/characteristics/{characteristic}", REST_ROLE_CONTROL, "gatt"),

@@ -37,7 +37,7 @@ def pair(session_pairs):
 def test_info_counts_what_is_there(pair):
     info = pair.get("/info")
     assert info["name"] == "blefleet"
-    assert info["parts"] == ["core", "voices", "ears", "recorder"]
+    assert info["parts"] == ["core", "voices", "ears", "recorder", "links"]
     assert info["counts"]["proxies"] == 6
     assert info["counts"]["proxies_online"] == 4
     assert info["counts"]["devices"] == 3
@@ -172,7 +172,7 @@ def test_reconnect_begins_a_new_conversation(pair):
     (f"/api/v1/devices/{ABSENT}", 404, "device_not_found"),
     ("/api/v1/devices/not-an-address", 400, "invalid_request"),
     ("/api/v1/nothing", 404, "not_found"),
-    ("/api/v1/connections", 404, "not_found"),
+    ("/api/v1/areas", 404, "not_found"),
     ("/api/v1/proxies/discovered", 404, "not_found"),
     ("/api/v1/devices?limit=many", 400, "invalid_request"),
     ("/api/v1/devices?rssi_min=loud", 400, "invalid_request"),

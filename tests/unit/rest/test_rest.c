@@ -279,7 +279,7 @@ static void missing_paths_parts_and_methods_are_told_apart(void **state)
 
     assert_int_equal(call(f, "GET", "/api/v1/nothing"), 404);
     assert_string_equal(code(f), "not_found");
-    assert_int_equal(call(f, "GET", "/api/v1/connections"), 404);
+    assert_int_equal(call(f, "GET", "/api/v1/areas"), 404);
     assert_string_equal(code(f), "not_found");
     assert_int_equal(call(f, "DELETE", "/api/v1/info"), 405);
     assert_string_equal(code(f), "method_not_allowed");

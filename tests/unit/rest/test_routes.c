@@ -65,7 +65,7 @@ static const struct route *find_row(const char *method, const char *path)
 
 static bool is_here(const struct route *row)
 {
-    static const char *const parts[] = {"core", "voices", "ears", "recorder"};
+    static const char *const parts[] = {"core", "voices", "ears", "recorder", "links"};
 
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         if (strcmp(row->part, parts[i]) == 0)
@@ -197,9 +197,9 @@ static void path_that_is_not_there_is_not_found(void **state)
 static void route_of_a_part_that_is_not_there_is_not_found(void **state)
 {
     (void) state;
-    assert_cause("GET", "/api/v1/connections", E_NOT_FOUND, "");
+    assert_cause("GET", "/api/v1/areas", E_NOT_FOUND, "");
     assert_cause("PATCH", "/api/v1/proxies/kitchen", E_NOT_FOUND, "");
-    assert_cause("PUT", "/api/v1/connections", E_NOT_FOUND, "");
+    assert_cause("POST", "/api/v1/areas", E_NOT_FOUND, "");
 }
 
 static void literal_segment_comes_before_a_parameter(void **state)
