@@ -123,6 +123,16 @@ struct outbox_message *bridge_window_event(const char *base, const struct gatewa
     return end_event(base, &w);
 }
 
+struct outbox_message *bridge_connection_event(const char *base, const struct gateway *g,
+                                               const struct gateway_link_change *change)
+{
+    struct writer w = {0};
+
+    begin_event(&w, "connection");
+    event_json_write_connection(&w, "data", g, change);
+    return end_event(base, &w);
+}
+
 struct outbox_message *bridge_log(const char *base, const struct event_log_line *line)
 {
     struct writer w = {0};

@@ -30,6 +30,9 @@ struct outbox_message *bridge_proxy_event(const char *base, const struct gateway
                                           enum gateway_proxy_reason reason, size_t proxy_index);
 struct outbox_message *bridge_window_event(const char *base, const struct gateway *g,
                                            const struct gateway_window_change *change);
+/* Only of a change that has an action. */
+struct outbox_message *bridge_connection_event(const char *base, const struct gateway *g,
+                                               const struct gateway_link_change *change);
 struct outbox_message *bridge_log(const char *base, const struct event_log_line *line);
 
 /* device: what device_json_write() wrote. */

@@ -332,6 +332,18 @@ static void on_window(void *user, const struct gateway_window_change *change)
     wake_pump(m);
 }
 
+/* The state of a device tells of its link too. */
+static void on_link(void *user, const struct gateway_link_change *change)
+{
+    struct mqtt *m = user;
+
+    if (change->action)
+        outbox_push(&m->events,
+                    bridge_connection_event(config_of(m)->mqtt_base_topic, m->gateway, change));
+    states_changed(m->states, change->address, gateway_now(m->gateway));
+    wake_pump(m);
+}
+
 /* The raw stream goes past the lines: it is worth nothing later. */
 static void on_hearing(void *user, const struct gateway_hearing *hearing)
 {
@@ -374,6 +386,7 @@ static void subscribe(struct mqtt *m)
             .on_hearing = config_of(m)->mqtt_advertisements ? on_hearing : NULL,
             .on_proxy = on_proxy,
             .on_window = on_window,
+            .on_link = on_link,
             .on_configuration = on_configuration,
             .user = m,
     };

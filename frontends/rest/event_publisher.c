@@ -156,6 +156,18 @@ static void on_window(void *user, const struct gateway_window_change *change)
     publish_written(p, EVENT_SCAN_WINDOW, 0, &subject);
 }
 
+static void on_link(void *user, const struct gateway_link_change *change)
+{
+    struct event_publisher *p = user;
+    struct event_subject subject;
+
+    if (!change->action)
+        return;
+    event_subject_of_link(&subject, &p->facts, p->gateway, change);
+    event_json_write_connection(&p->writer, NULL, p->gateway, change);
+    publish_written(p, EVENT_CONNECTION, 0, &subject);
+}
+
 static void tell_packet(struct event_publisher *p, const struct gateway_hearing *hearing,
                         uint64_t advertisement, uint64_t rssi)
 {
@@ -229,8 +241,11 @@ static void arm_tick(struct event_publisher *p)
 
 static void begin_work(struct event_publisher *p)
 {
-    const struct gateway_subscriber subscriber = {
-            .on_device = on_device, .on_proxy = on_proxy, .on_window = on_window, .user = p};
+    const struct gateway_subscriber subscriber = {.on_device = on_device,
+                                                  .on_proxy = on_proxy,
+                                                  .on_window = on_window,
+                                                  .on_link = on_link,
+                                                  .user = p};
 
     if (p->changes)
         return;

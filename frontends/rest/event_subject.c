@@ -75,6 +75,15 @@ static void add_device(struct buffer *facts, const struct gateway *g,
     add_elements(facts, g, device);
 }
 
+static void add_hearers(struct buffer *facts, const struct gateway *g,
+                        const struct gateway_device *device)
+{
+    struct gateway_source source;
+
+    for (size_t i = 0; gateway_get_source(g, device, i, &source); i++)
+        add_text(facts, FACT_PROXY, source.proxy);
+}
+
 static void set_facts(struct event_subject *subject, const struct buffer *facts)
 {
     subject->facts_size = buffer_size(facts);
@@ -166,11 +175,8 @@ static bool proxy_matches(const struct event_subject *s, const struct device_fil
 void event_subject_of_device(struct event_subject *ret_subject, struct buffer *facts,
                              const struct gateway *g, const struct gateway_device *device)
 {
-    struct gateway_source source;
-
     add_device(facts, g, device);
-    for (size_t i = 0; gateway_get_source(g, device, i, &source); i++)
-        add_text(facts, FACT_PROXY, source.proxy);
+    add_hearers(facts, g, device);
     *ret_subject = (struct event_subject){
             .has_device = true, .address = device->address, .rssi = device->rssi_smoothed};
     set_facts(ret_subject, facts);
@@ -185,6 +191,27 @@ void event_subject_of_hearing(struct event_subject *ret_subject, struct buffer *
             .has_device = true,
             .address = hearing->device->address,
             .rssi = hearing->rssi != 0 ? hearing->rssi : (double) NAN,
+    };
+    set_facts(ret_subject, facts);
+}
+
+void event_subject_of_link(struct event_subject *ret_subject, struct buffer *facts,
+                           const struct gateway *g, const struct gateway_link_change *change)
+{
+    struct gateway_device device;
+    bool is_known = gateway_find_device(g, change->address, &device) == 0;
+
+    buffer_clear(facts);
+    if (is_known)
+        add_device(facts, g, &device);
+    add_text(facts, FACT_PROXY, change->proxy);
+    add_text(facts, FACT_PROXY, change->from);
+    if (is_known && !change->proxy && !change->from)
+        add_hearers(facts, g, &device);
+    *ret_subject = (struct event_subject){
+            .has_device = true,
+            .address = change->address,
+            .rssi = is_known ? device.rssi_smoothed : (double) NAN,
     };
     set_facts(ret_subject, facts);
 }

@@ -27,6 +27,10 @@ void event_subject_of_device(struct event_subject *ret_subject, struct buffer *f
 /* A packet: the device, but loudness and proxy of this packet alone. */
 void event_subject_of_hearing(struct event_subject *ret_subject, struct buffer *facts,
                               const struct gateway *g, const struct gateway_hearing *hearing);
+/* A link: the device, if it is known, and the proxies that carry it or carried it; without any, all
+ * that hear the device. */
+void event_subject_of_link(struct event_subject *ret_subject, struct buffer *facts,
+                           const struct gateway *g, const struct gateway_link_change *change);
 /* No device; proxy NULL: no proxy either. */
 void event_subject_of_proxy(struct event_subject *ret_subject, struct buffer *facts,
                             const char *proxy);
