@@ -9,13 +9,15 @@
  *
  * Failure modes: a body that turns out too long is dropped as it comes and refused at its end; one
  * that does not end then loses its connection. A client that goes away while its request waits is
- * not noticed by the library: the request ends at its own deadline, and only then the connection.
- * One that leaves a stream is noticed at the next text, a sign of life at the latest; one that does
- * not read has a small buffer in the kernel, and is cut when the stream says so. */
+ * not noticed by the library: we look once a second, and cancel its request. Who shuts its sending
+ * side alone counts as gone too. One that leaves a stream is noticed at the next text, a sign of
+ * life at the latest; one that does not read has a small buffer in the kernel, and is cut when the
+ * stream says so. */
 #include "exchange.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -29,6 +31,8 @@
 
 #define BODIES_MAX  ((size_t) 128 << 20) /* octets of all bodies that are being read */
 #define DISCARD_MAX ((size_t) 4 << 20)   /* octets of a too long body that we let pass */
+
+#define WATCH_INTERVAL USEC_PER_SEC /* for clients that are gone */
 
 #define STREAM_BLOCK       ((size_t) 16 << 10) /* the library's room for text of a stream */
 #define STREAM_SEND_BUFFER (64 << 10) /* in the kernel, which would let it grow to megabytes */
@@ -352,6 +356,40 @@ static void on_done(struct rest_request *request)
     x->all->on_resumed(x->all->user);
 }
 
+static bool has_hung_up(const struct exchange *x)
+{
+    struct pollfd socket = {.fd = socket_of(x), .events = POLLRDHUP};
+
+    return poll(&socket, 1, /* timeout= */ 0) > 0 &&
+           socket.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL);
+}
+
+static void on_watch(void *user)
+{
+    struct exchanges *all = user;
+    struct exchange *x = all->first_waiting, *next;
+
+    all->watch = NULL;
+    for (; x; x = next) {
+        next = x->next;
+        if (has_hung_up(x))
+            rest_cancel(all->rest, &x->request, E_CANCELLED);
+    }
+    if (all->first_waiting)
+        all->watch = gateway_timer_start(all->gateway, WATCH_INTERVAL, on_watch, all);
+}
+
+static void wait_for_answer(struct exchange *x)
+{
+    struct exchanges *all = x->all;
+
+    x->state = EXCHANGE_WAITING;
+    push(&all->first_waiting, x);
+    MHD_suspend_connection(x->connection);
+    if (!all->watch)
+        all->watch = gateway_timer_start(all->gateway, WATCH_INTERVAL, on_watch, all);
+}
+
 static void note_remote(struct exchange *x)
 {
     const union MHD_ConnectionInfo *info =
@@ -383,9 +421,7 @@ static enum MHD_Result submit(struct exchange *x, const char *method)
     };
     if (rest_submit(x->all->rest, &x->request) == REST_ANSWERED)
         return queue_answer(x);
-    x->state = EXCHANGE_WAITING;
-    push(&x->all->first_waiting, x);
-    MHD_suspend_connection(x->connection);
+    wait_for_answer(x);
     return MHD_YES;
 }
 
@@ -454,6 +490,8 @@ void exchange_on_completed(void *cls, struct MHD_Connection *connection, void **
 void exchanges_close(struct exchanges *all)
 {
     all->is_closing = true;
+    gateway_timer_stop(all->watch);
+    all->watch = NULL;
     while (all->first_waiting)
         rest_cancel(all->rest, &all->first_waiting->request, E_SHUTTING_DOWN);
     for (struct exchange *x = all->first_streaming; x; x = x->next) {

@@ -14,8 +14,9 @@ struct exchange;
 
 /* What the exchanges of one listener share. */
 struct exchanges {
-    struct rest *rest;             /* borrowed */
-    const struct gateway *gateway; /* borrowed; whose configuration counts */
+    struct rest *rest;           /* borrowed */
+    struct gateway *gateway;     /* borrowed; whose configuration counts */
+    struct gateway_timer *watch; /* NULL: nobody waits */
     struct exchange *first_waiting, *first_streaming;
     size_t body_bytes;                  /* held for requests that are still being read */
     bool is_closing;                    /* every request is answered with 503 */

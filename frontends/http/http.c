@@ -46,7 +46,7 @@ struct listener {
 struct http {
     struct uv_loop_s *loop;                        /* borrowed */
     struct rest *rest;                             /* borrowed */
-    const struct gateway *gateway;                 /* borrowed */
+    struct gateway *gateway;                       /* borrowed */
     struct listener *listeners[CONFIG_LISTEN_MAX]; /* NULL: closed */
     size_t count, open;
     void (*on_closed)(void *user);
@@ -286,8 +286,8 @@ static void abandon(struct http *h)
     free(h);
 }
 
-int http_new(struct uv_loop_s *loop, struct rest *rest, const struct gateway *g,
-             struct http **ret_http, char *ret_error, size_t error_size)
+int http_new(struct uv_loop_s *loop, struct rest *rest, struct gateway *g, struct http **ret_http,
+             char *ret_error, size_t error_size)
 {
     const struct config *config = gateway_config(g);
     struct http *h = xnew(struct http, 1);

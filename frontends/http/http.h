@@ -15,8 +15,8 @@ struct http;
 /* Listens on all addresses of http.listen, as the configuration of the gateway says. 0, or a
  * negative errno (-EADDRINUSE: port taken) with a sentence in ret_error. What is borrowed must
  * outlive it. */
-int http_new(struct uv_loop_s *loop, struct rest *rest, const struct gateway *g,
-             struct http **ret_http, char *ret_error, size_t error_size);
+int http_new(struct uv_loop_s *loop, struct rest *rest, struct gateway *g, struct http **ret_http,
+             char *ret_error, size_t error_size);
 
 /* Where listener number index is bound, "127.0.0.1:8080"; "-" when there is no such. */
 const char *http_bound(const struct http *h, size_t index);

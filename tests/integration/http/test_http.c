@@ -21,6 +21,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "fake_gateway.h"
+#include "fake_links.h"
 #include "http/http.h"
 #include "rest/metrics.h"
 
@@ -542,6 +543,29 @@ static void those_who_wait_leave_connections_for_the_others(void **state)
         hang_up(&c[i]);
 }
 
+static void C10_client_that_hangs_up_gives_its_link_up(void **state)
+{
+    struct fixture *f = *state;
+    struct client patient = dial(f), hasty = dial(f);
+
+    send_text(f, &patient, "PUT /api/v1/devices/A4C13812AB57/connection HTTP/1.1\r\n" HOST "\r\n");
+    send_text(f, &hasty, "PUT /api/v1/devices/A4C13812AB56/connection HTTP/1.1\r\n" HOST "\r\n");
+    settle(f);
+    assert_non_null(fake_links_request(f->gateway));
+    hang_up(&hasty);
+    settle(f);
+    assert_int_equal(fake_links_cancelled(f->gateway), 0);
+    fake_gateway_advance(f->gateway, USEC_PER_SEC);
+    settle(f);
+    assert_int_equal(fake_links_cancelled(f->gateway), 1);
+    assert_true(fake_links_request(f->gateway)->address == 0xA4C13812AB57);
+    assert_string_equal(fake_links_request(f->gateway)->client, "loopback");
+
+    fake_links_answer(f->gateway, &(struct gateway_link_answer){.code = E_CONNECT_TIMEOUT});
+    assert_int_equal(receive(f, &patient).status, 504);
+    hang_up(&patient);
+}
+
 static void body_that_is_announced_too_long_is_refused_at_once(void **state)
 {
     struct reply reply = ask_once(*state, "POST /api/v1/proxies/kitchen/reconnect HTTP/1.1\r\n" HOST
@@ -712,6 +736,8 @@ int main(void)
             cmocka_unit_test_setup_teardown(
                     without_a_free_descriptor_clients_wait_and_the_loop_sleeps, setup, teardown),
             cmocka_unit_test_setup_teardown(those_who_wait_leave_connections_for_the_others, setup,
+                                            teardown),
+            cmocka_unit_test_setup_teardown(C10_client_that_hangs_up_gives_its_link_up, setup,
                                             teardown),
             cmocka_unit_test_setup_teardown(body_that_is_announced_too_long_is_refused_at_once,
                                             setup, teardown),
