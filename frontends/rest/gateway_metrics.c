@@ -22,6 +22,12 @@ enum figure {
     SLOTS,
     SLOTS_FREE,
     SLOTS_ALLOCATED,
+    SLOTS_OURS,
+    SLOTS_FOREIGN,
+    SLOTS_ORPHANS,
+    CONNECTING,
+    CONNECTED,
+    CONNECTS_FAILED,
     ROUND_TRIP,
     LAST_ADVERTISEMENT,
     DIALS,
@@ -66,6 +72,24 @@ static const struct {
         [SLOTS_ALLOCATED] = {"blefleet_proxy_slots_allocated", "blefleet_slots_allocated",
                              METRIC_GAUGE, "Connection slots of this proxy that hold a device.",
                              "Connection slots of all proxies that hold a device."},
+        [SLOTS_OURS] = {"blefleet_proxy_slots_ours", "blefleet_slots_ours", METRIC_GAUGE,
+                        "Connection slots of this proxy that carry links of ours.",
+                        "Connection slots of all proxies that carry links of ours."},
+        [SLOTS_FOREIGN] = {"blefleet_proxy_slots_foreign", "blefleet_slots_foreign", METRIC_GAUGE,
+                           "Connection slots of this proxy that other clients hold.",
+                           "Connection slots of all proxies that other clients hold."},
+        [SLOTS_ORPHANS] = {"blefleet_proxy_slots_orphans", "blefleet_slots_orphans", METRIC_GAUGE,
+                           "Connection slots of this proxy that nobody holds and that are taken.",
+                           "Connection slots of all proxies that nobody holds and are taken."},
+        [CONNECTING] = {"blefleet_proxy_connects_in_progress", NULL, METRIC_GAUGE,
+                        "Links that this proxy is opening, or is about to.", NULL},
+        [CONNECTED] = {"blefleet_proxy_connects_total", "blefleet_connects_total", METRIC_COUNTER,
+                       "Attempts through this proxy that opened a link.",
+                       "Attempts through any proxy that opened a link."},
+        [CONNECTS_FAILED] = {"blefleet_proxy_connects_failed_total",
+                             "blefleet_connects_failed_total", METRIC_COUNTER,
+                             "Attempts through this proxy that failed.",
+                             "Attempts through any proxy that failed."},
         [ROUND_TRIP] = {"blefleet_proxy_round_trip_seconds", NULL, METRIC_GAUGE,
                         "Smoothed round trip time to this proxy.", NULL},
         [LAST_ADVERTISEMENT] = {"blefleet_proxy_last_advertisement_timestamp_seconds", NULL,
@@ -115,6 +139,19 @@ static void read_slots(const struct gateway_proxy *proxy, double ret_figures[FIG
     ret_figures[SLOTS_ALLOCATED] = (double) proxy->slots_allocated_count;
 }
 
+static void read_links(const struct gateway *g, size_t index, double ret_figures[FIGURES])
+{
+    struct gateway_proxy_links links;
+
+    gateway_get_proxy_links(g, index, &links);
+    ret_figures[SLOTS_OURS] = links.ours;
+    ret_figures[SLOTS_FOREIGN] = links.foreign;
+    ret_figures[SLOTS_ORPHANS] = links.orphans;
+    ret_figures[CONNECTING] = links.in_progress;
+    ret_figures[CONNECTED] = (double) links.completed;
+    ret_figures[CONNECTS_FAILED] = (double) links.failed;
+}
+
 static void read_row(const struct gateway *g, size_t index, struct row *ret_row)
 {
     struct gateway_proxy_statistics s;
@@ -135,6 +172,7 @@ static void read_row(const struct gateway *g, size_t index, struct row *ret_row)
     figures[DEVICES] = (double) proxy.devices;
     figures[LOST] = (double) s.devices_lost;
     read_slots(&proxy, figures);
+    read_links(g, index, figures);
     figures[ROUND_TRIP] = proxy.round_trip ? seconds(proxy.round_trip) : (double) NAN;
     figures[LAST_ADVERTISEMENT] =
             proxy.last_advertisement ? wall_seconds(g, proxy.last_advertisement) : (double) NAN;

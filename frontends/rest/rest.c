@@ -18,6 +18,7 @@
 #include "rest/event_publisher.h"
 #include "rest/gateway_metrics.h"
 #include "rest/handlers.h"
+#include "rest/link_metrics.h"
 #include "rest/metrics.h"
 #include "rest/pending.h"
 #include "json/info_json.h"
@@ -33,6 +34,7 @@ struct rest {
     struct event_publisher *events;
     struct device_texts texts;
     struct metrics *metrics;
+    struct link_metrics *link_metrics;
     rest_mqtt_fn *get_mqtt; /* NULL: disabled */
     void *mqtt_user;
     bool is_stopped;
@@ -197,6 +199,7 @@ struct rest *rest_new(struct gateway *g)
     rest->events = event_publisher_new(g, rest->clients, &rest->texts);
     rest->metrics = metrics_new();
     metrics_register_collector(rest->metrics, gateway_metrics_collect, g);
+    rest->link_metrics = link_metrics_new(g, rest->metrics);
     metrics_register_collector(rest->metrics, event_metrics_collect, rest->events);
     return rest;
 }
@@ -228,6 +231,7 @@ void rest_free(struct rest *rest)
     event_publisher_free(rest->events);
     device_texts_done(&rest->texts);
     clients_free(rest->clients);
+    link_metrics_free(rest->link_metrics);
     metrics_free(rest->metrics);
     free(rest);
 }

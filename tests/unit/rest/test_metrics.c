@@ -14,6 +14,7 @@
 
 #include "base/memory.h"
 #include "fake_gateway.h"
+#include "fake_links.h"
 #include "rest/metrics.h"
 #include "rest/rest.h"
 
@@ -449,6 +450,67 @@ static void D03_active_scanning_tells_its_figures(void **state)
     assert_value(f, "blefleet_scan_restarts_total", 6);
 }
 
+static void D03_links_tell_requests_and_how_long_they_take(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_link *link = fake_links_add(f->gateway, 0xA4C13812AB56, "kitchen");
+    const struct gateway_link_change failed = {.action = "failed", .code = E_NO_FREE_SLOT};
+
+    *fake_links_statistics(f->gateway) = (struct gateway_links_statistics){
+            .links = 5,
+            .connected = 3,
+            .waiting = 2,
+            .requests = 20,
+            .answered = 17,
+            .succeeded = 13,
+            .orphans_freed = 6,
+            .lost = 1,
+            .inconsistent = 7,
+    };
+    link->attempts[0] =
+            fake_links_attempt(f->gateway, "kitchen", E_CONNECT_FAILED, 62, "fail_establish");
+    link->attempts[1] = fake_links_attempt(f->gateway, "kitchen", 0, 0, NULL);
+    link->attempts[1].duration = 1500 * USEC_PER_MSEC;
+    fake_links_change(f->gateway, "queued", 0xA4C13812AB56, NULL);
+    fake_links_change(f->gateway, NULL, 0xA4C13812AB56, "kitchen");
+    fake_links_change(f->gateway, "opened", 0xA4C13812AB56, "kitchen");
+    fake_links_tell(f->gateway, &failed);
+    (void) get(f);
+    assert_value(f, "blefleet_links", 5);
+    assert_value(f, "blefleet_links_connected", 3);
+    assert_value(f, "blefleet_link_requests_waiting", 2);
+    assert_value(f, "blefleet_link_requests_open", 3);
+    assert_value(f, "blefleet_link_requests_total{result=\"opened\"}", 13);
+    assert_value(f, "blefleet_link_requests_total{result=\"failed\"}", 4);
+    assert_value(f, "blefleet_slots_orphans_freed_total", 6);
+    assert_value(f, "blefleet_links_lost_total", 1);
+    assert_value(f, "blefleet_slots_inconsistent_total", 7);
+    assert_value(f, "blefleet_links_failed_total{code=\"no_free_slot\"}", 1);
+    assert_value(f, "blefleet_links_failed_total{code=\"connect_failed\"}", 0);
+    assert_value(f, "blefleet_link_opening_seconds_bucket{le=\"1\"}", 0);
+    assert_value(f, "blefleet_link_opening_seconds_bucket{le=\"2\"}", 1);
+    assert_value(f, "blefleet_link_opening_seconds_count", 1);
+    assert_value(f, "blefleet_link_opening_seconds_sum", 1.5);
+}
+
+static void C14_each_proxy_tells_its_attempts_and_slots(void **state)
+{
+    struct fixture *f = *state;
+
+    *fake_links_proxy(f->gateway, 0) = (struct gateway_proxy_links){
+            .ours = 2, .foreign = 1, .orphans = 3, .in_progress = 1, .completed = 41, .failed = 7};
+    fake_links_proxy(f->gateway, 1)->completed = 1;
+    (void) get(f);
+    assert_value(f, "blefleet_proxy_slots_ours{proxy=\"kitchen\"}", 2);
+    assert_value(f, "blefleet_proxy_slots_foreign{proxy=\"kitchen\"}", 1);
+    assert_value(f, "blefleet_proxy_slots_orphans{proxy=\"kitchen\"}", 3);
+    assert_value(f, "blefleet_proxy_connects_in_progress{proxy=\"kitchen\"}", 1);
+    assert_value(f, "blefleet_proxy_connects_total{proxy=\"kitchen\"}", 41);
+    assert_value(f, "blefleet_proxy_connects_failed_total{proxy=\"kitchen\"}", 7);
+    assert_value(f, "blefleet_slots_orphans", 3);
+    assert_value(f, "blefleet_connects_total", 42);
+}
+
 static void D03_what_a_proxy_does_not_tell_is_left_out(void **state)
 {
     struct fixture *f = *state;
@@ -562,6 +624,10 @@ int main(void)
             cmocka_unit_test_setup_teardown(text_holds_to_the_format, setup, teardown),
             cmocka_unit_test_setup_teardown(D03_each_proxy_tells_its_figures, setup, teardown),
             cmocka_unit_test_setup_teardown(D03_active_scanning_tells_its_figures, setup, teardown),
+            cmocka_unit_test_setup_teardown(D03_links_tell_requests_and_how_long_they_take, setup,
+                                            teardown),
+            cmocka_unit_test_setup_teardown(C14_each_proxy_tells_its_attempts_and_slots, setup,
+                                            teardown),
             cmocka_unit_test_setup_teardown(D03_what_a_proxy_does_not_tell_is_left_out, setup,
                                             teardown),
             cmocka_unit_test_setup_teardown(D03_the_fleet_tells_its_totals, setup, teardown),

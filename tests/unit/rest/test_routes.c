@@ -127,6 +127,47 @@ static void assert_query(json_t *contract, const struct route *row, json_t *oper
     assert_int_equal(in_table, in_contract);
 }
 
+/* Its own schema, or that of one of its alternatives, which are null besides. */
+static json_t *typed(json_t *contract, json_t *schema)
+{
+    json_t *any = json_object_get(schema, "anyOf");
+
+    return resolve(contract, any ? json_array_get(any, 0) : schema);
+}
+
+static void assert_bound(const char *name, const json_t *schema, const char *bound, double ours)
+{
+    const json_t *value = json_object_get(schema, bound);
+
+    if (value && json_number_value(value) != ours)
+        fail_msg("%s of %s is %g in the contract and %g here", bound, name,
+                 json_number_value(value), ours);
+}
+
+/* The fields of the body of PUT connection are those of the contract, with the same bounds. */
+static void body_of_a_connect_is_that_of_the_contract(void **state)
+{
+    const struct route *row = find_row("PUT", "/api/v1/devices/{address}/connection");
+    json_t *contract = load_contract(), *fields;
+    size_t count = 0;
+
+    (void) state;
+    fields = json_object_get(contract, "components");
+    fields = json_object_get(json_object_get(fields, "schemas"), "ConnectRequest");
+    fields = json_object_get(fields, "properties");
+    for (const struct body_rule *rule = row->fields; rule->name; rule++, count++) {
+        json_t *field = json_object_get(fields, rule->name);
+        const json_t *schema = typed(contract, field);
+
+        assert_non_null(field);
+        assert_bound(rule->name, schema, "minimum", rule->low);
+        assert_bound(rule->name, schema, "maximum", rule->high);
+        assert_bound(rule->name, schema, "maxLength", rule->high);
+    }
+    assert_int_equal(count, json_object_size(fields));
+    json_decref(contract);
+}
+
 static void routes_are_those_of_the_contract(void **state)
 {
     json_t *contract = load_contract(), *item, *operation;
@@ -244,6 +285,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(routes_are_those_of_the_contract),
+            cmocka_unit_test(body_of_a_connect_is_that_of_the_contract),
             cmocka_unit_test(route_is_found_by_method_and_path),
             cmocka_unit_test(route_gives_its_parameters_decoded),
             cmocka_unit_test(path_that_is_not_there_is_not_found),
