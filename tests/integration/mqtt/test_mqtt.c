@@ -25,6 +25,7 @@
 
 #include "base/memory.h"
 #include "fake_gateway.h"
+#include "fake_links.h"
 #include "mqtt/mqtt.h"
 
 #define PATIENCE  (20 * USEC_PER_SEC) /* until a test gives up; nothing waits for it to pass */
@@ -383,6 +384,22 @@ static void tells_of_itself_and_of_devices(void **state)
     assert_true(find_seen(f, "blefleet/bridge/state")->is_retained);
     assert_null(find_seen(f, "blefleet/bridge/event"));
     assert_null(find_seen(f, "blefleet/000000000001"));
+}
+
+static void links_are_told_and_show_in_the_state(void **state)
+{
+    struct fixture *f = *state;
+
+    start_broker(f);
+    watch(f);
+    start_with(f, "");
+    add_device(f, ADDRESS);
+    UNTIL(f, says(f, "blefleet/" NAME, "\"connection\":null"));
+    (void) fake_links_add(f->gateway, ADDRESS, "kitchen");
+    fake_links_change(f->gateway, "opened", ADDRESS, "kitchen");
+    UNTIL(f, says(f, "blefleet/bridge/event", "\"type\":\"connection\"") &&
+                     says(f, "blefleet/bridge/event", "\"action\":\"opened\"") &&
+                     says(f, "blefleet/" NAME, "\"state\":\"connected\""));
 }
 
 static void everything_is_json(void **state)
@@ -824,6 +841,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
             TEST(connects_by_itself_when_the_broker_comes_later),
             TEST(tells_of_itself_and_of_devices),
+            TEST(links_are_told_and_show_in_the_state),
             TEST(everything_is_json),
             TEST(a_change_of_availability_is_told),
             TEST(a_forgotten_device_is_cleared),

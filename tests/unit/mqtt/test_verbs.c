@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "fake_gateway.h"
+#include "fake_links.h"
 #include "mqtt/verbs.h"
 #include "rest/contract.h"
 
@@ -272,6 +273,48 @@ static void a_request_that_waits_is_answered_once(void **state)
     assert_int_equal(verbs_under_way(f->verbs), 0);
 }
 
+static void connect_and_disconnect_are_those_of_rest(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_link *link;
+
+    ask(f, "connect",
+        "{\"address\":\"A4:C1:38:12:AB:56\",\"queue_ms\":0,\"purpose\":\"ha\","
+        "\"transaction\":7}");
+    assert_int_equal(f->answers, 0);
+    assert_true(fake_links_request(f->gateway)->address == 0xA4C13812AB56);
+    assert_int_equal(fake_links_request(f->gateway)->queue_for, 0);
+    assert_string_equal(fake_links_request(f->gateway)->client, "mqtt");
+    assert_string_equal(fake_links_request(f->gateway)->purpose, "ha");
+    link = fake_links_add(f->gateway, 0xA4C13812AB56, "kitchen");
+    fake_links_lease(f->gateway, link, "L1", "mqtt");
+    fake_links_answer(f->gateway, &(struct gateway_link_answer){.lease = "L1", .expires = 1});
+    assert_int_equal(f->answers, 1);
+    assert_string_equal(text(f, "status"), "ok");
+    assert_string_equal(
+            json_string_value(json_object_get(json_object_get(f->json, "data"), "lease")), "L1");
+
+    ask(f, "disconnect", "{\"address\":\"A4:C1:38:12:AB:56\",\"lease\":\"L1\"}");
+    assert_string_equal(text(f, "status"), "ok");
+    assert_null(link->leases[0].id);
+    ask(f, "disconnect", "{\"address\":\"A4:C1:38:12:AB:56\",\"lease\":\"L1\"}");
+    expect_error(f, "gone");
+}
+
+static void C13_error_of_a_connect_has_the_attempts(void **state)
+{
+    struct fixture *f = *state;
+    struct gateway_attempt attempt =
+            fake_links_attempt(f->gateway, "kitchen", E_CONNECT_FAILED, 62, "fail_establish");
+
+    ask(f, "connect", "{\"address\":\"A4:C1:38:12:AB:56\"}");
+    fake_links_answer(f->gateway, &(struct gateway_link_answer){.code = E_CONNECT_FAILED,
+                                                                .attempts = &attempt,
+                                                                .attempts_count = 1});
+    expect_error(f, "connect_failed");
+    assert_int_equal(json_array_size(json_object_get(f->json, "attempts")), 1);
+}
+
 static void what_waits_at_the_end_is_answered(void **state)
 {
     struct fixture *f = *state;
@@ -355,6 +398,8 @@ int main(void)
             TEST(stored_messages_and_other_topics_are_no_requests),
             TEST(the_properties_of_version_5_are_honoured),
             TEST(a_request_that_waits_is_answered_once),
+            TEST(connect_and_disconnect_are_those_of_rest),
+            TEST(C13_error_of_a_connect_has_the_attempts),
             TEST(what_waits_at_the_end_is_answered),
             TEST(too_many_at_once_are_refused),
             TEST(the_table_is_that_of_the_contract),

@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "fake_gateway.h"
+#include "fake_links.h"
 #include "rest/event_publisher.h"
 #include "rest/event_reader.h"
 
@@ -322,6 +323,32 @@ static void windows_are_events_of_their_proxy(void **state)
     assert_nothing(&hall);
     hang_up(&all);
     hang_up(&hall);
+}
+
+static void links_are_events_of_their_device_and_proxy(void **state)
+{
+    struct fixture *f = *state;
+    struct listener all, hall, other;
+
+    (void) add(f, ADDRESS);
+    listen(f, &all, "", NULL);
+    listen(f, &hall, "types=connection&proxy=hall", NULL);
+    listen(f, &other, "types=connection&address=112233445566", NULL);
+    fake_links_change(f->gateway, "queued", ADDRESS, NULL);
+    fake_links_change(f->gateway, NULL, ADDRESS, "kitchen"); /* no event */
+    fake_links_change(f->gateway, "opened", ADDRESS, "kitchen");
+    fake_links_change(f->gateway, "closed", ADDRESS, "hall");
+    flush(f);
+    assert_next(&all, "connection", "action", "queued");
+    assert_next(&all, "connection", "action", "opened");
+    assert_next(&all, "connection", "action", "closed");
+    assert_nothing(&all);
+    assert_next(&hall, "connection", "action", "closed");
+    assert_nothing(&hall);
+    assert_nothing(&other);
+    hang_up(&all);
+    hang_up(&hall);
+    hang_up(&other);
 }
 
 static void A13_noise_is_told_when_it_becomes_something_else(void **state)
@@ -1117,6 +1144,7 @@ int main(void)
             TEST(each_reason_of_a_change_is_an_event),
             TEST(proxies_and_warnings_are_told),
             TEST(windows_are_events_of_their_proxy),
+            TEST(links_are_events_of_their_device_and_proxy),
             TEST(A13_noise_is_told_when_it_becomes_something_else),
             TEST(ids_are_the_boot_and_a_number),
             TEST(one_wake_serves_all_events_of_a_few_milliseconds),

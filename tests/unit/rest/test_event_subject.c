@@ -158,11 +158,37 @@ static void what_names_no_device_is_filtered_by_its_proxy_alone(void **state)
     assert_true(matches(&f->subject, "proxy=kitchen"));
 }
 
+static void link_is_filtered_by_its_device_and_the_proxies_that_carry_it(void **state)
+{
+    struct fixture *f = *state;
+    struct gateway_link_change change = {
+            .action = "moved", .address = ADDRESS, .proxy = "hall", .from = "attic"};
+
+    event_subject_of_link(&f->subject, &f->facts, f->gateway, &change);
+    assert_true(f->subject.address == ADDRESS);
+    assert_true(matches(&f->subject, "name=fridge&area=Kitchen&service_uuid=180f&rssi_min=-70"));
+    assert_true(matches(&f->subject, "proxy=hall"));
+    assert_true(matches(&f->subject, "proxy=attic"));
+    assert_false(matches(&f->subject, "proxy=kitchen"));
+
+    change.proxy = change.from = NULL; /* in line: whoever hears it may carry it */
+    event_subject_of_link(&f->subject, &f->facts, f->gateway, &change);
+    assert_true(matches(&f->subject, "proxy=kitchen"));
+
+    change.address++; /* forgotten meanwhile */
+    change.proxy = "hall";
+    event_subject_of_link(&f->subject, &f->facts, f->gateway, &change);
+    assert_true(matches(&f->subject, "proxy=hall"));
+    assert_false(matches(&f->subject, "name=fridge"));
+    assert_false(matches(&f->subject, "rssi_min=-100"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+            TEST(link_is_filtered_by_its_device_and_the_proxies_that_carry_it),
             TEST(E04_device_is_filtered_as_in_the_list_of_devices),
             TEST(packet_is_filtered_by_its_own_proxy_and_loudness),
             TEST(unknown_loudness_is_below_any),
