@@ -12,11 +12,12 @@
 
 #include "base/memory.h"
 #include "fake_gateway.h"
+#include "fake_links.h"
 #include "fuzz_target.h"
 #include "rest/rest.h"
 
-#define WAIT_MAX  (61 * USEC_PER_SEC) /* longer than any wait_ms */
-#define READS_MAX 64                  /* of a stream */
+#define WAIT_MAX  (601 * USEC_PER_SEC) /* longer than any wait_ms or timeout_ms */
+#define READS_MAX 64                   /* of a stream */
 
 enum { /* 3: the role */
        BIT_STREAMS = 4,
@@ -72,6 +73,9 @@ static void open_house(struct house *h)
     add_device(h->gateway, UINT64_C(0xa4c13812ab56), -50);
     add_device(h->gateway, UINT64_C(0xffffffffffff), 0);
     add_device(h->gateway, UINT64_C(0x000000000001), -70);
+    (void) fake_links_add(h->gateway, UINT64_C(0xc0ffee000001), "kitchen");
+    fake_links_take_slot(h->gateway, 0, UINT64_C(0xc0ffee000001), "ours");
+    fake_links_take_slot(h->gateway, 0, UINT64_C(0x000000000001), "orphan");
     h->rest = rest_new(h->gateway);
     rest_set_boot(h->rest, 0x1234abcd);
     h->answers = 0;
@@ -87,8 +91,8 @@ static void close_house(struct house *h)
 
 static bool is_status_of_contract(int status)
 {
-    static const int known[] = {200, 202, 304, 400, 401, 403, 404, 405,
-                                406, 409, 413, 415, 422, 429, 503};
+    static const int known[] = {200, 201, 202, 204, 304, 400, 401, 403, 404, 405, 406,
+                                409, 410, 413, 415, 422, 429, 501, 502, 503, 504};
 
     for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
         if (known[i] == status)
@@ -189,6 +193,17 @@ static char *take_line(char **rest)
     return *line ? line : NULL;
 }
 
+/* The gateway answers a request for a link in one of its ways. */
+static void answer_link(struct house *h, uint8_t options)
+{
+    static const int codes[] = {0, E_NO_ROUTE, E_NO_FREE_SLOT, E_CONNECT_TIMEOUT};
+    const struct gateway_link_answer answer = {
+            .code = codes[options % ARRAY_SIZE(codes)], .lease = "L1", .expires = FAKE_START};
+
+    if (fake_links_request(h->gateway))
+        fake_links_answer(h->gateway, &answer);
+}
+
 /* One way or the other, the answer must come. */
 static void wait_for_answer(struct house *h, struct rest_request *request, uint8_t options)
 {
@@ -200,6 +215,7 @@ static void wait_for_answer(struct house *h, struct rest_request *request, uint8
         rest_stop(h->rest);
     if (options & BIT_LATE_DEVICE)
         add_device(h->gateway, 3, -30);
+    answer_link(h, options);
     fake_gateway_advance(h->gateway, WAIT_MAX);
     fake_gateway_turn(h->gateway);
 }
