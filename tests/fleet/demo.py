@@ -60,9 +60,14 @@ blefleet hears a simulated house: {len(sim.proxies)} ESPHome proxies, {len(sim.s
   the proxies                     curl -s {api}/proxies
   the devices, loudest first      curl -s '{api}/devices?sort=-rssi&limit=5'
   one device, all that is known   curl -s {api}/devices/{device["address"]}
-  listen for 5 s, actively        curl -s -X POST {api}/scan/discover -d '{{"duration_s":5}}'
+  listen for 5 s, actively        curl -s -X POST {api}/scan/discover --json '{{"duration_s":5}}'
   a name only told when asked     curl -s '{api}/devices?name=shy'      (there after that)
   windows of active scanning      curl -s '{api}/scan/windows?limit=3'
+  connect to it for 30 s          curl -s -X PUT {api}/devices/{device["address"]}/connection --json '{{"lease_s":30,"purpose":"a try"}}'
+  all links, who holds them       curl -s {api}/connections
+  why it can be reached, or not   curl -s '{api}/explain/{device["address"]}?intent=connection'
+  let it go                       curl -s -X DELETE {api}/devices/{device["address"]}/connection
+  free what nobody holds          curl -s -X POST {api}/connections/close-stale
   wait for a name to appear       curl -s '{api}/devices?name=atc&wait_ms=10000'
   the contract                    curl -s {api}/openapi.json
   is it alive                     curl -s {base}/readyz

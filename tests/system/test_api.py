@@ -277,3 +277,55 @@ def test_odd_requests_do_no_harm(pair):
                  "/api/v1/devices?name=" + "x" * 6000, "/api/v1/proxies/../info", "/api/v1/devices?limit=%zz"):
         assert pair.gateway.request("GET", path).status in (200, 400, 404, 414, 422, 431)
     assert json.loads(pair.gateway.request("GET", "/api/v1/info").body)["name"] == "blefleet"
+
+
+@pytest.mark.parametrize("method, path, status, code", [
+    ("GET", "/connections", 200, None),
+    ("GET", "/connections?limit=1&state=connected&proxy=kitchen", 200, None),
+    ("GET", "/connections?cursor=!!!", 400, "invalid_request"),
+    ("POST", "/connections/close-stale", 200, None),
+    ("GET", f"/devices/{ABSENT}/connection", 200, None),
+    ("GET", f"/devices/{ABSENT}/connection?wait=disconnected&timeout_ms=1000", 200, None),
+    ("GET", f"/devices/{ABSENT}/connection?wait=connected", 422, "invalid_request"),
+    ("PUT", f"/devices/{ABSENT}/connection", 404, "device_not_found"),
+    ("DELETE", f"/devices/{ABSENT}/connection", 200, None),
+    ("DELETE", f"/devices/{ABSENT}/connection?lease=L7f3a9c21", 200, None),
+    ("DELETE", f"/proxies/kitchen/slots/{ABSENT}", 404, "not_found"),
+    ("DELETE", f"/proxies/spare/slots/{ABSENT}", 503, "proxy_offline"),
+    ("DELETE", f"/proxies/nobody/slots/{ABSENT}", 404, "proxy_not_found"),
+    ("GET", f"/explain/{ABSENT}?intent=connection", 200, None),
+    ("GET", f"/explain/{THERMOMETER['address']}?intent=connection", 200, None),
+])
+def test_links_that_are_not_there_are_asked_about(pair, method, path, status, code):
+    answer = pair.ask(method, f"/api/v1{path}", status).json()
+    assert answer.get("code") == code or status == 200
+
+
+def test_D07_each_field_of_a_connect_has_its_range(pair):
+    body = {"timeout_ms": 99, "attempts": 21, "lease_s": 0, "purpose": "x" * 65, "force": True}
+    problem = pair.ask("PUT", f"/api/v1/devices/{THERMOMETER['address']}/connection", 422,
+                       body=json.dumps(body)).json()
+    assert {error["pointer"] for error in problem["errors"]} == {f"/{name}" for name in body}
+
+
+def examples(node, steps=()):
+    """(schema's steps, example) of each schema in the document, and of each media type with named examples."""
+    if isinstance(node, list):
+        for index, child in enumerate(node):
+            yield from examples(child, (*steps, str(index)))
+    if not isinstance(node, dict):
+        return
+    if "schema" in node and isinstance(node.get("examples"), dict):
+        yield from (((*steps, "schema"), example["value"]) for example in node["examples"].values())
+    elif isinstance(node.get("examples"), list) and not steps[-1:] == ("properties",):
+        yield from ((steps, example) for example in node["examples"])
+    for key, child in node.items():
+        if key != "examples":
+            yield from examples(child, (*steps, key))
+
+
+def test_each_example_of_the_contract_is_valid(contract):
+    found = list(examples(contract.document))
+    assert len(found) > 100
+    for steps, example in found:
+        contract.validate(example, *steps)
