@@ -215,16 +215,18 @@ int handlers_link(struct call *call)
     return REST_ANSWERED;
 }
 
+/* The lease of a link that is gone went with it. */
 int handlers_disconnect(struct call *call)
 {
     const char *lease = query_text(call->query, "lease");
+    struct gateway_link link;
     uint64_t address;
     int rc;
 
     if (!read_address(call, call->parameters[0], &address))
         return REST_ANSWERED;
     rc = gateway_disconnect(call->gateway, address, lease);
-    if (rc == 0)
+    if (rc == 0 || (rc == E_GONE && !gateway_get_link(call->gateway, address, &link)))
         return answer_link(call, address);
     connect_wait_refuse(&call->request->answer, rc);
     return REST_ANSWERED;

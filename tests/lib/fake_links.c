@@ -178,7 +178,7 @@ int gateway_disconnect(struct gateway *g, uint64_t address, const char *lease)
     struct fake_link *link = find(g, address);
 
     if (!link)
-        return 0;
+        return lease ? E_GONE : 0;
     if (!lease) {
         link->facts.state = "disconnecting";
         memset(link->leases, 0, sizeof link->leases);
