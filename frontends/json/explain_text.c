@@ -294,25 +294,25 @@ static void summarise_no_route(struct buffer *b, const struct explain_text *t)
     buffer_append_text(b, ".");
 }
 
-/* True when there is a link, or one that is being opened. */
-static bool summarise_link(struct buffer *b, const struct explain_text *t)
+/* The proxy through which the device is connected; NULL: it is not. */
+static const char *find_carrier(const struct explain_text *t)
 {
     struct gateway_link link;
 
-    if (!gateway_get_link(t->gateway, t->device->address, &link) || !link.proxy ||
+    if (!gateway_get_link(t->gateway, t->device->address, &link) ||
         strcmp(link.state, "connected") != 0)
-        return false;
-    buffer_append_format(b, "It is connected through %s; a request shares that link.", link.proxy);
-    return true;
+        return NULL;
+    return link.proxy;
 }
 
 static void summarise_connection(struct buffer *b, const struct explain_text *t)
 {
     const struct candidate *best = t->count > 0 ? &t->candidates[0] : NULL;
+    const char *carrier = find_carrier(t);
 
-    if (summarise_link(b, t))
-        return;
-    if (best && best->verdict == CANDIDATE_CHOSEN) {
+    if (carrier) {
+        buffer_append_format(b, "It is connected through %s; a request shares that link.", carrier);
+    } else if (best && best->verdict == CANDIDATE_CHOSEN) {
         buffer_append_format(b, "A connection would go through %s, which ", name_of(best));
         append_hearing(b, best);
         append_slots(b, best);
@@ -471,7 +471,7 @@ static void advise_carrier(struct buffer *b, const struct explain_text *t)
     double weaker;
 
     if (!t->is_connection || t->count < 2 || best->verdict != CANDIDATE_CHOSEN ||
-        next->verdict != CANDIDATE_POSSIBLE)
+        next->verdict != CANDIDATE_POSSIBLE || find_carrier(t))
         return;
     weaker = best->route.rssi_smoothed - next->route.rssi_smoothed;
     buffer_append_format(b, "%s would carry it; %s hears it %.0f dB %s and scores %.0f dB less.",
@@ -556,6 +556,18 @@ static void advise_rules(struct buffer *b, const struct explain_text *t)
                              name_of(c));
 }
 
+/* A louder proxy is passed over for a while. */
+static void advise_held_off(struct buffer *b, const struct explain_text *t)
+{
+    const struct candidate *c = find_cause(t, CANDIDATE_RECENT_FAILURE);
+
+    if (t->is_connection && c)
+        buffer_append_format(b,
+                             "%s failed with it a moment ago and is passed over until it let go "
+                             "of the device, 10 s at most.",
+                             name_of(c));
+}
+
 static void advise_firmware(struct buffer *b, const struct explain_text *t)
 {
     const struct candidate *c = find_cause(t, CANDIDATE_NOT_CONNECTABLE);
@@ -568,9 +580,10 @@ static void advise_firmware(struct buffer *b, const struct explain_text *t)
 }
 
 static advice_fn *const advices[] = {
-        advise_nobody_online, advise_never_heard, advise_deaf_owner, advise_rival, advise_carrier,
-        advise_slots,         advise_rules,       advise_firmware,   advise_weak,  advise_silent,
-        advise_lost,          advise_private,     advise_apple,
+        advise_nobody_online, advise_never_heard, advise_deaf_owner, advise_rival,
+        advise_carrier,       advise_slots,       advise_rules,      advise_held_off,
+        advise_firmware,      advise_weak,        advise_silent,     advise_lost,
+        advise_private,       advise_apple,
 };
 
 /* The owner changes, the newest first: index 0 is the newest. */

@@ -301,7 +301,7 @@ def test_links_that_are_not_there_are_asked_about(pair, method, path, status, co
     assert answer.get("code") == code or status == 200
 
 
-def test_D07_each_field_of_a_connect_has_its_range(pair):
+def test_each_field_of_a_connect_has_its_range(pair):
     body = {"timeout_ms": 99, "attempts": 21, "lease_s": 0, "purpose": "x" * 65, "force": True}
     problem = pair.ask("PUT", f"/api/v1/devices/{THERMOMETER['address']}/connection", 422,
                        body=json.dumps(body)).json()

@@ -543,7 +543,7 @@ static void those_who_wait_leave_connections_for_the_others(void **state)
         hang_up(&c[i]);
 }
 
-static void C10_client_that_hangs_up_gives_its_link_up(void **state)
+static void client_that_hangs_up_gives_its_link_up(void **state)
 {
     struct fixture *f = *state;
     struct client patient = dial(f), hasty = dial(f);
@@ -737,7 +737,7 @@ int main(void)
                     without_a_free_descriptor_clients_wait_and_the_loop_sleeps, setup, teardown),
             cmocka_unit_test_setup_teardown(those_who_wait_leave_connections_for_the_others, setup,
                                             teardown),
-            cmocka_unit_test_setup_teardown(C10_client_that_hangs_up_gives_its_link_up, setup,
+            cmocka_unit_test_setup_teardown(client_that_hangs_up_gives_its_link_up, setup,
                                             teardown),
             cmocka_unit_test_setup_teardown(body_that_is_announced_too_long_is_refused_at_once,
                                             setup, teardown),

@@ -375,6 +375,9 @@ static void D02_causes_of_the_router_are_told_as_what_they_are(void **state)
         explain(f, DEVICE, false);
         assert_candidate(f, 1, "kitchen", "excluded", cases[i].told, cases[i].detail);
     }
+    assert_advice(f, 0,
+                  "kitchen failed with it a moment ago and is passed over until it let go of "
+                  "the device, 10 s at most.");
     fake_gateway_proxy(f->gateway, 0)->quiet_since = FAKE_START;
     fake_links_route(f->gateway, 0)->cause = "never_heard";
     explain(f, DEVICE, false);
@@ -415,6 +418,7 @@ static void D02_attempts_are_told_newest_first(void **state)
     assert_int_equal(number(json_object_get(json_array_get(attempts, 9), "reason"), "number"), 2);
     assert_string_equal(text(f->told, "summary"),
                         "It is connected through kitchen; a request shares that link.");
+    assert_advice(f, 0, "nothing");
     explain(f, DEVICE, true);
     assert_int_equal(json_array_size(json_object_get(f->told, "attempts")), 0);
 }

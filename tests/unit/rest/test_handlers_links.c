@@ -334,7 +334,7 @@ static void C13_final_error_carries_class_number_and_attempts(void **state)
     }
 }
 
-static void C01_no_route_tells_what_each_proxy_lacks(void **state)
+static void no_route_tells_what_each_proxy_lacks(void **state)
 {
     struct fixture *f = *state;
     struct fake_device *d = fake_gateway_add(f->gateway, FRIDGE);
@@ -350,7 +350,7 @@ static void C01_no_route_tells_what_each_proxy_lacks(void **state)
                         "firmware does not carry connections.");
 }
 
-static void C05_no_free_slot_tells_who_holds_them_and_when_to_come_back(void **state)
+static void no_free_slot_tells_who_holds_them_and_when_to_come_back(void **state)
 {
     struct fixture *f = *state;
     struct fake_device *d = fake_gateway_add(f->gateway, FRIDGE);
@@ -411,7 +411,7 @@ static void required_proxy_that_is_offline_is_named_as_it_was_asked_for(void **s
     assert_string_equal(text(f->json, "proxy"), "hall");
 }
 
-static void C10_request_that_is_given_up_gives_the_link_up(void **state)
+static void request_that_is_given_up_gives_the_link_up(void **state)
 {
     struct fixture *f = *state;
 
@@ -422,7 +422,7 @@ static void C10_request_that_is_given_up_gives_the_link_up(void **state)
     assert_null(fake_links_request(f->gateway));
 }
 
-static void C18_end_of_the_program_answers_who_waits(void **state)
+static void end_of_the_program_answers_who_waits(void **state)
 {
     struct fixture *f = *state;
 
@@ -683,13 +683,13 @@ int main(void)
             TEST(what_cannot_be_asked_for_is_refused_at_once),
             TEST(open_link_is_answered_with_the_lease),
             TEST(C13_final_error_carries_class_number_and_attempts),
-            TEST(C01_no_route_tells_what_each_proxy_lacks),
-            TEST(C05_no_free_slot_tells_who_holds_them_and_when_to_come_back),
+            TEST(no_route_tells_what_each_proxy_lacks),
+            TEST(no_free_slot_tells_who_holds_them_and_when_to_come_back),
             TEST(other_ends_have_the_status_and_the_fields_of_the_contract),
             TEST(C17_firmware_that_cannot_pair_is_not_supported),
             TEST(required_proxy_that_is_offline_is_named_as_it_was_asked_for),
-            TEST(C10_request_that_is_given_up_gives_the_link_up),
-            TEST(C18_end_of_the_program_answers_who_waits),
+            TEST(request_that_is_given_up_gives_the_link_up),
+            TEST(end_of_the_program_answers_who_waits),
             TEST(only_so_many_may_wait),
             TEST(device_without_a_link_has_the_state_none),
             TEST(waiting_for_the_end_of_a_link_that_is_not_there_is_no_waiting),
