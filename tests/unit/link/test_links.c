@@ -116,6 +116,7 @@ static void C05_ten_requests_to_three_slots_give_three_links_and_seven_in_line(v
         assert_int_equal(view.queue_position, i - 2);
     }
     assert_int_equal(fake->refused, 0);
+    assert_int_equal(fixture_count(f, LINK_EVENT_QUEUED), 9); /* two for a moment */
 
     /* A slot becomes free, and goes to who came first. */
     assert_int_equal(links_release(f->links, DEVICE(1), NULL, f->now), 0);
@@ -557,6 +558,62 @@ static void an_attempt_that_was_begun_and_failed_without_a_number_is_no_refusal(
     assert_int_equal(f->fakes[0].asked, 0);
 }
 
+static void a_refusal_after_an_attempt_that_was_begun_is_one(void **state)
+{
+    struct fixture *f = *state;
+    struct fake *fake = fixture_proxy(f, 0, 1);
+    struct client *c;
+
+    f->air[1][0] = (struct air){.rssi = -60, .outcome = FAILS, .reason = 0x85};
+    c = fixture_connect(f, 0, 1);
+    fixture_run(f, MSEC(600));
+    fake->slots[0] =
+            (struct fake_slot){.phase = FAKE_OPEN, .address = DEVICE(40), .is_foreign = true};
+    fixture_run(f, SECONDS(2));
+    assert_int_equal(fake->refused, 1);
+    links_cancel(f->links, c->request, f->now);
+    fixture_run(f, 1);
+    assert_int_equal(c->attempts[0].end, ATTEMPT_FAILED);
+    assert_int_equal(c->attempts[1].end, ATTEMPT_REFUSED);
+    fake->slots[0].phase = FAKE_FREE;
+}
+
+static void an_mtu_that_makes_no_sense_is_bounded(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_proxy(f, 0, 3);
+    f->air[1][0] = (struct air){.rssi = -60, .mtu = 100000};
+    f->air[2][0] = (struct air){.rssi = -60, .mtu = 1};
+    fixture_connect(f, 0, 1);
+    fixture_connect(f, 1, 2);
+    fixture_run(f, SECONDS(2));
+    assert_int_equal(fixture_view(f, 1).mtu, 517);
+    assert_int_equal(fixture_view(f, 2).mtu, LINK_DEFAULT_MTU);
+}
+
+static void a_link_that_opened_for_nobody_lingers_and_closes(void **state)
+{
+    struct fixture *f = *state;
+    struct link_wish wish = wish_for(1);
+    struct client *c;
+
+    fixture_proxy(f, 0, 3);
+    fixture_proxy(f, 1, 3);
+    f->air[1][0].rssi = -40;
+    f->air[1][1].rssi = -80;
+    c = fixture_connect(f, 0, 1);
+    wish.source = 1;
+    assert_int_equal(fixture_ask(f, 1, &wish), 0);
+    fixture_run(f, MSEC(100));
+    links_cancel(f->links, c->request, f->now);
+    fixture_run(f, SECONDS(1));
+    assert_int_equal(f->clients[1].code, E_CONFLICT);
+    assert_int_equal(fixture_view(f, 1).state, LINK_CONNECTED);
+    fixture_run(f, SECONDS(11));
+    assert_false(fixture_has_link(f, 1));
+}
+
 static void a_busy_proxy_is_passed_over_or_waited_for_a_while(void **state)
 {
     struct fixture *f = *state;
@@ -797,6 +854,18 @@ static void an_explanation_says_what_a_request_would_meet(void **state)
     assert_int_equal(candidates[0].source, 0);
     assert_int_equal(ranks[0].cause, ROUTE_FINE);
     assert_int_equal(candidates[0].slots_limit, 1);
+    f->require[5][0] = 1; /* required, and heard by it */
+    f->require_count[5] = 1;
+    f->air[5][1].rssi = -60;
+    assert_int_equal(links_explain(f->links, DEVICE(5), f->now, candidates, ranks, 8, &count),
+                     E_PROXY_OFFLINE);
+    assert_int_equal(count, 1);
+    fixture_proxy(f, 2, 5);
+    f->air[6][2].rssi = -60;
+    f->fakes[2].features = PROXY_FEATURE_ACTIVE_CONNECTIONS; /* cannot pair: no matter */
+    fixture_online(f, 2);
+    assert_int_equal(links_explain(f->links, DEVICE(6), f->now, candidates, ranks, 8, &count), 0);
+    assert_int_equal(candidates[0].slots_limit, 5);
     assert_int_equal(ranks[1].cause, ROUTE_OFFLINE);
     assert_int_equal(links_explain(f->links, DEVICE(3), f->now, candidates, ranks, 8, &count),
                      E_DEVICE_NOT_FOUND);
@@ -836,6 +905,9 @@ int main(void)
             links_test(a_refusal_that_is_never_explained_is_forgotten_after_a_while),
             links_test(a_refusal_is_of_the_conversation_in_which_it_was_said),
             links_test(an_attempt_that_was_begun_and_failed_without_a_number_is_no_refusal),
+            links_test(a_refusal_after_an_attempt_that_was_begun_is_one),
+            links_test(an_mtu_that_makes_no_sense_is_bounded),
+            links_test(a_link_that_opened_for_nobody_lingers_and_closes),
             links_test(a_busy_proxy_is_passed_over_or_waited_for_a_while),
             links_test(places_in_line_are_counted_for_each_proxy),
             links_test(nobody_is_told_to_wait_for_a_link_that_is_kept),

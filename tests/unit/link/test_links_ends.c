@@ -86,6 +86,7 @@ static void C10_a_cancelled_attempt_gives_its_slot_back(void **state)
     fixture_run(f, 1);
     assert_int_equal(c->code, E_CANCELLED);
     assert_int_equal(c->attempts[0].end, ATTEMPT_CANCELLED);
+    assert_true(c->attempts[0].is_over);
     assert_int_equal(c->attempts[0].code, E_CANCELLED);
     assert_int_equal(c->attempts[0].duration, MSEC(200));
     fixture_run(f, SECONDS(1));
@@ -213,6 +214,28 @@ static void X05_a_link_that_the_list_does_not_have_is_ended(void **state)
     links_get_statistics(f->links, &statistics);
     assert_int_equal(statistics.lost, 1);
     assert_int_equal(statistics.orphans_freed, 0);
+}
+
+static void X05_a_list_that_contradicts_itself_is_counted_and_ends_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct links_statistics statistics;
+    struct step *step;
+
+    fixture_proxy(f, 0, 3);
+    f->air[1][0].rssi = -60;
+    fixture_connect(f, 0, 1);
+    fixture_run(f, SECONDS(5));
+    for (size_t i = 0; i < 2; i++) {
+        step = fixture_step(f, STEP_TO_LINKS, 0, LATENCY);
+        step->message = (struct message){.type = MESSAGE_CONNECTIONS_FREE_RESPONSE,
+                                         .connections_free = {.free = 1, .limit = 3}};
+    }
+    fixture_run(f, SECONDS(1));
+    links_get_statistics(f->links, &statistics);
+    assert_int_equal(statistics.inconsistent, 1);
+    assert_int_equal(statistics.lost, 0);
+    assert_int_equal(fixture_view(f, 1).state, LINK_CONNECTED);
 }
 
 static void X06_a_device_in_a_second_list_is_released_there(void **state)
@@ -598,6 +621,13 @@ static void texts_of_clients_are_cut_and_cleaned(void **state)
     assert_string_equal(lease.client, "a?b???c");
     assert_int_equal(strlen(lease.purpose), 63);
     assert_int_equal(lease.purpose[0], 'x');
+
+    memset(purpose, 'x', sizeof(purpose));
+    purpose[LINK_PURPOSE_MAX] = '\0'; /* just fits */
+    wish.purpose = purpose;
+    assert_int_equal(fixture_ask(f, 1, &wish), 0);
+    assert_true(links_get_lease(f->links, DEVICE(1), 1, &lease));
+    assert_int_equal(strlen(lease.purpose), LINK_PURPOSE_MAX);
 }
 
 static void a_lost_link_ends_its_leases_but_those_that_reconnect(void **state)
@@ -842,6 +872,7 @@ int main(void)
             links_test(X04_a_lost_proxy_ends_its_links_and_its_slots_are_none),
             links_test(X04_requests_try_elsewhere),
             links_test(X05_a_link_that_the_list_does_not_have_is_ended),
+            links_test(X05_a_list_that_contradicts_itself_is_counted_and_ends_nothing),
             links_test(X06_a_device_in_a_second_list_is_released_there),
             links_test(C16_one_event_for_each_link_that_ends_however_often_it_is_said),
             links_test(a_disconnect_without_an_answer_is_over_after_twenty_seconds),
