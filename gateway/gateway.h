@@ -499,7 +499,7 @@ struct gateway_link_answer { /* borrowed, valid during the call */
     const char *lease; /* NULL unless code is 0 */
     usec_t expires;
     const char *proxy;
-    usec_t retry_after;                     /* 0: not known */
+    usec_t retry_after; /* E_NO_FREE_SLOT: how long until one may be free; 0: not known */
     const struct gateway_attempt *attempts; /* of this request */
     size_t attempts_count;
 };

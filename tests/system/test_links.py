@@ -153,6 +153,30 @@ def test_C08_a_proxy_that_has_not_proved_it_is_asked_without_cache(start):
         wait_link(pair, lambda found: found["state"] == "none")
 
 
+def test_C08_who_changes_addresses_is_known_for_the_run_alone(start):
+    phone = {**LOCK, "address": "5A:C1:38:00:00:03", "address_type": 1}
+    pair = running(start, (phone,))
+    link = f"/devices/{phone['address']}/connection"
+    for source in ("negotiated", "stored"):
+        assert connect(pair, phone, proxy="kitchen")["mtu_source"] == source
+        pair.ask("DELETE", "/api/v1" + link)
+        pair.gateway.wait_for(lambda: pair.get(link)["state"] == "none")
+    stop(pair)
+    restart(pair)
+    wait_heard(pair, (phone,))
+    assert connect(pair, phone, proxy="kitchen")["mtu_source"] == "negotiated"
+
+
+def test_a_device_that_somebody_forgets_has_proved_nothing(start):
+    pair = running(start)
+    connect(pair, proxy="kitchen")
+    pair.ask("DELETE", "/api/v1" + LOCK_PATH)
+    wait_link(pair, lambda found: found["state"] == "none")
+    pair.ask("DELETE", f"/api/v1/devices/{LOCK['address']}", 204)
+    wait_heard(pair)
+    assert connect(pair, proxy="kitchen")["mtu_source"] == "negotiated"
+
+
 def test_X04_a_proxy_that_reboots_takes_its_links_along(start):
     pair = running(start)
     connect(pair, lease_s=600)
