@@ -51,11 +51,11 @@ void gateway_apply_device(void *user, const struct config_device *before,
     uint64_t address = after ? after->address : before->address;
     double expected = after ? after->expected_interval_s : 0;
 
-    recordings_device(g->recordings, address, clock_now());
     device_table_pin(g->table, address, after != NULL, (usec_t) (expected * (double) USEC_PER_SEC));
     scanning_set_need(g->scanning, address, after ? after->active_scan_interval_s : 0,
                       after ? after->active_scan_duration_s : 0, clock_now());
     linking_keep(g->linking, address, after && after->keep_connected, clock_now());
+    recordings_device(g->recordings, address, clock_now());
 }
 
 /* ---- from the table to the subscribers ---- */
@@ -143,6 +143,15 @@ static void on_scan_window(void *user, enum scan_window_action action,
     recordings_window(g->recordings, action, window, now);
     view_window(g, window, &view);
     subscribers_tell_window(g, &told);
+}
+
+static void on_scan_covered(void *user, uint64_t address, uint16_t source, usec_t now)
+{
+    struct gateway *g = user;
+    const struct recording_command command = {RECORDING_COVERED, address, source};
+
+    recordings_command(g->recordings, &command, now);
+    device_table_covered(g->table, address, source, now);
 }
 
 static void on_rescue(void *user, uint64_t address, uint16_t owner, uint16_t challenger)
@@ -331,12 +340,12 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
     g->past = past_new((size_t) config->limits_history_mb << 20, g->table);
     device_table_on_slot(g->table, on_device_slot);
     device_table_on_watched(g->table, on_device_watched);
-    g->scanning = scanning_new(loop, config, g->table, on_scan_window, g);
+    g->scanning = scanning_new(loop, config, g->table, on_scan_window, on_scan_covered, g);
     g->configured = configured_new(config);
     g->linking = linking_new(loop, config, g->configured, g->table, &link_callbacks);
     configured_compare(/* older= */ NULL, g->configured, gateway_apply_device, g);
-    g->recordings = recordings_new(config, g->configured, g->started, clock_wall());
-    g->keeping = keeping_new(loop, store, g, g->table);
+    g->recordings = recordings_new(config, g->configured, g->scanning, g->started, clock_wall());
+    g->keeping = keeping_new(loop, store, g, g->table, g->recordings);
     if (file)
         g->rewriter = rewriter_new(loop, file);
     gateway_arm_table_timer(g, g->started);

@@ -83,7 +83,10 @@ void gateway_reconfigure(struct gateway *g, struct config *config)
 /* False: it was never heard. */
 static bool forget(struct gateway *g, uint64_t address)
 {
+    const struct recording_command command = {.what = RECORDING_FORGET, .address = address};
+
     keeping_forget_pairs(g->keeping, address);
+    recordings_command(g->recordings, &command, clock_now());
     return device_table_forget(g->table, address);
 }
 

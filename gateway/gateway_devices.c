@@ -7,6 +7,7 @@
 #include "configured.h"
 #include "past.h"
 #include "recorder/history.h"
+#include "recordings.h"
 #include "scan/device_table.h"
 #include "view.h"
 
@@ -127,6 +128,9 @@ bool gateway_get_latest(const struct gateway *g, const struct gateway_device *d,
 
 int gateway_clear_history(struct gateway *g, uint64_t address)
 {
+    const struct recording_command command = {.what = RECORDING_CLEAR_HISTORY, .address = address};
+
+    recordings_command(g->recordings, &command, clock_now());
     return device_table_clear_history(g->table, address) ? 0 : E_DEVICE_NOT_FOUND;
 }
 

@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "gateway/gateway.h"
 #include "keeper/keeper.h"
+#include "recordings.h"
 #include "scan/device_table.h"
 #include "store/store.h"
 
@@ -67,10 +68,16 @@ static uint16_t source_of(void *user, uint64_t mac)
     return SOURCE_NONE;
 }
 
-/* A file that cannot be read to its end costs what stands behind. */
-static void restore(struct keeping *k, const struct device_table *table)
+static void on_restored(void *user, const struct device_restored *device, usec_t now)
 {
-    int rc = keeper_restore(k->keeper);
+    recordings_restored(user, device, now);
+}
+
+/* A file that cannot be read to its end costs what stands behind. */
+static void restore(struct keeping *k, const struct device_table *table,
+                    struct recordings *recordings)
+{
+    int rc = keeper_restore(k->keeper, on_restored, recordings);
 
     if (rc < 0)
         log_warning("store.restore_failed", "cause=%s, going on with %zu devices", error_token(rc),
@@ -87,7 +94,7 @@ static void on_sweep(uv_timer_t *timer)
 }
 
 struct keeping *keeping_new(struct uv_loop_s *loop, struct store *store, const struct gateway *g,
-                            struct device_table *table)
+                            struct device_table *table, struct recordings *recordings)
 {
     const struct config *config = gateway_config(g);
     struct keeping *k;
@@ -102,7 +109,7 @@ struct keeping *keeping_new(struct uv_loop_s *loop, struct store *store, const s
     for (size_t i = 0; i < config->proxies_count; i++)
         k->macs[i] = known_mac(k, &config->proxies[i]);
     k->keeper = keeper_new(table, store, &(struct keeper_proxies){mac_of, source_of, k});
-    restore(k, table);
+    restore(k, table, recordings);
     (void) uv_timer_init(loop, &k->sweep); /* cannot fail, nor can the start */
     k->sweep.data = k;
     (void) uv_timer_start(&k->sweep, on_sweep, KEEPER_SWEEP_MS, KEEPER_SWEEP_MS);

@@ -13,13 +13,14 @@ struct device_table;
 struct gateway;
 struct gateway_keeping;
 struct keeping;
+struct recordings;
 struct store;
 
 /* Fills the table with what the store kept, blocking: before the loop runs. The store is ours from
- * now on; NULL: returns NULL. The gateway, whose configuration names the proxies, and the table are
- * borrowed and outlive it. */
+ * now on; NULL: returns NULL. What comes back is recorded. The gateway, whose configuration names
+ * the proxies, and the table are borrowed and outlive it. */
 struct keeping *keeping_new(struct uv_loop_s *loop, struct store *store, const struct gateway *g,
-                            struct device_table *table);
+                            struct device_table *table, struct recordings *recordings);
 
 /* Writes what there is to write and closes the store; then on_closed, and it is freed. */
 void keeping_close(struct keeping *k, void (*on_closed)(void *user), void *user);

@@ -17,9 +17,11 @@
 #include "recorder/recorder.h"
 #include "recorder/recording_reader.h"
 #include "replay/recorded_change.h"
+#include "replay/restored_device.h"
 #include "replay_job.h"
 #include "replay_settings.h"
 #include "scan/device_table.h"
+#include "scanning.h"
 
 #define LOOKED_AT_ONCE 10000 /* records; less than a millisecond */
 
@@ -27,6 +29,7 @@ struct recordings {
     struct recorder *recorder;
     const struct config *config;         /* borrowed, with the next */
     const struct configured *configured; /* its devices */
+    const struct scanning *scanning;     /* borrowed */
     char *settings;                      /* as they were recorded last; ours */
     size_t open;
     struct replay_job *job; /* NULL: none runs */
@@ -51,15 +54,17 @@ struct gateway_recording {
 /* ---- what happens ---- */
 
 /* For each device and segment, and when it is configured otherwise. */
-static bool get_pin(void *user, uint64_t address, usec_t *ret_expected)
+static void describe(void *user, struct recording_device *device)
 {
     const struct recordings *r = user;
-    const struct config_device *device = configured_find(r->configured, address);
+    const struct config_device *configured = configured_find(r->configured, device->address);
+    struct scan_need need;
 
-    if (!device)
-        return false;
-    *ret_expected = (usec_t) (device->expected_interval_s * (double) USEC_PER_SEC);
-    return true;
+    if (!configured)
+        return;
+    device->is_pinned = true;
+    device->expected_interval = (usec_t) (configured->expected_interval_s * (double) USEC_PER_SEC);
+    device->has_need = windows_need_get(scanning_windows(r->scanning), device->address, &need);
 }
 
 static struct bytes text_of(const char *text)
@@ -80,7 +85,7 @@ static void record_settings(struct recordings *r, usec_t now)
 }
 
 struct recordings *recordings_new(const struct config *config, const struct configured *configured,
-                                  usec_t now, int64_t wall)
+                                  const struct scanning *scanning, usec_t now, int64_t wall)
 {
     struct recorder_settings settings = {
             .bytes_max = (size_t) config->limits_recorder_mb << 20,
@@ -95,7 +100,8 @@ struct recordings *recordings_new(const struct config *config, const struct conf
     r = xnew(struct recordings, 1);
     r->config = config;
     r->configured = configured;
-    r->recorder = recorder_new(&settings, get_pin, r, now, wall);
+    r->scanning = scanning;
+    r->recorder = recorder_new(&settings, describe, r, now, wall);
     record_settings(r, now);
     for (size_t i = 0; i < config->proxies_count; i++) {
         const struct recording_source s = {.source = (uint16_t) i,
@@ -136,6 +142,24 @@ void recordings_reports(struct recordings *r, uint16_t source, const struct ble_
 {
     if (r)
         recorder_advertisements(r->recorder, source, reports, count, now);
+}
+
+void recordings_command(struct recordings *r, const struct recording_command *command, usec_t now)
+{
+    if (r)
+        recorder_command(r->recorder, command, now);
+}
+
+void recordings_restored(struct recordings *r, const struct device_restored *device, usec_t now)
+{
+    uint8_t facts[RECORDING_RESTORED_MAX];
+    struct recording_restored restored = {.address = device->address,
+                                          .address_type = device->address_type};
+
+    if (!r)
+        return;
+    restored.facts = (struct bytes){facts, restored_device_write(facts, device)};
+    recorder_restored(r->recorder, &restored, now);
 }
 
 void recordings_tick(struct recordings *r, usec_t now)

@@ -6,24 +6,29 @@
 #include <stddef.h>
 
 #include "gateway.h"
+#include "recorder/recording.h"
 #include "scan/scan_window.h"
 
 struct ble_report;
 struct configured;
 struct device_change;
+struct device_restored;
 struct device_table;
 struct proxy_status;
 struct recordings;
+struct scanning;
 
-/* NULL when the configuration wants none. It and its devices must outlive this, or be replaced. */
+/* NULL when the configuration wants none. It and its devices must outlive this, or be replaced;
+ * scanning, which knows the needs, is borrowed. */
 struct recordings *recordings_new(const struct config *config, const struct configured *configured,
-                                  usec_t now, int64_t wall);
+                                  const struct scanning *scanning, usec_t now, int64_t wall);
 void recordings_free(struct recordings *r);
 /* Another configuration is in force; before the table has it. How much is recorded stays. The
  * devices that it changes are told one by one. */
 void recordings_configure(struct recordings *r, const struct config *config,
                           const struct configured *configured, usec_t now);
 
+/* The device is configured otherwise: after table and scanning know it. */
 void recordings_device(struct recordings *r, uint64_t address, usec_t now);
 
 /* ---- what happens ---- */
@@ -31,6 +36,9 @@ void recordings_device(struct recordings *r, uint64_t address, usec_t now);
 /* Before the table has seen it, as the next. */
 void recordings_reports(struct recordings *r, uint16_t source, const struct ble_report *reports,
                         size_t count, usec_t now);
+/* Before the table is told so, as the next. */
+void recordings_command(struct recordings *r, const struct recording_command *command, usec_t now);
+void recordings_restored(struct recordings *r, const struct device_restored *device, usec_t now);
 void recordings_tick(struct recordings *r, usec_t now);
 /* Told of the table, at the moment of what led to it. */
 void recordings_change(struct recordings *r, const struct device_table *table,

@@ -114,6 +114,7 @@ static bool feed_segment(struct run *run, const struct recording_segment *segmen
     int rc;
 
     recording_reader_begin(run->reader, segment);
+    replay_begin_segment(run->replay, segment);
     while ((rc = recording_reader_next(run->reader, &record)) == 1) {
         if (!replay_feed(run->replay, &record, recording_reader_wall(run->reader, record.time)))
             return false;
@@ -233,6 +234,20 @@ static void print_totals(const struct replay_totals *t)
     print_outcome("windows", t->actual.windows, t->replayed.windows);
 }
 
+/* How far the replay is to be believed. */
+static void print_exactness(const struct replay_totals *t)
+{
+    if (t->recorded > 0)
+        (void) printf("\nOf %llu recorded decisions %llu came again as they were, and %llu more.\n",
+                      (unsigned long long) t->recorded, (unsigned long long) t->repeated,
+                      (unsigned long long) t->added);
+    if (t->is_partial)
+        (void) printf(
+                "\nThis recording does not begin with the start of the gateway, or parts of it "
+                "are missing.\nWhat was known of a device before is not in it, so that its "
+                "first decisions may differ.\n");
+}
+
 static const char *name_of(const struct replay *replay, uint16_t source)
 {
     const char *name = replay_source_name(replay, source);
@@ -276,6 +291,7 @@ static void print_all(const struct run *run)
                        run->file);
     replay_get_totals(run->replay, &totals);
     print_totals(&totals);
+    print_exactness(&totals);
     print_differences(run->replay);
 }
 

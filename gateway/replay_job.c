@@ -63,6 +63,7 @@ static bool feed_segment(struct replay_job *job, struct recording_reader *reader
     struct recording_record record;
 
     recording_reader_begin(reader, segment);
+    replay_begin_segment(job->replay, segment);
     while (recording_reader_next(reader, &record) == 1) {
         if (atomic_load_explicit(&job->is_cancelled, memory_order_relaxed) ||
             !replay_feed(job->replay, &record, recording_reader_wall(reader, record.time)))

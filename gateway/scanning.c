@@ -41,6 +41,7 @@ struct scanning {
     struct rescue_question rescues[RESCUES_MAX];
     size_t rescues_count;
     scanning_window_fn *on_window;
+    scanning_covered_fn *on_covered;
     void *user;
 };
 
@@ -110,7 +111,7 @@ static void on_covered(void *user, uint64_t address, uint16_t source, usec_t now
 {
     struct scanning *s = user;
 
-    device_table_covered(s->table, address, source, now);
+    s->on_covered(s->user, address, source, now);
 }
 
 static void on_warning(void *user, enum windows_warning warning, uint16_t source, uint64_t address)
@@ -206,7 +207,7 @@ static enum scan_mode mode_of(const struct config *config, size_t proxy)
 
 struct scanning *scanning_new(struct uv_loop_s *loop, const struct config *config,
                               struct device_table *table, scanning_window_fn *on_window_told,
-                              void *user)
+                              scanning_covered_fn *on_covered_told, void *user)
 {
     const struct windows_calls calls = {set_mode,   on_window, on_covered,
                                         on_warning, get_owner, get_hearer};
@@ -218,6 +219,7 @@ struct scanning *scanning_new(struct uv_loop_s *loop, const struct config *confi
     s->config = config;
     s->table = table;
     s->on_window = on_window_told;
+    s->on_covered = on_covered_told;
     s->user = user;
     s->windows = windows_new(&settings, &calls, s);
     s->deadline = USEC_NEVER;

@@ -20,11 +20,14 @@ struct scanning;
 typedef void scanning_window_fn(void *user, enum scan_window_action action,
                                 const struct scan_window *window, usec_t now);
 
+/* A source has listened actively for a device until now: the table is to be told. */
+typedef void scanning_covered_fn(void *user, uint64_t address, uint16_t source, usec_t now);
+
 /* All proxies of the configuration are sources, offline at first. The table is borrowed and
  * outlives it, the configuration too, until another one is told. */
 struct scanning *scanning_new(struct uv_loop_s *loop, const struct config *config,
                               struct device_table *table, scanning_window_fn *on_window,
-                              void *user);
+                              scanning_covered_fn *on_covered, void *user);
 
 /* Who carries the commands. Before the loop turns; outlives scanning_stop(). */
 void scanning_attach(struct scanning *s, struct fleet *fleet);

@@ -22,6 +22,18 @@ bool bytes_pull(struct bytes *b, size_t size, struct bytes *ret_part);
 /* Protobuf base-128 varint: false when it does not end within the data or within 10 octets. */
 bool bytes_pull_varint(struct bytes *b, uint64_t *ret_value);
 
+/* The opposite: at most BYTES_VARINT_MAX octets at `at`; gives out what follows them. */
+#define BYTES_VARINT_MAX 10
+static inline uint8_t *bytes_put_varint(uint8_t *at, uint64_t value)
+{
+    while (value >= 0x80) {
+        *at++ = (uint8_t) (value | 0x80);
+        value >>= 7;
+    }
+    *at++ = (uint8_t) value;
+    return at;
+}
+
 /* The lower seven bits of each of eight octets, put together. */
 static inline uint64_t bytes_join_sevens(uint64_t octets)
 {

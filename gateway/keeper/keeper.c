@@ -23,7 +23,9 @@ struct keeper {
     struct device_table *table;
     struct store *store;
     struct keeper_proxies proxies;
-    usec_t swept; /* what was heard before it has been touched */
+    usec_t swept;                    /* what was heard before it has been touched */
+    keeper_restored_fn *on_restored; /* while it restores */
+    void *restored_user;
     /* of the restoring, and of the last reading: */
     usec_t now;
     int64_t wall;
@@ -225,6 +227,8 @@ static void on_device(void *user, const struct store_device *from)
     };
 
     take_elements(k, from, elements);
+    if (k->on_restored)
+        k->on_restored(k->restored_user, &restored, k->now);
     if (!device_table_restore(k->table, &restored, k->now))
         store_touch_device(k->store, from->address);
 }
@@ -248,8 +252,10 @@ void keeper_free(struct keeper *k)
     free(k);
 }
 
-int keeper_restore(struct keeper *k)
+int keeper_restore(struct keeper *k, keeper_restored_fn *on_restored, void *user)
 {
+    k->on_restored = on_restored;
+    k->restored_user = user;
     read_clocks(k);
     k->swept = k->now;
     return store_load_devices(k->store, on_device, k);

@@ -13,6 +13,7 @@
 #define KEEPER_SWEEP_MS 60000 /* how far last_seen in the file may lag */
 
 struct device_change;
+struct device_restored;
 struct device_table;
 struct store;
 
@@ -31,10 +32,13 @@ struct keeper *keeper_new(struct device_table *table, struct store *store,
 /* When the store is closed. NULL is allowed. */
 void keeper_free(struct keeper *k);
 
-/* Fills the table from the store, blocking: once, at the start. A device whose last time lies in
- * the future was written by a clock that we cannot compare with: it comes back as not available. 0,
- * or a negative errno: the file could not be read to its end. */
-int keeper_restore(struct keeper *k);
+/* A device that the table is about to take back. */
+typedef void keeper_restored_fn(void *user, const struct device_restored *device, usec_t now);
+
+/* Fills the table from the store, blocking: once, at the start; on_restored may be NULL. A device
+ * whose last time lies in the future was written by a clock that we cannot compare with: it comes
+ * back as not available. 0, or a negative errno: the file could not be read to its end. */
+int keeper_restore(struct keeper *k, keeper_restored_fn *on_restored, void *user);
 
 /* The table told this: to be called from its on_change. */
 void keeper_changed(struct keeper *k, const struct device_change *change);

@@ -24,6 +24,8 @@
 #define SEGMENTS_MIN   2
 #define ROLLS_PER_KEEP 8 /* a quiet ring still ages in steps of an eighth */
 
+#define ADDRESS_TYPES 4
+
 enum { BIT_SAME_TIME = 0x10, PLACE_PARSED = 5, PLACE_REFERENCE = 6, PLACE_SAME_SOURCE = 7 };
 
 struct recorder_hold { /* a segment */
@@ -49,7 +51,7 @@ struct known_source {
 
 struct recorder {
     struct recorder_settings settings;
-    recorder_pin_fn *get_pin;
+    recorder_describe_fn *describe;
     void *user;
     size_t segments_max, segments_count;
     struct recorder_hold *oldest, *open, *spare;
@@ -68,16 +70,6 @@ struct recorder {
 };
 
 /* ---- octets ---- */
-
-static uint8_t *put_varint(uint8_t *at, uint64_t value)
-{
-    while (value >= 0x80) {
-        *at++ = (uint8_t) (value | 0x80);
-        value >>= 7;
-    }
-    *at++ = (uint8_t) value;
-    return at;
-}
 
 static uint8_t *put_address(uint8_t *at, uint64_t address)
 {
@@ -144,13 +136,13 @@ static inline uint8_t *put_head(struct recorder *r, uint8_t head)
     }
     *at++ = head;
     r->open->last = r->now;
-    return put_varint(at, passed);
+    return bytes_put_varint(at, passed);
 }
 
 /* A record of a kind that says its size. */
 static void put_record(struct recorder *r, enum recording_kind kind, const void *body, size_t size)
 {
-    uint8_t *at = put_varint(put_head(r, (uint8_t) kind), size);
+    uint8_t *at = bytes_put_varint(put_head(r, (uint8_t) kind), size);
 
     r->records++;
     if (size > 0)
@@ -222,7 +214,7 @@ static void make_room(struct recorder *r, usec_t now, size_t size)
 
 static void put_source(struct recorder *r, const struct recording_source *s)
 {
-    uint8_t body[32 + 2 * RECORDING_TEXT_MAX], *at = put_varint(body, s->source);
+    uint8_t body[32 + 2 * RECORDING_TEXT_MAX], *at = bytes_put_varint(body, s->source);
 
     *at++ = (uint8_t) (s->is_online | s->is_connecting << 1 | s->can_connect << 2 |
                        s->has_mac << 3);
@@ -259,11 +251,13 @@ __attribute__((noinline)) static uint32_t introduce_device(struct recorder *r, u
                                                            uint8_t type, uint16_t *slot)
 {
     uint8_t body[32], *at = put_address(body, address);
-    usec_t expected = 0;
-    bool is_pinned = r->get_pin && r->get_pin(r->user, address, &expected);
+    struct recording_device d = {.address = address};
 
+    if (r->describe)
+        r->describe(r->user, &d);
     *at++ = type;
-    at = put_varint(at, is_pinned ? 1 + expected / USEC_PER_MSEC : 0);
+    at = bytes_put_varint(at, d.is_pinned ? 1 + d.expected_interval / USEC_PER_MSEC : 0);
+    *at++ = d.has_need;
     put_record(r, RECORDING_DEVICE, body, (size_t) (at - body));
     r->devices[r->devices_count] =
             (struct known_device){.key = address | (uint64_t) type << ADDRESS_BITS};
@@ -342,9 +336,9 @@ static void put_advertisement(struct recorder *r, uint16_t source, const struct 
     uint8_t *at = put_head(r, (uint8_t) head);
 
     if (source != r->last_source)
-        at = put_varint(at, source);
+        at = bytes_put_varint(at, source);
     r->last_source = source;
-    at = put_varint(at, number);
+    at = bytes_put_varint(at, number);
     *at++ = (uint8_t) report->rssi;
     if (which < RECORDING_PAYLOADS)
         *at++ = (uint8_t) which;
@@ -355,13 +349,13 @@ static void put_advertisement(struct recorder *r, uint16_t source, const struct 
 
 /* ---- the door ---- */
 
-struct recorder *recorder_new(const struct recorder_settings *settings, recorder_pin_fn *get_pin,
-                              void *user, usec_t now, int64_t wall)
+struct recorder *recorder_new(const struct recorder_settings *settings,
+                              recorder_describe_fn *describe, void *user, usec_t now, int64_t wall)
 {
     struct recorder *r = xnew(struct recorder, 1);
 
     r->settings = *settings;
-    r->get_pin = get_pin;
+    r->describe = describe;
     r->user = user;
     r->segments_max = settings->bytes_max / sizeof(struct recorder_hold);
     if (r->segments_max < SEGMENTS_MIN)
@@ -416,25 +410,27 @@ void recorder_advertisements(struct recorder *r, uint16_t source, const struct b
     r->advertisements += count;
 }
 
-/* Its old numbers are left behind: nothing names them any more. */
+/* Introduced anew under each of its types, or under any when the segment does not know it: the
+ * table changes what it does whether the device is heard or not. Its old numbers are left behind,
+ * nothing names them any more. */
 void recorder_device(struct recorder *r, uint64_t address, usec_t now)
 {
-    uint32_t count;
+    bool is_told = false;
 
-    make_room(r, now, RECORD_MAX);
-    count = r->devices_count;
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t key = r->devices[i].key;
-        uint16_t *slot = slot_of(r, key);
+    for (uint8_t type = 0; type < ADDRESS_TYPES; type++) {
+        uint64_t sequence = r->sequence;
+        uint16_t *slot;
 
-        if ((key & ((UINT64_C(1) << ADDRESS_BITS) - 1)) != address || *slot != i + 1)
+        make_room(r, now, RECORD_MAX);
+        slot = slot_of(r, address | (uint64_t) type << ADDRESS_BITS);
+        is_told &= sequence == r->sequence;
+        if (*slot == 0)
             continue;
-        if (!has_room(r, RECORD_MAX)) {
-            open_segment(r); /* in which all are introduced anew */
-            return;
-        }
-        (void) introduce_device(r, address, (uint8_t) (key >> ADDRESS_BITS), slot);
+        (void) introduce_device(r, address, type, slot);
+        is_told = true;
     }
+    if (!is_told)
+        (void) number_of(r, address, 0);
 }
 
 static struct bytes keep_text(uint8_t storage[RECORDING_TEXT_MAX], struct bytes text)
@@ -460,7 +456,7 @@ void recorder_source(struct recorder *r, const struct recording_source *source, 
 
 static uint8_t *put_optional_source(uint8_t *at, uint16_t source)
 {
-    return put_varint(at, source == RECORDING_NO_SOURCE ? 0 : source + 1u);
+    return bytes_put_varint(at, source == RECORDING_NO_SOURCE ? 0 : source + 1u);
 }
 
 static void introduce_if_any(struct recorder *r, uint16_t source)
@@ -475,8 +471,8 @@ void recorder_change(struct recorder *r, const struct recording_change *c, usec_
 
     make_room(r, now, 3 * RECORD_MAX);
     introduce_if_any(r, c->source);
-    at = put_varint(at, number_of(r, c->address, c->address_type));
-    at = put_varint(at, c->kinds);
+    at = bytes_put_varint(at, number_of(r, c->address, c->address_type));
+    at = bytes_put_varint(at, c->kinds);
     at = put_optional_source(at, c->source);
     *at++ = c->is_available;
     if (c->has_owner) {
@@ -510,7 +506,7 @@ void recorder_set_settings(struct recorder *r, const char *json, usec_t now)
 
 void recorder_window(struct recorder *r, const struct recording_window *w, usec_t now)
 {
-    uint8_t body[48], *at = put_varint(body, w->id);
+    uint8_t body[48], *at = bytes_put_varint(body, w->id);
 
     make_room(r, now, 2 * RECORD_MAX);
     introduce_if_any(r, w->source);
@@ -518,8 +514,33 @@ void recorder_window(struct recorder *r, const struct recording_window *w, usec_
     *at++ = w->action;
     *at++ = w->state;
     *at++ = w->cause;
-    at = put_varint(at, w->answered);
+    at = bytes_put_varint(at, w->answered);
     put_record(r, RECORDING_WINDOW, body, (size_t) (at - body));
+}
+
+void recorder_command(struct recorder *r, const struct recording_command *c, usec_t now)
+{
+    uint8_t body[32], *at = body;
+
+    make_room(r, now, 3 * RECORD_MAX);
+    at = bytes_put_varint(at, number_of(r, c->address, 0));
+    *at++ = (uint8_t) c->what;
+    if (c->what == RECORDING_COVERED) {
+        introduce_source(r, c->source);
+        at = bytes_put_varint(at, c->source);
+    }
+    put_record(r, RECORDING_COMMAND, body, (size_t) (at - body));
+}
+
+void recorder_restored(struct recorder *r, const struct recording_restored *d, usec_t now)
+{
+    uint8_t body[RECORDING_RESTORED_MAX + BYTES_VARINT_MAX], *at = body;
+
+    assert(d->facts.size <= RECORDING_RESTORED_MAX);
+    make_room(r, now, sizeof body + 2 * RECORD_MAX);
+    at = bytes_put_varint(at, number_of(r, d->address, d->address_type));
+    memcpy(at, d->facts.data, d->facts.size);
+    put_record(r, RECORDING_RESTORED, body, (size_t) (at - body) + d->facts.size);
 }
 
 struct recorder_hold *recorder_take(struct recorder *r, uint64_t from,

@@ -20,13 +20,13 @@ struct recorder_settings {
     uint64_t hash_seed;
 };
 
-/* Whether a device is configured, asked once for each device and segment, and after
- * recorder_device(). NULL: none is. */
-typedef bool recorder_pin_fn(void *user, uint64_t address, usec_t *ret_expected_interval);
+/* Fills in what is configured of the device with that address; asked once for each device and
+ * segment, and by recorder_device(). NULL: nothing is. */
+typedef void recorder_describe_fn(void *user, struct recording_device *device);
 
 /* wall is the wall clock at now. */
-struct recorder *recorder_new(const struct recorder_settings *settings, recorder_pin_fn *get_pin,
-                              void *user, usec_t now, int64_t wall);
+struct recorder *recorder_new(const struct recorder_settings *settings,
+                              recorder_describe_fn *describe, void *user, usec_t now, int64_t wall);
 /* Nothing may be held any more. NULL is allowed. */
 void recorder_free(struct recorder *r);
 
@@ -40,8 +40,7 @@ void recorder_advertisements(struct recorder *r, uint16_t source, const struct b
                              size_t count, usec_t now);
 /* How a source is from now on. Texts longer than RECORDING_TEXT_MAX are cut. */
 void recorder_source(struct recorder *r, const struct recording_source *source, usec_t now);
-/* The device is configured otherwise from now on: if the open segment knows it, get_pin is asked
- * again. */
+/* The device is configured otherwise from now on; asks for it. */
 void recorder_device(struct recorder *r, uint64_t address, usec_t now);
 void recorder_change(struct recorder *r, const struct recording_change *change, usec_t now);
 /* The table is about to do what is due. */
@@ -49,6 +48,10 @@ void recorder_tick(struct recorder *r, usec_t now);
 /* The settings in force from now on, as JSON text of at most RECORDING_SETTINGS_MAX octets. */
 void recorder_set_settings(struct recorder *r, const char *json, usec_t now);
 void recorder_window(struct recorder *r, const struct recording_window *window, usec_t now);
+/* Before the table is told so. */
+void recorder_command(struct recorder *r, const struct recording_command *command, usec_t now);
+/* Before the table has it; facts of at most RECORDING_RESTORED_MAX octets. */
+void recorder_restored(struct recorder *r, const struct recording_restored *restored, usec_t now);
 
 /* ---- reading ---- */
 

@@ -27,8 +27,9 @@
  *                      bit 5 is set when the packet came parsed
  *   any other          varint size of the rest, so that readers pass over kinds they do not know
  *   2  device          6 octets address, octet type, varint: 0, or 1 + the expected interval in
- *                      milliseconds of a configured device. Devices count from 0 in each segment;
- *                      one that is introduced again has the later number from then on
+ *                      milliseconds of a configured device, octet 1 when it needs active scanning
+ *                      (missing: 0). Devices count from 0 in each segment; one that is introduced
+ *                      again has the later number from then on
  *   3  source          varint source, octet flags (1 online, 2 connecting, 4 can connect, 8 has a
  *                      MAC), 6 octets MAC, octet scanner mode (0 unknown, 1 passive, 2 active),
  *                      octet 1 when the scanner runs, then name and state: octet size and text each
@@ -39,6 +40,9 @@
  *   6  settings        JSON text
  *   7  window          varint id, varint 1 + source, octet action, octet state, octet cause, varint
  *                      devices that answered
+ *   8  command         varint device, octet what (0 forget it, 1 forget what it said, 2 a source
+ * has listened for it actively), then for 2 varint source 9  restored        varint device, then
+ * what was remembered of it over a restart, as replay/restored_device.c writes it
  *
  * Values only. Pure. */
 #pragma once
@@ -59,6 +63,7 @@
 #define RECORDING_SOURCES_MAX  4096                  /* source numbers are below it */
 #define RECORDING_PAYLOADS     4                     /* kept for each device */
 #define RECORDING_SETTINGS_MAX ((size_t) 16 * 1024)
+#define RECORDING_RESTORED_MAX ((size_t) 4 * 1024)
 #define RECORDING_TEXT_MAX     64 /* octets of a name or a state */
 #define RECORDING_NO_SOURCE    UINT16_MAX
 
@@ -79,12 +84,15 @@ enum recording_kind {
     RECORDING_TICK,
     RECORDING_SETTINGS,
     RECORDING_WINDOW,
+    RECORDING_COMMAND,
+    RECORDING_RESTORED,
 };
 
 struct recording_device {
     uint64_t address;
     uint8_t address_type;
     bool is_pinned; /* configured */
+    bool has_need;  /* of active scanning */
     usec_t expected_interval;
 };
 
@@ -121,6 +129,26 @@ struct recording_window {
     uint32_t answered;
 };
 
+/* What the table was told about one device. */
+enum recording_command_kind {
+    RECORDING_FORGET,
+    RECORDING_CLEAR_HISTORY,
+    RECORDING_COVERED, /* the source has listened for it actively until now */
+};
+
+struct recording_command {
+    enum recording_command_kind what;
+    uint64_t address;
+    uint16_t source; /* of RECORDING_COVERED */
+};
+
+/* What was remembered of a device; the octets are the replay's. */
+struct recording_restored {
+    uint64_t address;
+    uint8_t address_type;
+    struct bytes facts;
+};
+
 struct recording_record {
     enum recording_kind kind;
     usec_t time;
@@ -134,6 +162,8 @@ struct recording_record {
         struct recording_change change;
         struct bytes settings;
         struct recording_window window;
+        struct recording_command command;
+        struct recording_restored restored;
     };
 };
 

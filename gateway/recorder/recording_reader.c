@@ -157,16 +157,19 @@ static bool read_device(struct recording_reader *r, struct bytes *body,
                         struct recording_device *ret_device)
 {
     uint64_t address, expected;
+    bool has_need = false;
     uint8_t type;
 
     if (r->devices_count == RECORDING_DEVICES_MAX || !pull_little(body, 6, &address) ||
-        !bytes_pull_u8(body, &type) || type > 3 || !pull_limited(body, UINT32_MAX, &expected))
+        !bytes_pull_u8(body, &type) || type > 3 || !pull_limited(body, UINT32_MAX, &expected) ||
+        (body->size > 0 && !pull_flag(body, &has_need)))
         return false;
     r->devices[r->devices_count++] = (struct read_device){.address = address, .type = type};
     *ret_device = (struct recording_device){
             .address = address,
             .address_type = type,
             .is_pinned = expected > 0,
+            .has_need = has_need,
             .expected_interval = expected > 0 ? (expected - 1) * USEC_PER_MSEC : 0,
     };
     return true;
@@ -227,6 +230,31 @@ static bool read_window(struct bytes *body, struct recording_window *ret_window)
     return true;
 }
 
+static bool read_command(struct recording_reader *r, struct bytes *body,
+                         struct recording_command *ret_command)
+{
+    const struct read_device *d = pull_device(r, body);
+    uint8_t what;
+
+    if (!d || !bytes_pull_u8(body, &what) || what > RECORDING_COVERED)
+        return false;
+    *ret_command = (struct recording_command){.what = (enum recording_command_kind) what,
+                                              .address = d->address,
+                                              .source = RECORDING_NO_SOURCE};
+    return what != RECORDING_COVERED || pull_source(body, &ret_command->source);
+}
+
+static bool read_restored(struct recording_reader *r, struct bytes *body,
+                          struct recording_restored *ret_restored)
+{
+    const struct read_device *d = pull_device(r, body);
+
+    if (!d || body->size > RECORDING_RESTORED_MAX)
+        return false;
+    *ret_restored = (struct recording_restored){d->address, d->type, *body};
+    return true;
+}
+
 /* 1: read; 0: a kind that is not known; -EBADMSG. */
 static int read_body(struct recording_reader *r, unsigned kind, struct bytes body,
                      struct recording_record *ret_record)
@@ -251,6 +279,12 @@ static int read_body(struct recording_reader *r, unsigned kind, struct bytes bod
         break;
     case RECORDING_WINDOW:
         is_good = read_window(&body, &ret_record->window);
+        break;
+    case RECORDING_COMMAND:
+        is_good = read_command(r, &body, &ret_record->command);
+        break;
+    case RECORDING_RESTORED:
+        is_good = read_restored(r, &body, &ret_record->restored);
         break;
     default:
         return 0;

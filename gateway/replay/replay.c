@@ -1,10 +1,11 @@
 /* The story. Each table is a lane. A packet goes to both, a source that comes or goes as well; what
  * a lane's table tells is counted for the lane and for the device. With settings that are not
  * changed a lane's table does what is due when a tick was recorded, else before each record at the
- * moments that it asks for itself.
+ * moments that it asks for itself; and what it decides is held against what was recorded.
  *
- * Failure modes: settings that cannot be read leave those before them. A time that goes backwards
- * (two runs in one file) ends what was: both tables begin anew, since the clock did. */
+ * Failure modes: settings that cannot be read leave those before them, and what was remembered of a
+ * device is left out when it cannot be. A first segment, or a time that goes backwards, is another
+ * run in the same file: both tables begin anew. */
 #include "replay.h"
 
 #include <assert.h>
@@ -14,7 +15,9 @@
 #include "base/buffer.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "comparison.h"
 #include "recorded_change.h"
+#include "restored_device.h"
 
 enum { ACTUAL, REPLAYED, LANES };
 
@@ -22,7 +25,7 @@ struct tally { /* of one device */
     uint64_t address;
     uint64_t owner_changes[LANES];
     uint16_t owner[LANES];
-    bool is_pinned; /* as the tables know it, with the next */
+    bool is_pinned, has_need; /* as the tables know it, with the next */
     usec_t expected_interval;
 };
 
@@ -39,10 +42,13 @@ struct replay {
     struct lane lanes[LANES];
     struct map *tallies; /* address -> struct tally, ours */
     struct buffer json;  /* the settings in force, as they were recorded */
-    bool is_fed;         /* a packet came, so that the tables stay */
+    bool is_fed;         /* something came, so that the tables stay */
     char *names[DEVICE_TABLE_SOURCES_MAX];
     usec_t now;
+    uint64_t sequence; /* of the segment; 0: none yet */
+    bool is_partial;
     bool is_counting; /* since was reached */
+    struct comparison comparison;
     struct replay_totals totals;
 };
 
@@ -65,6 +71,13 @@ static bool is_wanted(const struct replay *r, uint64_t address)
     return !r->wish.has_address || address == r->wish.address;
 }
 
+/* With changed settings both lanes do what is due at moments of their own, and nothing comes just
+ * as it was recorded. */
+static bool is_compared(const struct replay *r)
+{
+    return r->is_counting && !r->wish.is_changed;
+}
+
 static void count(struct lane *lane, const struct recording_change *c)
 {
     struct tally *tally;
@@ -85,6 +98,8 @@ static void on_change(void *user, const struct device_change *change)
     struct recording_change c;
 
     recorded_change_make(lane->table, change, &c);
+    if (lane->number == ACTUAL && is_compared(r))
+        comparison_decided(&r->comparison, &c);
     if (!is_wanted(r, c.address))
         return;
     if (c.has_owner)
@@ -119,7 +134,7 @@ static bool are_news(struct replay *r, struct bytes json)
     return true;
 }
 
-/* How many devices there may be is decided when a table is made: until the first packet they are
+/* How many devices there may be is decided when a table is made: until it knows something it is
  * made anew. */
 static void take_settings(struct replay *r, struct bytes json)
 {
@@ -141,8 +156,10 @@ static void begin_anew(struct replay *r)
     struct tally *t;
 
     while ((t = map_next(r->tallies, &position)))
-        t->is_pinned = false;
+        t->is_pinned = t->has_need = false;
     make_tables(r);
+    r->is_fed = false;
+    r->now = 0;
 }
 
 static void advance_all(struct replay *r, usec_t now)
@@ -171,7 +188,6 @@ static void feed_packet(struct replay *r, const struct recording_record *record,
 {
     const struct ble_report *report = &record->advertisement.report;
 
-    r->is_fed = true;
     if (r->is_counting && is_wanted(r, report->address)) {
         if (r->totals.packets++ == 0)
             r->totals.since = wall;
@@ -201,14 +217,48 @@ static void feed_source(struct replay *r, const struct recording_source *s, usec
 /* Each segment introduces it again; only what is different is told. */
 static void feed_device(struct replay *r, const struct recording_device *d)
 {
-    struct tally *t = d->is_pinned ? tally_of(r, d->address) : map_find(r->tallies, d->address);
+    struct tally *t = d->is_pinned || d->has_need ? tally_of(r, d->address)
+                                                  : map_find(r->tallies, d->address);
 
-    if (!t || (t->is_pinned == d->is_pinned && t->expected_interval == d->expected_interval))
+    if (!t || (t->is_pinned == d->is_pinned && t->has_need == d->has_need &&
+               t->expected_interval == d->expected_interval))
         return;
     t->is_pinned = d->is_pinned;
+    t->has_need = d->has_need;
     t->expected_interval = d->expected_interval;
-    for (int i = 0; i < LANES; i++)
+    for (int i = 0; i < LANES; i++) {
         device_table_pin(r->lanes[i].table, d->address, d->is_pinned, d->expected_interval);
+        device_table_set_need(r->lanes[i].table, d->address, d->has_need);
+    }
+}
+
+static void feed_command(struct replay *r, const struct recording_command *c, usec_t now)
+{
+    for (int i = 0; i < LANES; i++) {
+        struct device_table *table = r->lanes[i].table;
+
+        switch (c->what) {
+        case RECORDING_FORGET:
+            (void) device_table_forget(table, c->address);
+            break;
+        case RECORDING_CLEAR_HISTORY:
+            (void) device_table_clear_history(table, c->address);
+            break;
+        case RECORDING_COVERED:
+            device_table_covered(table, c->address, c->source, now);
+            break;
+        }
+    }
+}
+
+static void feed_restored(struct replay *r, const struct recording_restored *restored, usec_t now)
+{
+    struct restored_device d;
+
+    if (!restored_device_read(restored, &d))
+        return;
+    for (int i = 0; i < LANES; i++)
+        (void) device_table_restore(r->lanes[i].table, &d.device, now);
 }
 
 /* A window that began to run; numbers as in scan_window.h. */
@@ -224,6 +274,8 @@ static void feed_window(struct replay *r, const struct recording_window *w)
 
 static void move_time(struct replay *r, const struct recording_record *record, int64_t wall)
 {
+    if (record->time != r->now)
+        comparison_end_moment(&r->comparison);
     if (record->time < r->now)
         begin_anew(r);
     else if (r->wish.is_changed)
@@ -264,6 +316,17 @@ void replay_free(struct replay *r)
     free(r);
 }
 
+void replay_begin_segment(struct replay *r, const struct recording_segment *segment)
+{
+    if (segment->sequence == 1 && r->sequence > 0) {
+        comparison_end_moment(&r->comparison);
+        begin_anew(r);
+    } else if (segment->sequence != r->sequence + 1) {
+        r->is_partial = true;
+    }
+    r->sequence = segment->sequence;
+}
+
 bool replay_feed(struct replay *r, const struct recording_record *record, int64_t wall)
 {
     if (wall > r->wish.until)
@@ -289,15 +352,30 @@ bool replay_feed(struct replay *r, const struct recording_record *record, int64_
     case RECORDING_WINDOW:
         feed_window(r, &record->window);
         break;
-    case RECORDING_CHANGE: /* what it decides itself is compared, not repeated */
+    case RECORDING_CHANGE:
+        if (is_compared(r))
+            comparison_recorded(&r->comparison, &record->change);
+        break;
+    case RECORDING_COMMAND:
+        feed_command(r, &record->command, record->time);
+        break;
+    case RECORDING_RESTORED:
+        feed_restored(r, &record->restored, record->time);
         break;
     }
+    r->is_fed |= record->kind != RECORDING_SETTINGS;
     return true;
 }
 
 void replay_get_totals(const struct replay *r, struct replay_totals *ret_totals)
 {
+    const struct comparison *c = &r->comparison;
+
     *ret_totals = r->totals;
+    ret_totals->is_partial = r->is_partial;
+    ret_totals->recorded = c->recorded;
+    ret_totals->repeated = c->repeated;
+    ret_totals->added = c->added + c->waiting_count;
     ret_totals->actual = r->lanes[ACTUAL].outcome;
     ret_totals->replayed = r->lanes[REPLAYED].outcome;
 }

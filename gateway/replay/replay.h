@@ -3,9 +3,10 @@
  * Two device tables are fed with the same records, one under the settings that were recorded, one
  * under those with the changes. Where nothing is changed, both are told the time at the moments
  * that were recorded, so that they decide exactly as the table did that was recorded from its
- * start; else both do what is due when it is due. What the table knew before the recording began is
- * not in it. Windows of active scanning are those that were recorded: whether others would have
- * opened depends on what the radios would have answered.
+ * start; else both do what is due when it is due. Of a recording that begins later, or lacks
+ * segments, is_partial says so: what the table knew before is not in it, and the first decisions
+ * about a device may differ; how many did is told. Windows of active scanning are those that were
+ * recorded: whether others would have opened depends on what the radios would have answered.
  *
  * Not here: where the records come from, and how settings are written down. Pure; any thread, one
  * at a time. */
@@ -39,6 +40,8 @@ struct replay *replay_new(const struct replay_wish *wish);
 /* NULL is allowed. */
 void replay_free(struct replay *r);
 
+/* The records of this segment follow. Without it they are taken as whole. */
+void replay_begin_segment(struct replay *r, const struct recording_segment *segment);
 /* The next record, and its time by the wall clock. False: it is behind the end of the wish. */
 bool replay_feed(struct replay *r, const struct recording_record *record, int64_t wall);
 
@@ -55,6 +58,10 @@ struct replay_totals {
     uint64_t packets;
     int64_t since, until; /* of the first and the last counted packet; 0: there was none */
     struct replay_outcome actual, replayed;
+    bool is_partial;   /* something that happened before or between is not in the recording */
+    uint64_t recorded; /* decisions; not counted when the settings are changed, as the next */
+    uint64_t repeated; /* of them, that came again as they were */
+    uint64_t added;    /* that came and were not recorded */
 };
 void replay_get_totals(const struct replay *r, struct replay_totals *ret_totals);
 

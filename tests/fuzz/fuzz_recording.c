@@ -1,10 +1,11 @@
 /* Any octets read as a file of a recording: the reader ends, gives out nothing beyond its bounds
- * and nothing that lies outside of the octets. */
+ * and nothing that lies outside of the octets; and a replay takes whatever that is. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "fuzz_target.h"
 #include "recorder/recording_reader.h"
+#include "replay/replay.h"
 
 static void check_view(const struct recording_segment *s, struct bytes view, size_t max)
 {
@@ -37,6 +38,13 @@ static void check_record(const struct recording_segment *s, const struct recordi
         if (r->change.address >> 48 != 0)
             abort();
         break;
+    case RECORDING_RESTORED:
+        check_view(s, r->restored.facts, RECORDING_RESTORED_MAX);
+        break;
+    case RECORDING_COMMAND:
+        if (r->command.address >> 48 != 0)
+            abort();
+        break;
     case RECORDING_DEVICE:
     case RECORDING_TICK:
     case RECORDING_WINDOW:
@@ -44,9 +52,44 @@ static void check_record(const struct recording_segment *s, const struct recordi
     }
 }
 
+static bool read_settings(void *user, struct bytes json, struct device_table_settings *ret_actual,
+                          struct device_table_settings *ret_replayed)
+{
+    (void) user;
+    *ret_actual = (struct device_table_settings){
+            .devices_max = 8 + (uint32_t) json.size,
+            .forget_after = 3600 * USEC_PER_SEC,
+            .forget_private_after = 900 * USEC_PER_SEC,
+            .stale_after = 900 * USEC_PER_SEC,
+            .quiet_after = 90 * USEC_PER_SEC,
+            .tell_after = 100 * USEC_PER_MSEC,
+            .margin_db = 16,
+            .reclaim_db = 6,
+            .ewma_alpha = 0.3,
+            .strong_dbm = -70,
+            .roam_factor = 1.5,
+            .gone_factor = 2.5,
+    };
+    *ret_replayed = *ret_actual;
+    ret_replayed->margin_db = 4;
+    return true;
+}
+
+static struct replay *new_replay(bool is_changed)
+{
+    const struct replay_wish wish = {.since = INT64_MIN,
+                                     .until = INT64_MAX,
+                                     .is_changed = is_changed,
+                                     .read_settings = read_settings};
+
+    return replay_new(&wish);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct recording_reader *reader = recording_reader_new();
+    struct replay *replay = new_replay(size % 2);
+    struct replay_totals totals;
     struct bytes file = {data, size};
     struct recording_segment segment;
     struct recording_record record;
@@ -55,11 +98,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     while (recording_pull_segment(&file, &segment, &is_cut) == 1) {
         recording_reader_begin(reader, &segment);
-        while ((rc = recording_reader_next(reader, &record)) == 1)
+        replay_begin_segment(replay, &segment);
+        while ((rc = recording_reader_next(reader, &record)) == 1) {
             check_record(&segment, &record);
+            (void) replay_feed(replay, &record, recording_reader_wall(reader, record.time));
+        }
         if (rc != 0 && rc != -EBADMSG)
             abort();
     }
+    replay_get_totals(replay, &totals);
+    if (totals.repeated > totals.recorded)
+        abort();
+    replay_free(replay);
     recording_reader_free(reader);
     return 0;
 }

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import NAMED, THERMOMETER, house
+from conftest import BIN, NAMED, THERMOMETER, Gateway, house
 
 PACKETS = 60
 
@@ -148,3 +148,28 @@ def test_windows_and_changed_settings_are_in_the_recording(pair):
     address = bytes.fromhex(NAMED["address"].replace(":", ""))[::-1]
     told = re.compile(re.escape(address) + b"." + bytes([0xb1, 0xea, 0x01]), re.S)  # 1 + 30,000 ms
     assert told.search(pair.gateway.request("GET", "/api/v1/recorder?format=native").body)
+
+
+def test_a_run_with_remembered_devices_needs_and_commands_is_replayed_exactly(start, bin_folder, tmp_path):
+    proxies = [{"name": name, "at": [x, 0, 0], "profile": "2026"} for name, x in (("kitchen", 0), ("office", 12))]
+    pair = start(house(proxies))
+    pair.wait_device(THERMOMETER["address"], lambda device: len(device["sources"]) == 2)
+    pair.wait_device(NAMED["address"], lambda device: len(device["sources"]) == 2)
+    pair.gateway.stop()
+    pair.gateway = Gateway(BIN, pair.sim.gateway_config.parent, pair.sim.gateway_config, log_level="debug")
+    pair.gateway.wait_online(2)
+    before = len(lines(pair))
+    settings = {"settings": {"active_scan": {"interval_s": 60, "duration_s": 5}, "expected_interval_s": 30}}
+    pair.ask("PATCH", f"/api/v1/devices/{NAMED['address']}", body=json.dumps(settings))
+    pair.gateway.wait_for(lambda: len(lines(pair)) >= before + PACKETS, 30, "packets")
+    pair.ask("POST", f"/api/v1/devices/{NAMED['address']}/clear-history", 204)
+    pair.ask("DELETE", f"/api/v1/devices/{NAMED['address']}", 204)
+    pair.ask("DELETE", f"/api/v1/devices/{THERMOMETER['address']}", 204)
+    pair.gateway.wait_for(lambda: len(lines(pair)) >= before + 2 * PACKETS, 30, "packets")
+    path = tmp_path / "recording"
+    path.write_bytes(pair.gateway.request("GET", "/api/v1/recorder?format=native").body)
+    done = replay(bin_folder, path)
+    assert done.returncode == 0, done.stderr
+    recorded, repeated, added = re.search(r"Of (\d+) recorded decisions (\d+) came again .*, and (\d+) more", done.stdout).groups()
+    assert int(recorded) > 4 and (repeated, added) == (recorded, "0"), done.stdout
+    assert "does not begin" not in done.stdout

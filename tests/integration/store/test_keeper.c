@@ -64,7 +64,7 @@ static void start(struct house *h, uint32_t devices_max)
     shelf_open(&h->shelf);
     h->table = device_table_new(&settings, on_change, h);
     h->keeper = keeper_new(h->table, h->shelf.store, &proxies);
-    assert_int_equal(keeper_restore(h->keeper), 0);
+    assert_int_equal(keeper_restore(h->keeper, NULL, NULL), 0);
 }
 
 static void stop(struct house *h)

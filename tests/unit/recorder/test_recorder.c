@@ -132,6 +132,8 @@ struct others {
     struct recording_source source;
     struct recording_window window;
     struct recording_device device;
+    struct recording_command command;
+    struct recording_restored restored;
     char settings[64], name[80];
     size_t ticks;
 };
@@ -158,6 +160,12 @@ static void note_others(void *user, const struct recording_reader *reader,
     case RECORDING_DEVICE:
         o->device = record->device;
         break;
+    case RECORDING_COMMAND:
+        o->command = record->command;
+        break;
+    case RECORDING_RESTORED:
+        o->restored = record->restored;
+        break;
     case RECORDING_SETTINGS:
         memset(o->settings, 0, sizeof o->settings);
         memcpy(o->settings, record->settings.data, record->settings.size);
@@ -170,17 +178,18 @@ static void note_others(void *user, const struct recording_reader *reader,
     }
 }
 
-static bool pin_all(void *user, uint64_t address, usec_t *ret_expected)
+static void describe_all(void *user, struct recording_device *device)
 {
-    (void) user, (void) address;
-    *ret_expected = 30 * USEC_PER_SEC;
-    return true;
+    (void) user;
+    device->is_pinned = true;
+    device->has_need = true;
+    device->expected_interval = 30 * USEC_PER_SEC;
 }
 
 static void decisions_sources_windows_and_settings_come_out_as_they_were(void **state)
 {
     const struct recorder_settings settings = {MB, 3600 * USEC_PER_SEC, 7};
-    struct recorder *r = recorder_new(&settings, pin_all, NULL, START, WALL);
+    struct recorder *r = recorder_new(&settings, describe_all, NULL, START, WALL);
     const struct recording_change change = {.address = 0xc00000000001,
                                             .address_type = 1,
                                             .kinds = 12,
@@ -222,8 +231,34 @@ static void decisions_sources_windows_and_settings_come_out_as_they_were(void **
     assert_true(o.source.can_connect && !o.source.is_online && o.source.mac == 0x246f28aabbcc);
     assert_int_equal(strlen(o.name), RECORDING_TEXT_MAX);
     assert_true(o.device.is_pinned && o.device.expected_interval == 30 * USEC_PER_SEC);
+    assert_true(o.device.has_need);
     assert_string_equal(o.settings, "{\"scan\":{}}");
     assert_int_equal(o.ticks, 1);
+    recorder_free(r);
+}
+
+static void what_was_commanded_and_restored_comes_out_as_it_was(void **state)
+{
+    struct recorder *r = new_recorder(MB, 3600 * USEC_PER_SEC);
+    uint8_t facts[RECORDING_RESTORED_MAX];
+    struct others o = {0};
+
+    (void) state;
+    memset(facts, 'x', sizeof facts);
+    for (unsigned i = 0; i < 100; i++) { /* more than a segment holds */
+        recorder_restored(r, &(struct recording_restored){0xc00000000001, 1, {facts, sizeof facts}},
+                          START);
+        recorder_command(r, &(struct recording_command){RECORDING_COVERED, 0xc00000000002, 300},
+                         START + 1);
+    }
+    read_all(r, note_others, &o);
+    assert_true(o.restored.address == 0xc00000000001 && o.restored.address_type == 1);
+    assert_int_equal(o.restored.facts.size, RECORDING_RESTORED_MAX);
+    assert_true(o.command.what == RECORDING_COVERED && o.command.source == 300);
+    assert_true(o.command.address == 0xc00000000002);
+    recorder_command(r, &(struct recording_command){.what = RECORDING_FORGET, .address = 7}, START);
+    read_all(r, note_others, &o);
+    assert_true(o.command.what == RECORDING_FORGET && o.command.address == 7);
     recorder_free(r);
 }
 
@@ -367,24 +402,23 @@ static void note_pins(void *user, const struct recording_reader *reader,
     }
 }
 
-static bool pin_if_told(void *user, uint64_t address, usec_t *ret_expected)
+static void describe_if_told(void *user, struct recording_device *device)
 {
-    *ret_expected = USEC_PER_SEC;
-    return address == 0xa4c138000001 && *(const bool *) user;
+    device->is_pinned = *(const bool *) user;
+    device->expected_interval = USEC_PER_SEC;
 }
 
 static void a_device_that_is_configured_later_is_introduced_again(void **state)
 {
     const struct recorder_settings settings = {MB, 3600 * USEC_PER_SEC, 7};
     bool is_pinned = false;
-    struct recorder *r = recorder_new(&settings, pin_if_told, &is_pinned, START, WALL);
+    struct recorder *r = recorder_new(&settings, describe_if_told, &is_pinned, START, WALL);
     struct pins p = {0};
 
     (void) state;
     hear(r, 1, 0xa4c138000001, -60, "one", START);
     is_pinned = true;
     recorder_device(r, 0xa4c138000001, START + 1);
-    recorder_device(r, 0xa4c138000002, START + 1); /* nobody heard of it */
     hear(r, 1, 0xa4c138000001, -60, "two", START + 2);
     is_pinned = false;
     recorder_device(r, 0xa4c138000001, START + 3);
@@ -399,11 +433,30 @@ static void a_device_that_is_configured_later_is_introduced_again(void **state)
     recorder_free(r);
 }
 
+static void a_device_is_introduced_when_it_is_configured_before_it_is_heard(void **state)
+{
+    const struct recorder_settings settings = {MB, 3600 * USEC_PER_SEC, 7};
+    bool is_pinned = true;
+    struct recorder *r = recorder_new(&settings, describe_if_told, &is_pinned, START, WALL);
+    struct pins p = {0};
+
+    (void) state;
+    recorder_device(r, 0xa4c138000001, START + 1);
+    hear(r, 1, 0xa4c138000001, -60, "one", START + 2); /* under another type */
+    is_pinned = false;
+    recorder_device(r, 0xa4c138000001, START + 3);
+    read_all(r, note_pins, &p);
+    assert_int_equal(p.count, 4);
+    for (size_t i = 0; i < p.count; i++)
+        assert_true(p.devices[i].is_pinned == (i < 2));
+    recorder_free(r);
+}
+
 static void devices_that_change_without_end_stay_within_a_segment(void **state)
 {
     const struct recorder_settings settings = {MB, 3600 * USEC_PER_SEC, 7};
     bool is_pinned = true;
-    struct recorder *r = recorder_new(&settings, pin_if_told, &is_pinned, START, WALL);
+    struct recorder *r = recorder_new(&settings, describe_if_told, &is_pinned, START, WALL);
     struct recorder_status status;
     struct heard h = {0};
 
@@ -413,7 +466,7 @@ static void devices_that_change_without_end_stay_within_a_segment(void **state)
         recorder_device(r, 0xa4c138000001, START + 1);
     hear(r, 1, 0xa4c138000001, -60, "two", START + 2);
     recorder_get_status(r, &status);
-    assert_true(status.records < RECORDING_DEVICES_MAX + 10); /* the next segment did not know it */
+    assert_true(status.records < 2 * RECORDING_DEVICES_MAX + 20);
     read_all(r, note_heard, &h);
     assert_int_equal(h.count, 2);
     assert_string_equal(h.items[1].text, "two");
@@ -425,6 +478,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(what_was_heard_comes_out_as_it_was),
             cmocka_unit_test(a_device_that_is_configured_later_is_introduced_again),
+            cmocka_unit_test(a_device_is_introduced_when_it_is_configured_before_it_is_heard),
+            cmocka_unit_test(what_was_commanded_and_restored_comes_out_as_it_was),
             cmocka_unit_test(devices_that_change_without_end_stay_within_a_segment),
             cmocka_unit_test(decisions_sources_windows_and_settings_come_out_as_they_were),
             cmocka_unit_test(the_ring_keeps_its_size_and_counts_what_it_drops),

@@ -48,6 +48,11 @@ static void damaged_records_end_the_segment(void **state)
             {"a size beyond the end", {0x12, 9, 1}, 3, 0},
             {"a source beyond the limit", {DEVICE, 0x11, 0x80, 0x20, 0, 0, 0}, 15, 1},
             {"an address type that is none", {0x12, 8, 1, 2, 3, 4, 5, 6, 4, 0}, 10, 0},
+            {"a need that is none", {0x12, 9, 1, 2, 3, 4, 5, 6, 1, 0, 2}, 11, 0},
+            {"an unknown command", {DEVICE, 0x18, 2, 0, 3}, 14, 1},
+            {"a command of nobody", {0x18, 2, 0, 0}, 4, 0},
+            {"listened to, by nobody", {DEVICE, 0x18, 2, 0, 2}, 14, 1},
+            {"restored, of nobody", {0x19, 1, 0}, 3, 0},
             {"a time that runs over",
              {0x05, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 0},
              12,
@@ -71,6 +76,22 @@ static void kinds_of_later_versions_are_passed_over(void **state)
     (void) state;
     assert_int_equal(read_octets(octets, sizeof octets, &count), 0);
     assert_int_equal(count, 1);
+}
+
+static void a_device_of_earlier_recordings_has_no_need(void **state)
+{
+    static const uint8_t octets[] = {DEVICE, 0x12, 9, 1, 2, 3, 4, 5, 6, 1, 0, 1};
+    const struct recording_segment segment = {1, START, 0, octets, sizeof octets};
+    struct recording_reader *r = recording_reader_new();
+    struct recording_record record;
+
+    (void) state;
+    recording_reader_begin(r, &segment);
+    assert_int_equal(recording_reader_next(r, &record), 1);
+    assert_false(record.device.has_need);
+    assert_int_equal(recording_reader_next(r, &record), 1);
+    assert_true(record.device.has_need);
+    recording_reader_free(r);
 }
 
 static void a_file_is_cut_into_its_segments(void **state)
@@ -132,6 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(damaged_records_end_the_segment),
             cmocka_unit_test(kinds_of_later_versions_are_passed_over),
+            cmocka_unit_test(a_device_of_earlier_recordings_has_no_need),
             cmocka_unit_test(a_file_is_cut_into_its_segments),
             cmocka_unit_test(an_unknown_version_is_refused_by_its_own_cause),
             cmocka_unit_test(a_header_that_cannot_be_is_refused),

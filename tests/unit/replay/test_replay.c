@@ -14,14 +14,17 @@
 #include "recorder/recording_reader.h"
 #include "replay/recorded_change.h"
 #include "replay/replay.h"
+#include "replay/restored_device.h"
 
-#define SECONDS(n)  ((usec_t) (n) *USEC_PER_SEC)
-#define START       SECONDS(5000)
-#define WALL        ((int64_t) 1795255200 * 1000000)
-#define HOUR        SECONDS(3600)
-#define PROXIES     6
-#define DEVICES     60
-#define CHANGES_MAX 200000
+#define SECONDS(n)    ((usec_t) (n) *USEC_PER_SEC)
+#define START         SECONDS(5000)
+#define WALL          ((int64_t) 1795255200 * 1000000)
+#define HOUR          SECONDS(3600)
+#define PROXIES       6
+#define DEVICES       60
+#define CHANGES_MAX   200000
+#define RESTORED      20
+#define QUESTIONS_MAX 64
 
 static struct device_table_settings settings_of(double margin_db)
 {
@@ -52,6 +55,16 @@ struct world {
     int level[DEVICES][PROXIES]; /* dBm; 0: out of reach */
     bool is_here[DEVICES];
     uint32_t version[DEVICES];
+    struct facts {
+        bool is_pinned, has_need;
+    } facts[DEVICES];
+    struct question { /* of the table: who is to listen actively */
+        uint64_t address;
+        uint16_t source;
+        usec_t due;
+    } questions[QUESTIONS_MAX];
+    size_t questions_count;
+    unsigned asked;
 };
 
 static unsigned roll(struct world *w, unsigned sides)
@@ -71,17 +84,82 @@ static void on_change(void *user, const struct device_change *change)
     recorder_change(w->recorder, &c, 0);
 }
 
-static bool get_pin(void *user, uint64_t address, usec_t *ret_expected)
-{
-    (void) user;
-    *ret_expected = SECONDS(7);
-    return address % 10 == 3;
-}
-
 static uint64_t address_of(unsigned device)
 {
     return (device % 3 == 0 ? UINT64_C(0x400000000000) : UINT64_C(0xc00000000000)) +
            device; /* private, static */
+}
+
+static unsigned device_of(uint64_t address)
+{
+    return address & 0xff;
+}
+
+static void describe(void *user, struct recording_device *device)
+{
+    const struct world *w = user;
+    const struct facts *facts = &w->facts[device_of(device->address)];
+
+    device->is_pinned = facts->is_pinned;
+    device->has_need = facts->has_need;
+    device->expected_interval = facts->is_pinned ? SECONDS(7) : 0;
+}
+
+static void configure(struct world *w, unsigned device, bool is_pinned, bool has_need)
+{
+    if (w->facts[device].is_pinned == is_pinned && w->facts[device].has_need == has_need)
+        return;
+    w->facts[device] = (struct facts){is_pinned, has_need};
+    device_table_pin(w->table, address_of(device), is_pinned, is_pinned ? SECONDS(7) : 0);
+    device_table_set_need(w->table, address_of(device), has_need);
+    recorder_device(w->recorder, address_of(device), w->now);
+}
+
+/* ---- windows that somebody opens ---- */
+
+static void on_rescue(void *user, uint64_t address, uint16_t owner, uint16_t challenger)
+{
+    struct world *w = user;
+    const uint16_t sources[] = {owner, challenger};
+
+    w->asked++;
+    for (size_t i = 0; i < 2 && w->questions_count < QUESTIONS_MAX; i++)
+        w->questions[w->questions_count++] =
+                (struct question){address, sources[i], w->now + SECONDS(10)};
+}
+
+static void answer_questions(struct world *w)
+{
+    for (size_t i = 0; i < w->questions_count;) {
+        const struct question *q = &w->questions[i];
+        const struct recording_command command = {RECORDING_COVERED, q->address, q->source};
+
+        if (q->due > w->now) {
+            i++;
+            continue;
+        }
+        recorder_command(w->recorder, &command, w->now);
+        device_table_covered(w->table, q->address, q->source, w->now);
+        w->questions[i] = w->questions[--w->questions_count];
+    }
+}
+
+static void forget(struct world *w, unsigned device)
+{
+    const struct recording_command command = {.what = RECORDING_FORGET,
+                                              .address = address_of(device)};
+
+    recorder_command(w->recorder, &command, w->now);
+    (void) device_table_forget(w->table, address_of(device));
+}
+
+static void clear_history(struct world *w, unsigned device)
+{
+    const struct recording_command command = {.what = RECORDING_CLEAR_HISTORY,
+                                              .address = address_of(device)};
+
+    recorder_command(w->recorder, &command, w->now);
+    (void) device_table_clear_history(w->table, address_of(device));
 }
 
 static void tell_source(struct world *w, unsigned proxy)
@@ -126,6 +204,15 @@ static void disturb(struct world *w)
     case 4:
         place(w, device);
         break;
+    case 5:
+        configure(w, device, roll(w, 2), roll(w, 2));
+        break;
+    case 6:
+        forget(w, device);
+        break;
+    case 7:
+        clear_history(w, device);
+        break;
     default:
         break;
     }
@@ -169,32 +256,70 @@ static void pass_time(struct world *w, usec_t until)
         device_table_advance(w->table, w->now);
     }
     w->now = until > w->now ? until : w->now;
+    answer_questions(w);
 }
 
-static void begin(struct world *w, uint64_t seed)
+/* As a store gives it back: what it says changes at its next packet. */
+static void restore(struct world *w, unsigned device)
+{
+    static const uint8_t payload[] = {7, 0xff, 0x99, 4, 9, 9, 9, 9};
+    const struct device_source sources[] = {
+            {.source = 1, .rssi = -70, .rssi_smoothed = -70.3, .last_seen = w->now - SECONDS(40)},
+            {.source = 2,
+             .rssi = -60,
+             .rssi_smoothed = -61.7,
+             .last_seen = w->now - SECONDS(30),
+             .is_owner = true}};
+    const struct device_element elements[] = {{.type = 0xff,
+                                               .source = 2,
+                                               .last_seen = w->now - SECONDS(30),
+                                               .octets = {payload + 2, 6}}};
+    const struct device_restored d = {
+            .address = address_of(device),
+            .address_type = 1,
+            .first_seen = w->now - SECONDS(4000),
+            .last_seen = w->now - SECONDS(30 + device * 20),
+            .advertisements = 77,
+            .interval = SECONDS(3),
+            .latest = {.source = 2, .rssi = -60, .ad_data = payload, .size = sizeof payload},
+            .sources = sources,
+            .sources_count = ARRAY_SIZE(sources),
+            .elements = elements,
+            .elements_count = ARRAY_SIZE(elements)};
+    uint8_t octets[RECORDING_RESTORED_MAX];
+    const struct recording_restored restored = {
+            d.address, d.address_type, {octets, restored_device_write(octets, &d)}};
+
+    recorder_restored(w->recorder, &restored, w->now);
+    assert_true(device_table_restore(w->table, &d, w->now));
+}
+
+static void begin(struct world *w, uint64_t seed, usec_t keep)
 {
     const struct device_table_settings table = settings_of(16);
-    const struct recorder_settings recorder = {(size_t) 32 << 20, SECONDS(86400), 1};
+    const struct recorder_settings recorder = {(size_t) 32 << 20, keep, 1};
 
     *w = (struct world){.dice = seed * 0x9e3779b97f4a7c15u + 1, .now = START};
     w->table = device_table_new(&table, on_change, w);
-    w->recorder = recorder_new(&recorder, get_pin, NULL, START, WALL);
+    device_table_on_rescue(w->table, on_rescue);
+    w->recorder = recorder_new(&recorder, describe, w, START, WALL);
     recorder_set_settings(w->recorder, "16", START);
     for (unsigned d = 0; d < DEVICES; d++) {
-        if (address_of(d) % 10 == 3)
-            device_table_pin(w->table, address_of(d), true, SECONDS(7));
+        configure(w, d, d % 10 == 3, d % 5 == 1);
         w->is_here[d] = true;
         place(w, d);
     }
+    for (unsigned d = 0; d < RESTORED; d++)
+        restore(w, d);
     for (unsigned p = 0; p < PROXIES; p++) {
         w->is_online[p] = true;
         tell_source(w, p);
     }
 }
 
-static void live(struct world *w, uint64_t seed)
+static void live_with(struct world *w, uint64_t seed, usec_t keep)
 {
-    begin(w, seed);
+    begin(w, seed, keep);
     while (w->now < START + HOUR) {
         unsigned proxy = roll(w, PROXIES);
 
@@ -203,6 +328,11 @@ static void live(struct world *w, uint64_t seed)
         if (w->is_online[proxy] && !w->is_connecting[proxy])
             speak(w, proxy);
     }
+}
+
+static void live(struct world *w, uint64_t seed)
+{
+    live_with(w, seed, SECONDS(86400));
 }
 
 static void end(struct world *w)
@@ -254,6 +384,7 @@ static void feed(struct world *w, struct replay *replay, struct decisions *recor
 
     while ((hold = recorder_take(w->recorder, from, &segment))) {
         recording_reader_begin(reader, &segment);
+        replay_begin_segment(replay, &segment);
         while (recording_reader_next(reader, &record) == 1) {
             if (record.kind == RECORDING_CHANGE && recorded)
                 note(recorded, record.time, &record.change);
@@ -306,11 +437,15 @@ static void unchanged_settings_decide_all_again_as_it_was(void **state)
         live(&w, seed);
         feed(&w, replay, &recorded);
         replay_get_totals(replay, &totals);
-        print_message("%zu decisions, %zu of %zu owner changes, %zu packets\n", recorded.count,
-                      (size_t) totals.replayed.owner_changes, (size_t) totals.actual.owner_changes,
-                      (size_t) totals.packets);
+        print_message("%zu decisions, %u rescues, %zu of %zu owner changes, %zu packets\n",
+                      recorded.count, w.asked, (size_t) totals.replayed.owner_changes,
+                      (size_t) totals.actual.owner_changes, (size_t) totals.packets);
         assert_true(recorded.count > 1000 && totals.actual.owner_changes > 100);
-        assert_true(totals.actual.availability_changes > 10);
+        assert_true(totals.actual.availability_changes > 10 && w.asked > 10);
+        assert_false(totals.is_partial);
+        assert_int_equal(totals.recorded, recorded.count);
+        assert_int_equal(totals.repeated, recorded.count);
+        assert_int_equal(totals.added, 0);
         for (size_t i = 0; i < recorded.count && i < again.count; i++)
             assert_same(&recorded.items[i], &again.items[i]);
         assert_int_equal(recorded.count, again.count);
@@ -321,6 +456,51 @@ static void unchanged_settings_decide_all_again_as_it_was(void **state)
         free(recorded.items);
         free(again.items);
     }
+}
+
+static void a_recording_that_begins_later_says_so_and_how_much_differs(void **state)
+{
+    struct decisions again = {xnew(struct decision, CHANGES_MAX), 0, 16};
+    struct replay_wish wish = wish_all(&again);
+    struct replay *replay = replay_new(&wish);
+    struct replay_totals totals;
+    struct world w;
+
+    (void) state;
+    live_with(&w, 1, SECONDS(1200)); /* the rest was dropped */
+    feed(&w, replay, NULL);
+    replay_get_totals(replay, &totals);
+    print_message("%zu of %zu, %zu more\n", (size_t) totals.repeated, (size_t) totals.recorded,
+                  (size_t) totals.added);
+    assert_true(totals.is_partial);
+    assert_true(totals.repeated < totals.recorded);
+    assert_true(totals.repeated > totals.recorded / 2);
+    replay_free(replay);
+    end(&w);
+    free(again.items);
+}
+
+static void another_run_in_the_same_file_begins_anew(void **state)
+{
+    struct decisions again = {xnew(struct decision, CHANGES_MAX), 0, 16};
+    struct replay_wish wish = wish_all(&again);
+    struct replay *replay = replay_new(&wish);
+    struct replay_totals totals;
+    struct world first, second;
+
+    (void) state;
+    live(&first, 1);
+    live(&second, 2);
+    feed(&first, replay, NULL);
+    feed(&second, replay, NULL);
+    replay_get_totals(replay, &totals);
+    assert_false(totals.is_partial);
+    assert_true(totals.recorded > 2000 && totals.repeated == totals.recorded);
+    assert_int_equal(totals.added, 0);
+    replay_free(replay);
+    end(&first);
+    end(&second);
+    free(again.items);
 }
 
 static void a_smaller_margin_moves_devices_more_often(void **state)
@@ -376,6 +556,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(unchanged_settings_decide_all_again_as_it_was),
+            cmocka_unit_test(a_recording_that_begins_later_says_so_and_how_much_differs),
+            cmocka_unit_test(another_run_in_the_same_file_begins_anew),
             cmocka_unit_test(a_smaller_margin_moves_devices_more_often),
             cmocka_unit_test(a_wish_counts_its_time_and_its_device_alone),
     };
