@@ -27,7 +27,8 @@ struct past *past_new(size_t limit, struct device_table *table)
 
     if (limit == 0)
         return NULL;
-    (void) getrandom(&seed, sizeof seed, GRND_NONBLOCK); /* any value works */
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) < 0)
+        seed = 0; /* any value works */
     p = xnew(struct past, 1);
     p->history = history_new(limit, seed);
     p->table = table;

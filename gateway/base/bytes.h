@@ -22,7 +22,16 @@ bool bytes_pull(struct bytes *b, size_t size, struct bytes *ret_part);
 /* Protobuf base-128 varint: false when it does not end within the data or within 10 octets. */
 bool bytes_pull_varint(struct bytes *b, uint64_t *ret_value);
 
-/* The opposite: at most BYTES_VARINT_MAX octets at `at`; gives out what follows them. */
+/* Four octets, the least significant first; one store. */
+static inline void bytes_put_le32(uint8_t *at, uint32_t value)
+{
+    at[0] = (uint8_t) value;
+    at[1] = (uint8_t) (value >> 8);
+    at[2] = (uint8_t) (value >> 16);
+    at[3] = (uint8_t) (value >> 24);
+}
+
+/* At most BYTES_VARINT_MAX octets at `at`; gives out where it goes on. */
 #define BYTES_VARINT_MAX 10
 static inline uint8_t *bytes_put_varint(uint8_t *at, uint64_t value)
 {

@@ -1,8 +1,8 @@
 /* The story. A record is written behind the end of the open segment, with the time that has passed
  * since the one before. A device that is new to the segment is introduced with a record of its own
- * and gets the next number; a small hash table finds that number again, and with it the places in
- * the segment of the device's last four payloads. One of them is mostly what it says now, and then
- * a reference is written. Sources are introduced in the same way.
+ * and gets the next number; a small hash table finds that number again, and with it what the
+ * device's last four payloads are known by. One of them is mostly what it says now, and then a
+ * reference is written. Sources are introduced in the same way.
  *
  * When a record might not fit, or too many devices were introduced, the segment is done: the next
  * begins with the settings, and the oldest is dropped if the ring is full or it is too old.
@@ -25,23 +25,30 @@
 #define ROLLS_PER_KEEP 8 /* a quiet ring still ages in steps of an eighth */
 
 #define ADDRESS_TYPES 4
+#define CACHE_LINE    64
+#define BATCH         16                           /* reports; a usual one */
+#define SPREAD        UINT64_C(0x9e3779b97f4a7c15) /* multiplied by it, all bits reach the upper ones */
 
 enum { BIT_SAME_TIME = 0x10, PLACE_PARSED = 5, PLACE_REFERENCE = 6, PLACE_SAME_SOURCE = 7 };
 
 struct recorder_hold { /* a segment */
     struct recording_segment view;
     struct recorder_hold *next; /* the younger one, or a spare one */
-    usec_t last;                /* time of its last record */
+    usec_t last;                /* time of its last record, when it is closed */
     unsigned holders;
     bool is_dropped;
     uint8_t octets[RECORDING_SEGMENT_SIZE];
 };
 
-struct known_device { /* in the open segment */
-    uint64_t key;
-    const uint8_t *payloads[RECORDING_PAYLOADS]; /* their sizes, in the segment; NULL: none */
+struct known_device { /* a cache line */
+    _Alignas(CACHE_LINE) uint64_t key;
+    uint64_t told;                       /* sequence number of the segment that has it */
+    uint64_t prints[RECORDING_PAYLOADS]; /* of its last payloads; 0: none is there */
+    uint16_t number;
     uint8_t newest;
 };
+
+static_assert(sizeof(struct known_device) == CACHE_LINE, "asked for at once");
 
 struct known_source {
     uint64_t told; /* sequence number of the segment that has it; 0: none */
@@ -57,15 +64,17 @@ struct recorder {
     struct recorder_hold *oldest, *open, *spare;
     uint64_t sequence;
     usec_t now, wall_at;
-    uint8_t *end;  /* of the records in the open segment */
-    usec_t closes; /* the open segment is too old then */
+    usec_t last;    /* time of the last record in the open segment */
+    uint8_t *end;   /* of the records in it */
+    uint8_t *limit; /* where they must end for RECORD_MAX more to fit */
+    usec_t closes;  /* it is too old then */
     int64_t wall;
     uint16_t last_source;
     char *json;                                          /* settings in force; NULL: none yet */
     struct known_source *sources[RECORDING_SOURCES_MAX]; /* NULL: never told */
     uint32_t devices_count;
-    struct known_device devices[RECORDING_DEVICES_MAX];
-    uint16_t slots[SLOTS]; /* 1 + number of the device; 0: free */
+    struct known_device *devices; /* a hash table of SLOTS; what another segment has is free */
+    void *devices_memory;
     uint64_t records, advertisements, dropped;
 };
 
@@ -98,8 +107,10 @@ static uint8_t *put_text(uint8_t *at, struct bytes text)
 /* What the segment's own size is kept for: those who read it. */
 static void close_size(struct recorder *r)
 {
-    if (r->open)
-        r->open->view.size = (size_t) (r->end - r->open->octets);
+    if (!r->open)
+        return;
+    r->open->view.size = (size_t) (r->end - r->open->octets);
+    r->open->last = r->last;
 }
 
 static void drop_oldest(struct recorder *r)
@@ -128,14 +139,14 @@ static void drop_what_is_old(struct recorder *r)
 static inline uint8_t *put_head(struct recorder *r, uint8_t head)
 {
     uint8_t *at = r->end;
-    usec_t passed = r->now - r->open->last;
+    usec_t passed = r->now - r->last;
 
     if (passed == 0) {
         *at++ = head | BIT_SAME_TIME;
         return at;
     }
     *at++ = head;
-    r->open->last = r->now;
+    r->last = r->now;
     return bytes_put_varint(at, passed);
 }
 
@@ -173,7 +184,6 @@ __attribute__((noinline)) static void open_segment(struct recorder *r)
     s->next = NULL;
     s->holders = 0;
     s->is_dropped = false;
-    s->last = r->now;
     s->view = (struct recording_segment){
             .sequence = ++r->sequence,
             .start = r->now,
@@ -185,20 +195,20 @@ __attribute__((noinline)) static void open_segment(struct recorder *r)
     else
         r->oldest = s;
     r->open = s;
+    r->last = r->now;
     r->end = s->octets;
+    r->limit = s->octets + RECORDING_SEGMENT_SIZE - RECORD_MAX;
     r->segments_count++;
     r->closes = r->now + r->settings.keep / ROLLS_PER_KEEP;
     r->last_source = RECORDING_NO_SOURCE;
     r->devices_count = 0;
-    memset(r->slots, 0, sizeof r->slots);
     if (r->json)
         put_record(r, RECORDING_SETTINGS, r->json, strlen(r->json));
 }
 
 static bool has_room(const struct recorder *r, size_t size)
 {
-    return (size_t) (r->end - r->open->octets) + size <= RECORDING_SEGMENT_SIZE &&
-           r->devices_count < RECORDING_DEVICES_MAX;
+    return r->end + size <= r->limit + RECORD_MAX && r->devices_count < RECORDING_DEVICES_MAX;
 }
 
 /* Before each record: there is room for it after that. */
@@ -246,42 +256,62 @@ static void introduce_source(struct recorder *r, uint16_t source)
     put_source(r, &s->facts);
 }
 
-/* Rare, and kept out of the hot path, whose registers it would take; as open_segment(). */
-__attribute__((noinline)) static uint32_t introduce_device(struct recorder *r, uint64_t address,
-                                                           uint8_t type, uint16_t *slot)
+static inline uint64_t key_of(uint64_t address, uint8_t type)
 {
-    uint8_t body[32], *at = put_address(body, address);
-    struct recording_device d = {.address = address};
-
-    if (r->describe)
-        r->describe(r->user, &d);
-    *at++ = type;
-    at = bytes_put_varint(at, d.is_pinned ? 1 + d.expected_interval / USEC_PER_MSEC : 0);
-    *at++ = d.has_need;
-    put_record(r, RECORDING_DEVICE, body, (size_t) (at - body));
-    r->devices[r->devices_count] =
-            (struct known_device){.key = address | (uint64_t) type << ADDRESS_BITS};
-    *slot = (uint16_t) (r->devices_count + 1);
-    return r->devices_count++;
+    return address | (uint64_t) type << ADDRESS_BITS;
 }
 
-/* Where the number of the device stands, or would. */
-static inline uint16_t *slot_of(struct recorder *r, uint64_t key)
+static inline uint32_t first_slot(const struct recorder *r, uint64_t key)
 {
-    uint64_t hash = (key ^ r->settings.hash_seed) * 0x9e3779b97f4a7c15u;
-    uint32_t at = (uint32_t) (hash >> (64 - SLOTS_BITS));
+    return (uint32_t) ((key ^ r->settings.hash_seed) * SPREAD >> (64 - SLOTS_BITS));
+}
 
-    while (r->slots[at] != 0 && r->devices[r->slots[at] - 1].key != key)
+static inline bool is_known(const struct recorder *r, const struct known_device *d)
+{
+    return d->told == r->sequence;
+}
+
+/* The device, or the place where it would be: then it is not known. */
+static inline struct known_device *find_device(struct recorder *r, uint64_t key)
+{
+    uint32_t at = first_slot(r, key);
+
+    while (is_known(r, &r->devices[at]) && r->devices[at].key != key)
         at = (at + 1) & (SLOTS - 1);
-    return &r->slots[at];
+    return &r->devices[at];
+}
+
+/* Rare, and kept out of the hot path, whose registers it would take; as open_segment(). */
+__attribute__((noinline)) static void introduce_device(struct recorder *r, uint64_t address,
+                                                       uint8_t type, struct known_device *d)
+{
+    uint8_t body[32], *at = put_address(body, address);
+    struct recording_device facts = {.address = address};
+
+    if (r->describe)
+        r->describe(r->user, &facts);
+    *at++ = type;
+    at = bytes_put_varint(at, facts.is_pinned ? 1 + facts.expected_interval / USEC_PER_MSEC : 0);
+    *at++ = facts.has_need;
+    put_record(r, RECORDING_DEVICE, body, (size_t) (at - body));
+    *d = (struct known_device){.key = key_of(address, type),
+                               .told = r->sequence,
+                               .number = (uint16_t) r->devices_count++};
+}
+
+static inline struct known_device *get_device(struct recorder *r, uint64_t address, uint8_t type)
+{
+    struct known_device *d = find_device(r, key_of(address, type));
+
+    if (!is_known(r, d))
+        introduce_device(r, address, type, d);
+    return d;
 }
 
 /* The number of the device in the open segment. */
 static uint32_t number_of(struct recorder *r, uint64_t address, uint8_t type)
 {
-    uint16_t *slot = slot_of(r, address | (uint64_t) type << ADDRESS_BITS);
-
-    return *slot != 0 ? *slot - 1u : introduce_device(r, address, type, slot);
+    return get_device(r, address, type)->number;
 }
 
 /* ---- advertisements ---- */
@@ -294,57 +324,135 @@ static inline uint64_t word_at(const uint8_t *octets)
     return word;
 }
 
-#define HEAD 7 /* flags, and the head of the structure behind them: mostly the same */
-
-/* Payloads of one device differ right behind the head, if they do. */
-static inline bool are_same(const uint8_t *a, const uint8_t *b, size_t size)
+static uint64_t word_of_few(const uint8_t *octets, size_t size)
 {
-    return (size < HEAD + 8 || word_at(a + HEAD) == word_at(b + HEAD)) && memcmp(a, b, size) == 0;
+    uint64_t word = 0;
+
+    for (size_t i = 0; i < size; i++)
+        word = word << 8 | octets[i];
+    return word;
 }
+
+static inline uint64_t mix(uint64_t print, uint64_t word)
+{
+    print = (print ^ word) * SPREAD;
+    return print ^ print >> 32;
+}
+
+/* What a payload is known by, of 64 bits and of a seed that nobody knows: two payloads of one
+ * device are not taken for the same within the age of the world. The payloads themselves lie
+ * somewhere in the segment, and fetching them costs more than all else. Never 0, which is no
+ * payload's. */
+static inline uint64_t print_of(const struct recorder *r, const struct ble_report *report)
+{
+    uint64_t print = r->settings.hash_seed + report->size;
+    size_t size = report->size;
+
+    if (size < sizeof(uint64_t))
+        return mix(print, word_of_few(report->data, size)) | 1;
+    for (size_t i = 0; i + sizeof(uint64_t) < size; i += sizeof(uint64_t))
+        print = mix(print, word_at(report->data + i));
+    return mix(print, word_at(report->data + size - sizeof(uint64_t))) | 1;
+}
+
+static_assert(RECORDING_PAYLOADS == 4, "they are compared without a loop");
 
 /* Which of its last payloads it is; RECORDING_PAYLOADS: none. */
-static unsigned find_payload(const struct known_device *d, const struct ble_report *report)
+static inline unsigned find_print(const struct known_device *d, uint64_t print)
 {
-    unsigned which = d->newest;
+    unsigned found = (unsigned) (d->prints[0] == print) | (unsigned) (d->prints[1] == print) << 1 |
+                     (unsigned) (d->prints[2] == print) << 2 |
+                     (unsigned) (d->prints[3] == print) << 3 | 1u << RECORDING_PAYLOADS;
 
-    do {
-        const uint8_t *payload = d->payloads[which];
-
-        if (payload && payload[0] == report->size &&
-            are_same(payload + 1, report->data, report->size))
-            return which;
-        which = (which - 1) % RECORDING_PAYLOADS;
-    } while (which != d->newest);
-    return RECORDING_PAYLOADS;
+    return (unsigned) __builtin_ctz(found);
 }
 
-static uint8_t *put_payload(struct known_device *d, uint8_t *at, const struct ble_report *report)
+/* The first one of a batch: its time, and its source. */
+__attribute__((noinline)) static uint8_t *put_batch_head(struct recorder *r, unsigned head,
+                                                         uint16_t source)
 {
-    d->newest = (uint8_t) ((d->newest + 1) % RECORDING_PAYLOADS);
-    d->payloads[d->newest] = at;
-    return put_text(at, (struct bytes){report->data, report->size});
-}
+    bool is_same = source == r->last_source;
+    uint8_t *at = put_head(r, (uint8_t) (head | (unsigned) is_same << PLACE_SAME_SOURCE));
 
-static void put_advertisement(struct recorder *r, uint16_t source, const struct ble_report *report)
-{
-    uint32_t number = number_of(r, report->address, report->address_type);
-    struct known_device *d = &r->devices[number];
-    unsigned which = find_payload(d, report);
-    unsigned head = RECORDING_ADVERTISEMENT | (unsigned) (report->is_parsed << PLACE_PARSED) |
-                    (unsigned) (which < RECORDING_PAYLOADS) << PLACE_REFERENCE |
-                    (unsigned) (source == r->last_source) << PLACE_SAME_SOURCE;
-    uint8_t *at = put_head(r, (uint8_t) head);
-
-    if (source != r->last_source)
-        at = bytes_put_varint(at, source);
     r->last_source = source;
-    at = bytes_put_varint(at, number);
-    *at++ = (uint8_t) report->rssi;
-    if (which < RECORDING_PAYLOADS)
-        *at++ = (uint8_t) which;
+    return is_same ? at : bytes_put_varint(at, source);
+}
+
+static_assert(RECORDING_DEVICES_MAX <= 1 << 14, "a number has two octets at most");
+
+/* Number, RSSI, and which payload or the size of the new one; the octets behind them are written
+ * over. All at once: octet by octet takes twice as long. */
+static inline uint8_t *put_body(uint8_t *at, uint32_t number, int8_t rssi, uint8_t last)
+{
+    uint32_t body = (uint32_t) last << 8 | (uint8_t) rssi;
+
+    if (number < 0x80) {
+        bytes_put_le32(at, body << 8 | number);
+        return at + 3;
+    }
+    bytes_put_le32(at, body << 16 | (number >> 7) << 8 | (number & 0x7f) | 0x80);
+    return at + 4;
+}
+
+static inline void put_advertisement(struct recorder *r, uint16_t source,
+                                     const struct ble_report *report, uint64_t print)
+{
+    struct known_device *d = get_device(r, report->address, report->address_type);
+    unsigned which = find_print(d, print);
+    bool is_new = which == RECORDING_PAYLOADS;
+    unsigned head = RECORDING_ADVERTISEMENT | (unsigned) (report->is_parsed << PLACE_PARSED) |
+                    (unsigned) !is_new << PLACE_REFERENCE;
+    uint8_t *at = r->end;
+
+    if (source == r->last_source && r->now == r->last)
+        *at++ = (uint8_t) (head | BIT_SAME_TIME | 1 << PLACE_SAME_SOURCE);
     else
-        at = put_payload(d, at, report);
+        at = put_batch_head(r, head, source);
+    at = put_body(at, d->number, report->rssi, (uint8_t) (is_new ? report->size : which));
+    if (is_new) {
+        d->newest = (uint8_t) ((d->newest + 1) % RECORDING_PAYLOADS);
+        d->prints[d->newest] = print;
+        memcpy(at, report->data, report->size);
+        at += report->size;
+    }
     r->end = at;
+}
+
+/* Asks for what will be read of the devices of a batch, and does meanwhile what does not need it,
+ * so that the processor waits once for all and not for each. */
+static void look_ahead(const struct recorder *r, const struct ble_report *reports, size_t count,
+                       uint64_t ret_prints[BATCH])
+{
+    for (size_t i = 0; i < count; i++)
+        __builtin_prefetch(
+                &r->devices[first_slot(r, key_of(reports[i].address, reports[i].address_type))], 1);
+    for (size_t i = 0; i < count; i++)
+        ret_prints[i] = print_of(r, &reports[i]);
+}
+
+static void put_batch(struct recorder *r, uint16_t source, const struct ble_report *reports,
+                      size_t count)
+{
+    uint64_t prints[BATCH];
+
+    look_ahead(r, reports, count, prints);
+    for (size_t i = 0; i < count; i++) {
+        if (r->end > r->limit || r->devices_count == RECORDING_DEVICES_MAX)
+            open_segment(r);
+        if (source != r->last_source)
+            introduce_source(r, source);
+        put_advertisement(r, source, &reports[i], prints[i]);
+    }
+    r->records += count;
+    r->advertisements += count;
+}
+
+static struct known_device *new_devices(void **ret_memory)
+{
+    uint8_t *memory = memory_zalloc(SLOTS + 1, sizeof(struct known_device));
+
+    *ret_memory = memory;
+    return (struct known_device *) (memory + CACHE_LINE - (uintptr_t) memory % CACHE_LINE);
 }
 
 /* ---- the door ---- */
@@ -357,6 +465,7 @@ struct recorder *recorder_new(const struct recorder_settings *settings,
     r->settings = *settings;
     r->describe = describe;
     r->user = user;
+    r->devices = new_devices(&r->devices_memory);
     r->segments_max = settings->bytes_max / sizeof(struct recorder_hold);
     if (r->segments_max < SEGMENTS_MIN)
         r->segments_max = SEGMENTS_MIN;
@@ -385,6 +494,7 @@ void recorder_free(struct recorder *r)
     free_segments(r->spare);
     for (size_t i = 0; i < RECORDING_SOURCES_MAX; i++)
         free(r->sources[i]);
+    free(r->devices_memory);
     free(r->json);
     free(r);
 }
@@ -399,15 +509,13 @@ void recorder_advertisements(struct recorder *r, uint16_t source, const struct b
                              size_t count, usec_t now)
 {
     make_room(r, now, RECORD_MAX);
-    for (size_t i = 0; i < count; i++) {
-        if (!has_room(r, RECORD_MAX))
-            open_segment(r);
-        if (source != r->last_source)
-            introduce_source(r, source);
-        put_advertisement(r, source, &reports[i]);
+    while (count > 0) {
+        size_t batch = count < BATCH ? count : BATCH;
+
+        put_batch(r, source, reports, batch);
+        reports += batch;
+        count -= batch;
     }
-    r->records += count;
-    r->advertisements += count;
 }
 
 /* Introduced anew under each of its types, or under any when the segment does not know it: the
@@ -419,14 +527,14 @@ void recorder_device(struct recorder *r, uint64_t address, usec_t now)
 
     for (uint8_t type = 0; type < ADDRESS_TYPES; type++) {
         uint64_t sequence = r->sequence;
-        uint16_t *slot;
+        struct known_device *d;
 
         make_room(r, now, RECORD_MAX);
-        slot = slot_of(r, address | (uint64_t) type << ADDRESS_BITS);
+        d = find_device(r, key_of(address, type));
         is_told &= sequence == r->sequence;
-        if (*slot == 0)
+        if (!is_known(r, d))
             continue;
-        (void) introduce_device(r, address, type, slot);
+        introduce_device(r, address, type, d);
         is_told = true;
     }
     if (!is_told)
@@ -580,6 +688,7 @@ void recorder_get_status(const struct recorder *r, struct recorder_status *ret_s
             .records = r->records,
             .advertisements = r->advertisements,
             .dropped = r->dropped,
-            .memory_bytes = sizeof *r + segments * sizeof(struct recorder_hold),
+            .memory_bytes = sizeof *r + (SLOTS + 1) * sizeof *r->devices +
+                            segments * sizeof(struct recorder_hold),
     };
 }

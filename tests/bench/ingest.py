@@ -71,12 +71,13 @@ class Peer(Asked):
 
 class Alone(Gateway):
     """blefleet to which nobody listens."""
+    FOLDER, SETTINGS = "alone", {}
 
     def __init__(self, options, programs, ports, key, mqtt=None):
-        folder = options.folder / ("blefleet" if mqtt else "alone")
+        folder = options.folder / ("blefleet" if mqtt else self.FOLDER)
         folder.mkdir(exist_ok=True)
         config = folder / "gateway.json"
-        config.write_text(json.dumps(configuration(ports, key, mqtt or {"enabled": False})), encoding="utf-8")
+        config.write_text(json.dumps(configuration(ports, key, mqtt or {"enabled": False}) | self.SETTINGS), encoding="utf-8")
         super().__init__(options.bin, folder, config, log_level="warning")
 
     def received(self):
@@ -85,6 +86,11 @@ class Alone(Gateway):
     def is_whole(self):
         """Whether all that shall cost is still there."""
         return True
+
+
+class Unrecorded(Alone):
+    """The same without the flight recorder, for recorder.py."""
+    FOLDER, SETTINGS = "unrecorded", {"recorder": {"enabled": False}}
 
 
 class Blefleet(Alone):
@@ -126,14 +132,14 @@ COUNTS = {"coalesced": {"floor": 10_000_000, "blefleet": 5_120_000, "REST alone"
 class Lane:
     """A contestant and its own player of proxies, connected."""
 
-    def __init__(self, name, options, programs, is_encrypted, world=()):
+    def __init__(self, name, options, programs, is_encrypted, world=(), contestants=CONTESTANTS):
         command = [options.bin / "bench-sender", *world, *(["--key"] if is_encrypted else []),
                    *(["--bare"] if name == "floor" else [])]
         self.name = name
         self.sender = programs.add(Asked(f"sender of {name}", options.folder, command))
         self.sender.pin(OTHER_CORE)
         key = base64.b64encode(bytes.fromhex(self.sender.ready["key"])).decode() if is_encrypted else None
-        self.contestant = programs.add(CONTESTANTS[name](options, programs, self.sender.ready["ports"], key))
+        self.contestant = programs.add(contestants[name](options, programs, self.sender.ready["ports"], key))
         self.contestant.pin(CONTESTANT_CORE)
         self.sender.ask("wait")
         if isinstance(self.contestant, Gateway):

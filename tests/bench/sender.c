@@ -9,6 +9,7 @@
  *   wait              answers when all proxies have a subscriber
  *   coalesced COUNT   as many advertisements, as fast as the sockets take them, in large writes
  *   single COUNT      10,000 frames a second over all proxies, each a write of its own
+ *   steady COUNT      1,875 frames a second, the same way: 30,000 advertisements
  *   paced COUNT       200 frames a second, the same way
  *
  * Each command is answered by one line of JSON when it is done. COUNT is rounded to whole frames.
@@ -42,6 +43,7 @@
 #define PROXIES_MAX   64
 #define WRITE_SIZE    ((size_t) 256 * 1024) /* what is put together for one write */
 #define SINGLE_PERIOD ((usec_t) 100)        /* 10,000 a second over all proxies */
+#define STEADY_PERIOD ((usec_t) 533)        /* 1,876 a second */
 #define PACED_PERIOD  (5 * USEC_PER_MSEC)   /* 200 a second */
 #define PATIENCE      (30 * USEC_PER_SEC)
 #define LOOK_EACH     1024 /* writes between two looks for what the peers say */
@@ -371,6 +373,8 @@ static void run(struct sender *b, const char *how, uint64_t count)
         send_all(b);
     else if (strcmp(how, "single") == 0)
         send_paced(b, SINGLE_PERIOD);
+    else if (strcmp(how, "steady") == 0)
+        send_paced(b, STEADY_PERIOD);
     else if (strcmp(how, "paced") == 0)
         send_paced(b, PACED_PERIOD);
     else

@@ -291,7 +291,7 @@ static void the_ring_keeps_its_size_and_counts_what_it_drops(void **state)
     play(r, 0, 200000);
     recorder_get_status(r, &status);
     read_all(r, count_advertisements, &count);
-    assert_true(status.memory_bytes <= MB + 300000);
+    assert_true(status.memory_bytes <= MB + 700000);
     assert_true(status.dropped > 10);
     assert_int_equal(status.advertisements, 200000);
     assert_in_range(count, 15000, 30000); /* 32 octets of new payload each */
