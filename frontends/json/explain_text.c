@@ -27,6 +27,7 @@ static void append_clock(struct buffer *b, const struct gateway *g, usec_t momen
 
     clock_format(text, gateway_wall(g, moment));
     buffer_append(b, text + strlen("2026-11-21T"), strlen("12:03:11"));
+    buffer_append_text(b, " UTC");
 }
 
 static void append_why(struct buffer *b, const struct gateway_past_owner *o)
@@ -34,18 +35,19 @@ static void append_why(struct buffer *b, const struct gateway_past_owner *o)
     const char *from = o->from ? o->from : "the one before";
 
     if (strcmp(o->why, "first") == 0)
-        buffer_append_text(b, "nobody spoke for it before");
+        buffer_append_text(b, "nobody spoke for the device before");
     else if (strcmp(o->why, "stronger") == 0)
-        buffer_append_format(b, "it heard it at %.0f dBm, %.0f dB louder than %s", o->rssi_to,
-                             o->rssi_to - o->rssi_from, from);
+        buffer_append_format(b, "it heard the device at %.0f dBm, %.0f dB louder than %s",
+                             o->rssi_to, o->rssi_to - o->rssi_from, from);
     else if (strcmp(o->why, "roam") == 0)
-        buffer_append_format(b, "%s heard it faintly and then missed it", from);
+        buffer_append_format(b, "%s heard the device faintly and then missed it", from);
     else if (strcmp(o->why, "gone") == 0)
-        buffer_append_format(b, "%s did not hear it any more", from);
+        buffer_append_format(b, "%s did not hear the device any more", from);
     else if (strcmp(o->why, "rescue") == 0)
-        buffer_append_format(b, "%s did not hear it, not even while it listened actively", from);
+        buffer_append_format(b, "%s did not hear the device, not even while it listened actively",
+                             from);
     else if (strcmp(o->why, "proxy_offline") == 0)
-        buffer_append_format(b, "%s went offline", from);
+        buffer_append_format(b, "%s was offline", from);
     else if (strcmp(o->why, "proxy_quiet") == 0)
         buffer_append_format(b, "%s heard nothing at all any more", from);
     else
@@ -55,9 +57,13 @@ static void append_why(struct buffer *b, const struct gateway_past_owner *o)
 void explain_text_owner(struct buffer *b, const struct gateway *g,
                         const struct gateway_past_owner *owner)
 {
-    buffer_append_format(b, "%s speaks for it since ", owner->to ? owner->to : "A removed proxy");
+    buffer_append_text(b, owner->to ? owner->to : "A removed proxy");
+    buffer_append_text(b, " took over ");
+    if (owner->from)
+        buffer_append_format(b, "from %s ", owner->from);
+    buffer_append_text(b, "at ");
     append_clock(b, g, owner->time);
-    buffer_append_text(b, ", because ");
+    buffer_append_text(b, ": ");
     append_why(b, owner);
     buffer_append_text(b, ".");
 }

@@ -16,8 +16,8 @@ struct explain_text {
     int code; /* what a request would be answered with; 0: it would do */
 };
 
-/* Why the device changed its owner: "hall speaks for it since 12:03:11, because kitchen went
- * offline." Times are UTC. */
+/* Why the device changed its owner: "hall took over from kitchen at 12:03:11 UTC: kitchen was
+ * offline." */
 void explain_text_owner(struct buffer *b, const struct gateway *g,
                         const struct gateway_past_owner *owner);
 

@@ -34,9 +34,9 @@ def test_D02_each_owner_change_of_a_rebooting_proxy_is_explained_in_a_sentence(s
     pair.wait_device(address, lambda device: device["proxy"] == "hall", 30)
     explanation, candidates = candidates_of(pair, address, "advertisement")
     assert candidates["hall"]["verdict"] == "chosen"
-    sentences = [advice for advice in explanation["advice"] if "speaks for it since" in advice]
-    assert sentences[0].startswith("hall speaks for it since ")
-    assert sentences[0].endswith(", because kitchen went offline.")
+    sentences = [advice for advice in explanation["advice"] if " took over " in advice]
+    assert sentences[0].startswith("hall took over from kitchen at ")
+    assert sentences[0].endswith(" UTC: kitchen was offline.")
     owners = pair.get(f"/devices/{address}/history")["owners"]
     assert len(owners) == len(sentences)
     assert (owners[-1]["from"], owners[-1]["to"], owners[-1]["why"]) == ("kitchen", "hall", "proxy_offline")

@@ -150,12 +150,13 @@ static void D02_each_owner_change_is_a_sentence(void **state)
     static const struct {
         const char *why, *from, *because;
     } cases[] = {
-            {"first", NULL, "nobody spoke for it before"},
-            {"stronger", "kitchen", "it heard it at -50 dBm, 20 dB louder than kitchen"},
-            {"roam", "kitchen", "kitchen heard it faintly and then missed it"},
-            {"gone", "kitchen", "kitchen did not hear it any more"},
-            {"rescue", "kitchen", "kitchen did not hear it, not even while it listened actively"},
-            {"proxy_offline", "kitchen", "kitchen went offline"},
+            {"first", NULL, "nobody spoke for the device before"},
+            {"stronger", "kitchen", "it heard the device at -50 dBm, 20 dB louder than kitchen"},
+            {"roam", "kitchen", "kitchen heard the device faintly and then missed it"},
+            {"gone", "kitchen", "kitchen did not hear the device any more"},
+            {"rescue", "kitchen",
+             "kitchen did not hear the device, not even while it listened actively"},
+            {"proxy_offline", "kitchen", "kitchen was offline"},
             {"proxy_quiet", NULL, "the one before heard nothing at all any more"},
     };
     struct fixture *f = *state;
@@ -168,8 +169,9 @@ static void D02_each_owner_change_is_a_sentence(void **state)
                 FAKE_START + i * SECONDS, cases[i].from, "hall", cases[i].why, -70, -50};
         f->device->owners_count = i + 1;
         explain(f, DEVICE, true);
-        (void) snprintf(wanted, sizeof wanted, "hall speaks for it since 10:00:%02zu, because %s.",
-                        i, cases[i].because);
+        (void) snprintf(wanted, sizeof wanted, "hall took over %s%s%sat 10:00:%02zu UTC: %s.",
+                        cases[i].from ? "from " : "", cases[i].from ? cases[i].from : "",
+                        cases[i].from ? " " : "", i, cases[i].because);
         assert_advice(f, 0, wanted);
     }
 }
@@ -185,8 +187,8 @@ static void D02_the_last_ten_owner_changes_are_told_newest_first(void **state)
     f->device->owners_count = 13;
     explain(f, DEVICE, true);
     assert_int_equal(json_array_size(json_object_get(f->told, "advice")), 10);
-    assert_advice(f, 0, "hall speaks for it since 10:00:12, because nobody spoke for it before.");
-    assert_advice(f, 9, "hall speaks for it since 10:00:03, because nobody spoke for it before.");
+    assert_advice(f, 0, "hall took over at 10:00:12 UTC: nobody spoke for the device before.");
+    assert_advice(f, 9, "hall took over at 10:00:03 UTC: nobody spoke for the device before.");
 }
 
 static void D02_usual_troubles_have_advice(void **state)
@@ -205,9 +207,10 @@ static void D02_usual_troubles_have_advice(void **state)
     explain(f, DEVICE, true);
     assert_true(json_is_false(json_object_get(f->told, "possible")));
     assert_string_equal(text(f->told, "summary"), "Nobody has heard it for 400 s.");
-    assert_advice(f, 1,
-                  "It has been silent since 10:00:00 and spoke each 60 s at least before: is it "
-                  "switched off, out of reach, out of battery, or connected to something?");
+    assert_advice(
+            f, 1,
+            "It has been silent since 10:00:00 UTC and spoke each 60 s at least before: is it "
+            "switched off, out of reach, out of battery, or connected to something?");
     assert_advice(f, 2,
                   "Its address is a private one that changes every few minutes: the device goes on "
                   "under another address then, and this one falls silent.");
@@ -227,9 +230,10 @@ static void D02_an_owner_that_cannot_listen_is_told(void **state)
     fake_gateway_proxy(f->gateway, 1)->quiet_since = FAKE_START;
     fake_gateway_advance(f->gateway, 95 * SECONDS);
     explain(f, DEVICE, true);
-    assert_candidate(f, 0, "kitchen", "excluded", "offline",
-                     "not online: waiting_retry since 10:00:00, 192.0.2.10:6053 refused; speaks "
-                     "for the device until another proxy hears it");
+    assert_candidate(
+            f, 0, "kitchen", "excluded", "offline",
+            "not online: waiting_retry since 10:00:00 UTC, 192.0.2.10:6053 refused; speaks "
+            "for the device until another proxy hears it");
     assert_candidate(f, 1, "hall", "excluded", "not_scanning",
                      "online, but has heard nothing of any device for 95 s");
     assert_string_equal(text(f->told, "summary"),
