@@ -2,6 +2,8 @@
  * with the slots that it told before; its messages follow. The room asks who hears a device, what
  * its rules are and what is remembered, and hands messages back. After every call into it settle()
  * tells what happened, compares who establishes a link with who did before, and arms the one timer.
+ * That walks all proxies and links, so that for messages it is done once a turn of the loop: a
+ * proxy that sends many costs no more than their reading.
  *
  * The room tells events from inside, where it must not be asked: they wait until it has returned.
  *
@@ -27,6 +29,8 @@
 #include "proxy/fleet.h"
 #include "scan/device_table.h"
 
+#define AT_ONCE 1 /* a deadline that has passed */
+
 struct linked_proxy {
     bool is_online; /* for links */
     struct link_proxy told;
@@ -51,6 +55,7 @@ struct linking {
     uv_timer_t *timer; /* NULL: stopped; frees itself */
     usec_t deadline;   /* what the timer is armed for */
     bool is_listening;
+    bool is_unsettled;                    /* the timer will see to it */
     struct linked_proxy *proxies;         /* by source */
     struct names require, prefer, forbid; /* of the device that was asked for last */
     struct map *lost;                     /* address -> its place in proxies before */
@@ -242,12 +247,13 @@ static void log_event(const struct linking *l, const struct link_event *event)
               event->has_reason ? (int) event->reason : 0);
 }
 
-/* Those that are told may lead to more of them. */
 static void tell_events(struct linking *l)
 {
     struct link_event *events = l->events;
     size_t count = l->events_count;
 
+    if (count == 0)
+        return;
     l->events = NULL;
     l->events_count = l->events_capacity = 0;
     for (size_t i = 0; i < count; i++) {
@@ -304,8 +310,10 @@ static void on_timer_closed(uv_handle_t *handle)
 
 static void arm(struct linking *l, usec_t now)
 {
-    usec_t deadline = links_deadline(l->links);
+    usec_t deadline = l->is_unsettled ? AT_ONCE : links_deadline(l->links);
 
+    if (!l->timer)
+        return;
     if (l->stop_by && deadline > l->stop_by)
         deadline = l->stop_by;
     if (deadline == l->deadline)
@@ -332,14 +340,12 @@ void linking_settle(struct linking *l, usec_t now)
 {
     struct links_statistics statistics;
 
-    while (l->events_count > 0)
-        tell_events(l);
+    l->is_unsettled = false;
+    tell_events(l);
     compare_proxies(l, now);
     links_get_statistics(l->links, &statistics);
     l->is_listening = statistics.links > statistics.connected;
-    if (!l->timer)
-        return;
-    if (l->stop_by && (links_is_closed(l->links) || now >= l->stop_by))
+    if (l->timer && l->stop_by && (links_is_closed(l->links) || now >= l->stop_by))
         uv_close((uv_handle_t *) TAKE(l->timer), on_timer_closed);
     else
         arm(l, now);
@@ -498,7 +504,9 @@ void linking_message(struct linking *l, uint16_t source, const struct message *m
     if (!l->proxies[source].is_online)
         return;
     links_message(l->links, source, message, now);
-    linking_settle(l, now);
+    tell_events(l);
+    l->is_unsettled = true;
+    arm(l, now);
 }
 
 bool linking_listens(const struct linking *l)
@@ -510,8 +518,7 @@ void linking_heard(struct linking *l, const struct ble_report *reports, size_t c
 {
     for (size_t i = 0; i < count; i++)
         links_heard(l->links, reports[i].address, now);
-    if (l->timer)
-        arm(l, now); /* what comes of it is done there */
+    arm(l, now); /* what comes of it is done there */
 }
 
 bool linking_is_connecting(const struct linking *l, uint16_t source)
