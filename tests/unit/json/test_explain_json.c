@@ -287,9 +287,9 @@ static void D02_who_would_carry_a_connection_is_told_with_the_next_best(void **s
 
     assert_true(json_is_true(json_object_get(candidate(f, 0), "bonded")));
     assert_true(fabs(number(candidate(f, 1), "failures") - 1.5) < 0.01);
-    assert_int_equal(number(candidate(f, 1), "in_progress"), 1);
-    assert_int_equal(number(candidate(f, 1), "score"), -80);
-    assert_int_equal(number(json_object_get(candidate(f, 1), "score_terms"), "failures"), -9);
+    assert_true(number(candidate(f, 1), "in_progress") == 1);
+    assert_true(number(candidate(f, 1), "score") == -80);
+    assert_true(number(json_object_get(candidate(f, 1), "score_terms"), "failures") == -9);
     assert_true(json_is_null(json_object_get(candidate(f, 2), "score_terms")));
 }
 
@@ -419,7 +419,7 @@ static void D02_attempts_are_told_newest_first(void **state)
     assert_int_equal(json_array_size(attempts), 10);
     assert_string_equal(text(json_object_get(json_array_get(attempts, 0), "reason"), "name"),
                         "fail_establish");
-    assert_int_equal(number(json_object_get(json_array_get(attempts, 9), "reason"), "number"), 2);
+    assert_true(number(json_object_get(json_array_get(attempts, 9), "reason"), "number") == 2);
     assert_string_equal(text(f->told, "summary"),
                         "It is connected through kitchen; a request shares that link.");
     assert_advice(f, 0, "nothing");
