@@ -13,16 +13,6 @@ static bool contains(const uint16_t *sources, size_t count, uint16_t source)
     return false;
 }
 
-static usec_t later(usec_t a, usec_t b)
-{
-    return a > b ? a : b;
-}
-
-static usec_t earlier(usec_t a, usec_t b)
-{
-    return a < b ? a : b;
-}
-
 static void add_slots(const struct links *l, struct route_candidate *c,
                       struct candidates *candidates)
 {
@@ -41,7 +31,7 @@ static void add_slots(const struct links *l, struct route_candidate *c,
     c->has_slots = true;
     c->slots_limit = slots.limit ? slots.limit : 1;
     c->slots_free = 0;
-    candidates->ask_again_at = earlier(candidates->ask_again_at, proxy->relearn_until);
+    candidates->ask_again_at = clock_earlier(candidates->ask_again_at, proxy->relearn_until);
 }
 
 /* Until when this link has to keep away from the proxy. */
@@ -53,9 +43,9 @@ static usec_t held_off(const struct links *l, uint64_t address, uint16_t source,
     const struct goodbye *goodbye = link ? link_find_goodbye(link, source) : NULL;
 
     if (goodbye)
-        until = later(until, goodbye->until);
+        until = clock_later(until, goodbye->until);
     if (tried && tried->not_before > l->now)
-        until = later(until, tried->not_before);
+        until = clock_later(until, tried->not_before);
     return until;
 }
 

@@ -250,11 +250,6 @@ static bool is_orphan(const struct ledger *l, const struct account *a, const str
     return since != USEC_NEVER && now >= since + LEDGER_ORPHAN_AFTER;
 }
 
-static usec_t earlier(usec_t a, usec_t b)
-{
-    return a < b ? a : b;
-}
-
 /* When an orphan is to be told, for the first time or again. */
 static usec_t orphan_due(const struct ledger *l, const struct account *a, const struct listed *s)
 {
@@ -272,13 +267,13 @@ static usec_t account_deadline(const struct ledger *l, const struct account *a)
 
     for (size_t i = 0; i < a->entries_count; i++) {
         if (a->entries[i].is_lost)
-            next = earlier(next, a->told);
+            next = clock_earlier(next, a->told);
     }
     for (size_t i = 0; i < a->listed_count; i++)
-        next = earlier(next, orphan_due(l, a, &a->listed[i]));
+        next = clock_earlier(next, orphan_due(l, a, &a->listed[i]));
     for (size_t i = 0; i < a->past_count; i++) {
         if (a->past[i].is_held_off)
-            next = earlier(next, hold_off_end(&a->past[i]));
+            next = clock_earlier(next, hold_off_end(&a->past[i]));
     }
     return next;
 }
@@ -291,7 +286,7 @@ static void settle(struct ledger *l)
 
     l->deadline = USEC_NEVER;
     while ((a = map_next(l->accounts, &position)))
-        l->deadline = earlier(l->deadline, account_deadline(l, a));
+        l->deadline = clock_earlier(l->deadline, account_deadline(l, a));
 }
 
 /* ---- what a proxy tells ---- */

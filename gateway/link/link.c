@@ -13,11 +13,6 @@ usec_t link_later(usec_t moment, usec_t span)
     return span > USEC_NEVER - moment ? USEC_NEVER : moment + span;
 }
 
-static usec_t earlier(usec_t a, usec_t b)
-{
-    return a < b ? a : b;
-}
-
 struct link *link_new(uint64_t address)
 {
     struct link *link = xnew(struct link, 1);
@@ -65,11 +60,11 @@ static usec_t requests_due(const struct link *link)
     usec_t due = USEC_NEVER;
 
     for (const struct link_request *r = link->failing; r; r = r->next)
-        due = earlier(due, r->due);
+        due = clock_earlier(due, r->due);
     for (const struct link_request *r = link->waiting; r; r = r->next) {
-        due = earlier(due, r->due);
+        due = clock_earlier(due, r->due);
         if (is_slotless)
-            due = earlier(due, link_slotless_until(link, r));
+            due = clock_earlier(due, link_slotless_until(link, r));
     }
     return due;
 }
@@ -93,12 +88,12 @@ static usec_t phase_due(const struct link *link)
 
 usec_t link_due(const struct link *link)
 {
-    usec_t due = earlier(requests_due(link), phase_due(link));
+    usec_t due = clock_earlier(requests_due(link), phase_due(link));
 
     for (const struct goodbye *g = link->goodbyes; g; g = g->next)
-        due = earlier(due, earlier(g->until, g->send_again_at));
-    due = earlier(due, leases_first_end(&link->leases));
-    return link_is_alive(link) ? due : earlier(due, link->forget_at);
+        due = clock_earlier(due, clock_earlier(g->until, g->send_again_at));
+    due = clock_earlier(due, leases_first_end(&link->leases));
+    return link_is_alive(link) ? due : clock_earlier(due, link->forget_at);
 }
 
 usec_t link_expected_end(const struct link *link, usec_t linger)

@@ -22,11 +22,6 @@
 #define TRY_AGAIN USEC_PER_SEC
 #define MTU_MAX   517
 
-static usec_t earlier(usec_t a, usec_t b)
-{
-    return a < b ? a : b;
-}
-
 bool opening_has_route(const struct links *l, const struct link *link)
 {
     const struct lease *lease = leases_find_auto(&link->leases);
@@ -101,10 +96,11 @@ static void attempt_over(struct links *l, struct link *link, enum attempt_end ho
 {
     bool is_abandoned = how == ATTEMPT_TIMED_OUT || how == ATTEMPT_CANCELLED;
     bool is_failure = how == ATTEMPT_TIMED_OUT || how == ATTEMPT_FAILED;
+    bool was_given_time = how != ATTEMPT_TIMED_OUT || l->now >= link->attempt_until;
     int code = retry_classify(how, reason ? *reason : 0).code;
 
     attempts_end(&link->attempts, how, code, reason, l->now);
-    if (is_failure)
+    if (is_failure && was_given_time) /* else it says nothing about the proxy */
         experience_failed(l->experience, link->source, link->address, l->now);
     if (how == ATTEMPT_REFUSED)
         relearn(l, link->source);
@@ -241,7 +237,7 @@ void opening_decide(struct links *l, struct link *link)
         return;
     }
     if (decision.step == ROUTE_WAIT) {
-        wait(l, link, decision.source, earlier(decision.until, candidates.ask_again_at),
+        wait(l, link, decision.source, clock_earlier(decision.until, candidates.ask_again_at),
              decision.cause);
         return;
     }
@@ -298,7 +294,7 @@ static usec_t time_to_free_slot(const struct links *l, const struct link *link)
                              (!candidates.has_required || c->is_required);
 
             if (is_usable && other->source == c->source)
-                soonest = earlier(soonest, link_expected_end(other, l->settings.linger));
+                soonest = clock_earlier(soonest, link_expected_end(other, l->settings.linger));
         }
     return soonest == USEC_NEVER ? 0 : soonest - l->now;
 }

@@ -40,6 +40,29 @@ static void C09_the_deadline_of_a_request_ends_the_attempt_alike(void **state)
                     SECONDS(3) + MSEC(200));
 }
 
+static void an_attempt_that_a_deadline_cut_short_says_nothing_about_the_proxy(void **state)
+{
+    struct fixture *f = *state;
+    struct link_wish wish = wish_for(1);
+    struct link_proxy_view view;
+
+    (void) fixture_proxy(f, 0, 3);
+    f->air[1][0] = (struct air){.rssi = -60, .outcome = NEVER};
+    wish.timeout = SECONDS(3);
+    assert_int_equal(fixture_ask(f, 0, &wish), 0);
+    fixture_run(f, SECONDS(4));
+    assert_int_equal(f->clients[0].code, E_CONNECT_TIMEOUT);
+    links_get_proxy(f->links, 0, f->now, &view);
+    assert_int_equal(view.failed, 0);
+    wish.timeout = SECONDS(60);
+    wish.attempts = 1;
+    assert_int_equal(fixture_ask(f, 1, &wish), 0);
+    fixture_run(f, SECONDS(30));
+    assert_int_equal(f->clients[1].code, E_CONNECT_TIMEOUT);
+    links_get_proxy(f->links, 0, f->now, &view);
+    assert_int_equal(view.failed, 1); /* it had all its time */
+}
+
 static void C09_a_slot_that_does_not_come_back_delays_the_error_by_five_seconds(void **state)
 {
     struct fixture *f = *state;
@@ -863,6 +886,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
             links_test(C09_a_time_out_disconnects_and_the_slot_is_back_before_the_error),
             links_test(C09_the_deadline_of_a_request_ends_the_attempt_alike),
+            links_test(an_attempt_that_a_deadline_cut_short_says_nothing_about_the_proxy),
             links_test(C09_a_slot_that_does_not_come_back_delays_the_error_by_five_seconds),
             links_test(C09_no_error_waits_where_no_slot_was_taken),
             links_test(C10_a_cancelled_attempt_gives_its_slot_back),
