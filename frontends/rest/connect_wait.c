@@ -23,6 +23,7 @@ struct connect_wait {
     struct gateway_link_request *link_request; /* NULL: answered */
     uint64_t address;
     size_t proxy_index; /* that was asked for; SIZE_MAX: any */
+    usec_t began;
 };
 
 /* ---- problems ---- */
@@ -61,9 +62,22 @@ static bool tells_attempts(int cause)
            cause == E_NO_FREE_SLOT;
 }
 
-/* "3 attempts failed, the last one through kitchen: fail_establish (62)." */
-static void append_attempts(struct buffer *b, const struct gateway_link_answer *answer)
+/* How much of the time no attempt was going on. */
+static usec_t idle_time(const struct connect_wait *wait, const struct gateway_link_answer *answer)
 {
+    usec_t idle = clock_since(wait->began, gateway_now(wait->gateway));
+
+    for (size_t i = 0; i < answer->attempts_count; i++)
+        idle -= clock_earlier(idle, answer->attempts[i].duration);
+    return idle;
+}
+
+/* "every attempt to connect failed: 3 attempts, the last through kitchen (failed); the reason was
+ * 62, fail_establish." */
+static void append_attempts(struct buffer *b, const struct connect_wait *wait,
+                            const struct gateway_link_answer *answer)
+{
+    usec_t idle = idle_time(wait, answer);
     const struct gateway_attempt *last;
 
     buffer_append_format(b, "%s: %zu attempt%s", error_sentence(answer->code),
@@ -78,6 +92,9 @@ static void append_attempts(struct buffer *b, const struct gateway_link_answer *
     if (answer->has_reason)
         buffer_append_format(b, "; the reason was %" PRId32 ", %s", answer->reason,
                              answer->reason_name ? answer->reason_name : "unknown");
+    if (idle >= USEC_PER_SEC)
+        buffer_append_format(b, "; %.1f s passed in line for a proxy and between attempts",
+                             (double) idle / (double) USEC_PER_SEC);
     buffer_append_text(b, ".");
 }
 
@@ -88,7 +105,7 @@ static char *write_detail(const struct connect_wait *wait, const struct gateway_
     if (answer->code == E_NO_FREE_SLOT || answer->code == E_NO_ROUTE)
         explain_json_summarise(&b, wait->gateway, wait->address);
     else if (tells_attempts(answer->code))
-        append_attempts(&b, answer);
+        append_attempts(&b, wait, answer);
     else
         buffer_append_text(&b, error_sentence(answer->code));
     return buffer_take_text(&b);
@@ -207,6 +224,7 @@ int connect_wait_begin(struct gateway *g, struct pendings *pendings, struct rest
     wait = xnew(struct connect_wait, 1);
     wait->gateway = g;
     wait->address = wish->address;
+    wait->began = gateway_now(g);
     wait->proxy_index = wish->has_proxy ? wish->proxy_index : SIZE_MAX;
     rc = gateway_connect(g, wish, on_answer, wait, &wait->link_request);
     if (rc == 0)

@@ -296,6 +296,22 @@ static void open_link_is_answered_with_the_lease(void **state)
 
 /* ---- why there is none ---- */
 
+static void what_passed_in_line_is_told_apart_from_attempts(void **state)
+{
+    struct fixture *f = *state;
+    struct gateway_attempt attempt =
+            fake_links_attempt(f->gateway, "hall", E_CONNECT_TIMEOUT, 0, NULL); /* took 1 s */
+
+    assert_int_equal(submit(f, "PUT", LINK, NULL), 0);
+    fake_gateway_advance(f->gateway, 60 * USEC_PER_SEC);
+    fake_links_answer(f->gateway, &(struct gateway_link_answer){.code = E_CONNECT_TIMEOUT,
+                                                                .attempts = &attempt,
+                                                                .attempts_count = 1});
+    assert_int_equal(f->request.answer.status, 504);
+    assert_non_null(strstr(text(f->json, "detail"),
+                           "; 59.0 s passed in line for a proxy and between attempts."));
+}
+
 static void C13_final_error_carries_class_number_and_attempts(void **state)
 {
     static const struct {
@@ -682,6 +698,7 @@ int main(void)
             TEST(texts_of_a_client_have_64_octets_at_most),
             TEST(what_cannot_be_asked_for_is_refused_at_once),
             TEST(open_link_is_answered_with_the_lease),
+            TEST(what_passed_in_line_is_told_apart_from_attempts),
             TEST(C13_final_error_carries_class_number_and_attempts),
             TEST(no_route_tells_what_each_proxy_lacks),
             TEST(no_free_slot_tells_who_holds_them_and_when_to_come_back),
