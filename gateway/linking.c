@@ -230,21 +230,26 @@ static uint16_t note_move(struct linking *l, const struct link_event *event)
     return (uint16_t) (before - l->proxies);
 }
 
+/* What a user looks for in a log (a link that was lost, a wish that came to nothing) is told at
+ * info; the ways of the others at debug. */
 static void log_event(const struct linking *l, const struct link_event *event)
 {
-    static const char *const names[] = {[LINK_EVENT_QUEUED] = "queued",
-                                        [LINK_EVENT_CONNECTING] = "connecting",
-                                        [LINK_EVENT_CONNECTED] = "connected",
-                                        [LINK_EVENT_FAILED] = "failed",
-                                        [LINK_EVENT_DISCONNECTED] = "disconnected",
-                                        [LINK_EVENT_LEASES] = "leases"};
+    static const char *const names[] = {[LINK_EVENT_QUEUED] = "link.queued",
+                                        [LINK_EVENT_CONNECTING] = "link.connecting",
+                                        [LINK_EVENT_CONNECTED] = "link.connected",
+                                        [LINK_EVENT_FAILED] = "link.failed",
+                                        [LINK_EVENT_DISCONNECTED] = "link.disconnected",
+                                        [LINK_EVENT_LEASES] = "link.leases"};
+    const char *reason = event->has_reason ? retry_reason_name(event->reason) : NULL;
+    bool is_trouble = (event->kind == LINK_EVENT_FAILED && event->code != E_CANCELLED) ||
+                      (event->kind == LINK_EVENT_DISCONNECTED && event->code != 0);
     char address[BLE_ADDRESS_TEXT_SIZE];
 
     ble_address_format(address, event->address);
-    log_debug("link.event", "address=%s event=%s proxy=%s cause=%s reason=%d", address,
-              names[event->kind], name_of(l, event->source),
+    log_write(is_trouble ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, names[event->kind],
+              "address=%s proxy=%s cause=%s reason=%d (%s)", address, name_of(l, event->source),
               event->code ? error_token(event->code) : "-",
-              event->has_reason ? (int) event->reason : 0);
+              event->has_reason ? (int) event->reason : 0, reason ? reason : "none told");
 }
 
 static void tell_events(struct linking *l)
