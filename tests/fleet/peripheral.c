@@ -54,6 +54,8 @@ struct peripheral_attempt peripheral_attempt(struct peripheral *p, double rssi)
 
     if (!attempt.is_answered)
         return attempt;
+    if (p->options.unanswered > 0 && dice_between(&p->dice, 0.0, 1.0) < p->options.unanswered)
+        return (struct peripheral_attempt){.is_answered = false};
     attempt.span = luck_span_draw(&p->options.connect, &p->dice);
     attempt.error = draw_outcome(p, rssi);
     return attempt;

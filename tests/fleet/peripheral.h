@@ -28,6 +28,7 @@ struct peripheral_options {
     double failure;              /* share of attempts that fail wherever they come from */
     double weak_dbm;             /* at this loudness every second attempt fails */
     struct luck_errors failures; /* why attempts fail; none: 0x3e */
+    double unanswered;           /* share of the attempts that nobody answers */
     struct luck_span life;       /* of a link; high 0: for ever */
     int32_t end_error;           /* of a link whose life is over */
     uint32_t mtu;                /* negotiated */

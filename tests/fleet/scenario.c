@@ -630,11 +630,20 @@ static void read_path(const struct scenario *s, const struct spot *spot,
 /* "connect": true for what is usual, or an object. */
 static void read_peripheral(const struct spot *device, struct peripheral_options *ret_options)
 {
-    static const char *const NAMES[] = {
-            "ms",       "discovery_ms",     "failure",           "errors",
-            "weak_dbm", "life_ms",          "end_error",         "links",
-            "mtu",      "linked_elsewhere", "advertises_linked", "pairing_error",
-            NULL};
+    static const char *const NAMES[] = {"ms",
+                                        "discovery_ms",
+                                        "failure",
+                                        "errors",
+                                        "weak_dbm",
+                                        "life_ms",
+                                        "end_error",
+                                        "links",
+                                        "mtu",
+                                        "linked_elsewhere",
+                                        "advertises_linked",
+                                        "pairing_error",
+                                        "unanswered",
+                                        NULL};
     struct spot spot = spot_member(device, "connect");
 
     *ret_options = PERIPHERAL_USUAL;
@@ -651,6 +660,7 @@ static void read_peripheral(const struct spot *device, struct peripheral_options
                       (double) USEC_PER_MSEC);
     ret_options->failure = member_number(&spot, "failure", 1, 0);
     read_errors(&spot, "errors", &ret_options->failures);
+    ret_options->unanswered = member_number(&spot, "unanswered", 1, 0);
     ret_options->weak_dbm = spot_number(&weak, -127, 0, ret_options->weak_dbm);
     ret_options->life = read_span_ms(&spot, "life_ms", 86400000, &ret_options->life);
     ret_options->end_error = read_error(&end, ret_options->end_error);

@@ -66,6 +66,20 @@ static void failures_come_as_often_and_as_mixed_as_they_are_set(void **state)
     assert_in_range(timeouts, ATTEMPTS * 2 / 10, ATTEMPTS * 3 / 10);
 }
 
+static void a_share_of_the_attempts_is_answered_by_nobody(void **state)
+{
+    struct peripheral_options options = usual();
+    struct peripheral p;
+    unsigned unanswered = 0;
+
+    (void) state;
+    options.unanswered = 0.25;
+    peripheral_init(&p, &options, 1);
+    for (unsigned i = 0; i < ATTEMPTS; i++)
+        unanswered += !peripheral_attempt(&p, LOUD).is_answered;
+    assert_in_range(unanswered, ATTEMPTS * 2 / 10, ATTEMPTS * 3 / 10);
+}
+
 static void attempts_take_as_long_as_they_are_set(void **state)
 {
     struct peripheral_options options = usual();
@@ -122,6 +136,7 @@ int main(void)
             cmocka_unit_test(one_that_is_not_connectable_answers_nobody),
             cmocka_unit_test(a_loud_device_always_answers_and_a_weak_one_half_the_time),
             cmocka_unit_test(failures_come_as_often_and_as_mixed_as_they_are_set),
+            cmocka_unit_test(a_share_of_the_attempts_is_answered_by_nobody),
             cmocka_unit_test(attempts_take_as_long_as_they_are_set),
             cmocka_unit_test(it_holds_as_many_links_as_it_can_and_is_silent_then),
             cmocka_unit_test(one_that_is_linked_elsewhere_may_go_on_advertising),

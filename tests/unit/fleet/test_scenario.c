@@ -282,7 +282,7 @@ static void a_device_can_be_connectable(void **state)
             "{\"at\":[0,0],\"payload\":{\"raw\":\"020106\"},\"connect\":{\"ms\":[100,200],"
             "\"discovery_ms\":50,\"failure\":0.1,\"errors\":[8],\"weak_dbm\":-80,\"life_ms\":5000,"
             "\"end_error\":8,\"links\":2,\"mtu\":100,\"linked_elsewhere\":true,"
-            "\"advertises_linked\":true,\"pairing_error\":82}}]}");
+            "\"advertises_linked\":true,\"pairing_error\":82,\"unanswered\":0.5}}]}");
     const struct peripheral_options *usual = &s->devices[1].options.peripheral;
     const struct peripheral_options *own = &s->devices[2].options.peripheral;
 
@@ -295,6 +295,7 @@ static void a_device_can_be_connectable(void **state)
     assert_int_equal(own->connect.high, 200 * USEC_PER_MSEC);
     assert_int_equal(own->discovery, 50 * USEC_PER_MSEC);
     assert_int_equal(own->failures.numbers[0], 8);
+    assert_float_equal(own->unanswered, 0.5, 0.001);
     assert_float_equal(own->weak_dbm, -80, 0.001);
     assert_int_equal(own->life.low, 5 * USEC_PER_SEC);
     assert_int_equal(own->links_max, 2);
