@@ -74,6 +74,9 @@ struct opening {
     size_t tried_count;
     usec_t decide_at, waited_since, slotless_since;
     uint16_t awaited; /* the proxy that is waited for */
+    uint64_t room;    /* the link that was closed for its slot, whose slot is to come until */
+    uint16_t room_source;
+    usec_t room_until; /* 0: none was */
 };
 
 struct link {

@@ -147,10 +147,29 @@ static void a_request_without_patience_hears_of_full_proxies_at_once(void **stat
     assert_int_equal(f->clients[1].code, E_NO_FREE_SLOT);
     assert_int_equal(f->clients[1].retry_after,
                      first->expires + f->settings.linger - f->clients[1].answered);
+}
+
+static void a_link_that_lingers_gives_its_slot_to_who_asks(void **state)
+{
+    struct fixture *f = *state;
+    struct link_wish wish = wish_for(3);
+    struct client *first, *second;
+
+    fixture_proxy(f, 0, 2);
+    f->air[1][0].rssi = f->air[2][0].rssi = f->air[3][0].rssi = -60;
+    first = fixture_connect(f, 0, 1);
+    second = fixture_connect(f, 1, 2);
+    fixture_run(f, SECONDS(2));
+    links_release(f->links, DEVICE(2), second->lease, f->now);
+    fixture_run(f, MSEC(10));
     links_release(f->links, DEVICE(1), first->lease, f->now);
-    assert_int_equal(fixture_ask(f, 1, &wish), 0);
-    fixture_run(f, MSEC(1));
-    assert_int_equal(f->clients[1].retry_after, f->settings.linger);
+    wish.queue_for = 0; /* which a slot that comes for sure does not count into */
+    assert_int_equal(fixture_ask(f, 2, &wish), 0);
+    fixture_run(f, SECONDS(1));
+
+    assert_int_equal(f->clients[2].code, 0);
+    assert_false(fixture_has_link(f, 2)); /* the one that lingered longest, and no other */
+    assert_true(fixture_has_link(f, 1));
 }
 
 static void the_wait_for_a_slot_is_bounded_and_then_answered(void **state)
@@ -886,6 +905,7 @@ int main(void)
             links_test(who_cannot_be_served_is_told_why_at_once),
             links_test(C05_ten_requests_to_three_slots_give_three_links_and_seven_in_line),
             links_test(a_request_without_patience_hears_of_full_proxies_at_once),
+            links_test(a_link_that_lingers_gives_its_slot_to_who_asks),
             links_test(the_wait_for_a_slot_is_bounded_and_then_answered),
             links_test(who_has_to_wait_lets_others_pass_to_other_proxies),
             links_test(the_higher_priority_is_served_first),
