@@ -1,5 +1,6 @@
 /* The story. Everybody who hears the device is a candidate; so are the proxies that the device's
  * rules or the request name, heard or not, so that the router can say why nobody else was asked.
+ * Slots of links that nobody holds any more, and that linger, count as free.
  *
  * Failure modes. A proxy that refused a moment ago is taken as full, whatever the ledger counts.
  * One that cannot pair is no candidate for who wants to. More than CANDIDATES_MAX are left out. */
@@ -32,6 +33,49 @@ static void add_slots(const struct links *l, struct route_candidate *c,
     c->slots_limit = slots.limit ? slots.limit : 1;
     c->slots_free = 0;
     candidates->ask_again_at = clock_earlier(candidates->ask_again_at, proxy->relearn_until);
+}
+
+static bool has_slot(const struct links *l, uint16_t source, uint64_t address)
+{
+    struct ledger_slot slot;
+
+    for (size_t i = 0; ledger_get_slot(l->ledger, source, i, &slot); i++)
+        if (slot.address == address)
+            return true;
+    return false;
+}
+
+bool candidates_room_is_coming(const struct links *l, const struct opening *opening,
+                               uint16_t source)
+{
+    return opening && opening->room_source == source && l->now < opening->room_until &&
+           has_slot(l, source, opening->room);
+}
+
+static struct route_candidate *find(struct candidates *candidates, uint16_t source)
+{
+    for (size_t i = 0; i < candidates->count; i++)
+        if (candidates->items[i].source == source)
+            return &candidates->items[i];
+    return NULL;
+}
+
+/* A link that lingers closes for whoever needs its slot. */
+static void add_lingering(const struct links *l, const struct opening *opening,
+                          struct candidates *candidates)
+{
+    const struct link *link;
+    size_t position = 0;
+
+    while ((link = map_next(l->by_address, &position))) {
+        struct route_candidate *c = link_lingers(link) ? find(candidates, link->source) : NULL;
+
+        if (c && links_core_proxy(l, c->source)->relearn_until <= l->now)
+            c->slots_free++;
+    }
+    for (size_t i = 0; i < candidates->count; i++)
+        if (candidates_room_is_coming(l, opening, candidates->items[i].source))
+            candidates->items[i].slots_free++;
 }
 
 /* Until when this link has to keep away from the proxy. */
@@ -91,19 +135,11 @@ static void add_hearers(const struct links *l, uint64_t address, bool pairs,
     }
 }
 
-static bool is_in(const struct candidates *candidates, uint16_t source)
-{
-    for (size_t i = 0; i < candidates->count; i++)
-        if (candidates->items[i].source == source)
-            return true;
-    return false;
-}
-
 /* One that does not hear the device, but must be there for the reason to be true. */
 static void add_unheard(const struct links *l, uint64_t address, uint16_t source,
                         struct opening *opening, struct candidates *candidates)
 {
-    if (candidates->count < CANDIDATES_MAX && !is_in(candidates, source))
+    if (candidates->count < CANDIDATES_MAX && !find(candidates, source))
         add_candidate(l, address, source, opening, candidates);
 }
 
@@ -137,6 +173,7 @@ void candidates_gather(const struct links *l, uint64_t address, uint16_t source,
     for (size_t i = 0; i < rules.require_count; i++)
         add_unheard(l, address, rules.require[i], opening, ret_candidates);
     apply_rules(&rules, source, ret_candidates);
+    add_lingering(l, opening, ret_candidates);
 }
 
 struct route_decision candidates_decide(const struct links *l, const struct candidates *candidates,

@@ -22,6 +22,10 @@ struct candidates {
 /* source, pairs: what the wish asks for; opening NULL: none is under way. */
 void candidates_gather(const struct links *l, uint64_t address, uint16_t source, bool pairs,
                        struct opening *opening, struct candidates *ret_candidates);
+/* A slot was asked for by closing a link that lingered there, and is not back yet. opening may be
+ * NULL. */
+bool candidates_room_is_coming(const struct links *l, const struct opening *opening,
+                               uint16_t source);
 /* What the router says about them. waited_since: see router_decide(). */
 struct route_decision candidates_decide(const struct links *l, const struct candidates *candidates,
                                         usec_t waited_since);

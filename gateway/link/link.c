@@ -96,6 +96,11 @@ usec_t link_due(const struct link *link)
     return link_is_alive(link) ? due : clock_earlier(due, link->forget_at);
 }
 
+bool link_lingers(const struct link *link)
+{
+    return link->phase == LINK_PHASE_CONNECTED && link->linger_until;
+}
+
 usec_t link_expected_end(const struct link *link, usec_t linger)
 {
     if (link->phase != LINK_PHASE_CONNECTED || link->is_kept || link->waiting)

@@ -120,6 +120,8 @@ bool link_is_alive(const struct link *link);
 usec_t link_due(const struct link *link);
 /* The moment after which a request that only lacks a slot is refused. */
 usec_t link_slotless_until(const struct link *link, const struct link_request *request);
+/* It is open, and nobody holds it. */
+bool link_lingers(const struct link *link);
 /* When the link closes if nobody does anything more: USEC_NEVER: it does not. */
 usec_t link_expected_end(const struct link *link, usec_t linger);
 

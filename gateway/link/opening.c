@@ -1,8 +1,8 @@
 /* The story. A link stands in line; when something changed the router is asked with fresh facts,
  * and says who is to carry it. A slot is reserved, message 68 goes out, the proxy answers connected
  * and the link opens. If the attempt fails, the link goes back to its place in line, with the proxy
- * remembered: its pause is one of that proxy alone, any other may be tried at once. Where only
- * slots are missing, a link that nobody holds any more, and that merely lingers, is closed for it.
+ * remembered: its pause is one of that proxy alone, any other may be tried at once. Where no
+ * slot is free, a link that nobody holds any more, and that merely lingers, is closed for it.
  *
  * Failure modes. No answer in time: the proxy is told to disconnect, and who fails by that is
  * answered when the slot is back. The proxy refuses although a slot seemed free: what we believed
@@ -227,52 +227,28 @@ static struct link *find_lingering(const struct links *l, uint16_t source)
     size_t position = 0;
 
     while ((other = map_next(l->by_address, &position)))
-        if (other->phase == LINK_PHASE_CONNECTED && other->source == source &&
-            other->linger_until && (!longest || other->linger_until < longest->linger_until))
+        if (link_lingers(other) && other->source == source &&
+            (!longest || other->linger_until < longest->linger_until))
             longest = other;
     return longest;
 }
 
-/* The best proxy that lacks nothing but a slot, and has a link that lingers; NULL: none. */
-static struct link *find_room(const struct links *l, const struct candidates *candidates)
+/* The router counts the slots of links that linger as free: when one is needed, the link closes. */
+static void make_room(struct links *l, struct opening *opening, uint16_t source)
 {
-    struct route_rank ranks[CANDIDATES_MAX];
-    struct link *found = NULL;
-
-    router_rank(l->settings.scoring, candidates->items, candidates->count, candidates->has_required,
-                l->now, ranks);
-    for (size_t i = 0; i < candidates->count && !found; i++)
-        if (ranks[i].cause == ROUTE_FULL)
-            found = find_lingering(l, ranks[i].source);
-    return found;
-}
-
-static bool is_taken(const struct links *l, uint16_t source, uint64_t address)
-{
-    struct ledger_slot slot;
-
-    for (size_t i = 0; ledger_get_slot(l->ledger, source, i, &slot); i++)
-        if (slot.address == address)
-            return true;
-    return false;
-}
-
-/* A link that only lingers gives its slot to one that is asked for; one at a time for each. true:
- * a slot is on its way. */
-static bool make_room(struct links *l, struct opening *opening, const struct candidates *candidates)
-{
+    struct ledger_proxy slots;
     struct link *room;
 
-    if (l->now < opening->room_until && is_taken(l, opening->room_source, opening->room))
-        return true;
-    room = find_room(l, candidates);
+    ledger_get_proxy(l->ledger, source, l->now, &slots);
+    if (slots.free > 0 || candidates_room_is_coming(l, opening, source))
+        return;
+    room = find_lingering(l, source);
     if (!room)
-        return false;
+        return;
     opening->room = room->address;
-    opening->room_source = room->source;
+    opening->room_source = source;
     opening->room_until = l->now + ROOM_PATIENCE;
     tenure_close(l, room);
-    return true;
 }
 
 void opening_decide(struct links *l, struct link *link)
@@ -284,6 +260,8 @@ void opening_decide(struct links *l, struct link *link)
     candidates_gather(l, link->address, opening->wish.source, opening->wish.pair, opening,
                       &candidates);
     decision = candidates_decide(l, &candidates, opening->waited_since);
+    if (decision.step == ROUTE_GO)
+        make_room(l, opening, decision.source);
     if (decision.step == ROUTE_GO && is_busy(l, decision.source)) {
         wait(l, link, decision.source, USEC_NEVER, 0);
         return;
@@ -296,8 +274,6 @@ void opening_decide(struct links *l, struct link *link)
         return;
     }
     if (decision.step == ROUTE_WAIT) {
-        if (decision.best.cause != ROUTE_FINE && make_room(l, opening, &candidates))
-            decision.cause = 0;
         wait(l, link, decision.source, clock_earlier(decision.until, candidates.ask_again_at),
              decision.cause);
         return;
