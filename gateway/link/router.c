@@ -22,7 +22,7 @@
 #define LAST_SLOT      4.0     /* kept for devices that nobody else hears, if others are near */
 #define BOND           30.0    /* elsewhere it would have to pair: worth many times the distance */
 #define DEAF_DBM       (-95.0) /* links at this loudness break: being preferred does not help */
-#define FAR_BETTER     10.0    /* as three times the distance; below it waiting does not pay */
+#define FAR_BETTER     20.0    /* as ten times the distance; below it waiting does not pay */
 #define TIER_UNTRIED   2U
 #define TIER_PREFERRED 1U
 #define NOBODY         UINT16_MAX

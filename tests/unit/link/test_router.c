@@ -773,15 +773,15 @@ static struct route_decision decide_busy(double gap, unsigned in_progress, usec_
     return d;
 }
 
-static void a_busy_proxy_is_waited_for_from_ten_db_on(void **state)
+static void a_busy_proxy_is_waited_for_from_twenty_db_on(void **state)
 {
-    struct route_decision d = decide_busy(10, 1, 0);
+    struct route_decision d = decide_busy(20, 1, 0);
 
     (void) state;
     assert_waits(d, 0, NOW + ROUTER_PATIENCE, 0);
     assert_near(d.best.score, -56);
-    assert_waits(decide_busy(10, 3, 0), 0, NOW + ROUTER_PATIENCE, 0);
-    assert_goes(decide_busy(9.9, 1, 0), 1);
+    assert_waits(decide_busy(20, 3, 0), 0, NOW + ROUTER_PATIENCE, 0);
+    assert_goes(decide_busy(19.9, 1, 0), 1);
     assert_goes(decide_busy(0, 1, 0), 1);
     assert_goes(decide_busy(28, 0, 0), 0);
 }
@@ -830,7 +830,7 @@ static void a_full_but_far_better_proxy_is_not_waited_for(void **state)
 
 static void the_failures_of_a_busy_proxy_still_count(void **state)
 {
-    struct route_candidate c[] = {hearing(0, -50), hearing(1, -65)};
+    struct route_candidate c[] = {hearing(0, -50), hearing(1, -75)};
 
     (void) state;
     c[0].in_progress = 1;
@@ -974,7 +974,7 @@ int main(void)
             cmocka_unit_test(C12_also_in_the_mode_ha_a_failing_proxy_is_not_repeated),
             cmocka_unit_test(a_proxy_that_is_held_off_is_waited_for_only_without_another),
             cmocka_unit_test(held_off_and_full_wait_for_what_comes_first),
-            cmocka_unit_test(a_busy_proxy_is_waited_for_from_ten_db_on),
+            cmocka_unit_test(a_busy_proxy_is_waited_for_from_twenty_db_on),
             cmocka_unit_test(the_wait_for_a_busy_proxy_is_bounded),
             cmocka_unit_test(a_preferred_busy_proxy_is_waited_for_whatever_the_gap),
             cmocka_unit_test(where_all_are_busy_the_best_of_them_is_chosen),
