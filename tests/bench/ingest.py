@@ -23,11 +23,8 @@ left to tell. Then the memory that
 measured, or the floor is not one. The figures also go to FOLDER/ingest.json."""
 import base64
 import contextlib
-import importlib.metadata
 import json
 import os
-import platform
-import re
 import socket
 import statistics
 import sys
@@ -47,6 +44,7 @@ FLOOR_NS_MAX = 50
 MODES = {"coalesced": "large writes", "single": "10,000 frames/s", "paced": "200 frames/s"}
 FRAMINGS = ("plaintext", "Noise")
 EVENTS = "/api/v1/events"
+PACKAGES = ("aioesphomeapi", "bleak-esphome", "habluetooth", "bluetooth-data-tools", "protobuf")
 MIB = 1048576
 
 
@@ -194,18 +192,9 @@ def measure_memory(options, name):
     return {"idle": idle / MIB, "full": full / MIB, "grown": (full - idle) / MIB}
 
 
-def machine():
-    model = re.search(r"model name\s*: (.*)", open("/proc/cpuinfo", encoding="ascii").read())
-    packages = ("aioesphomeapi", "bleak-esphome", "habluetooth", "bluetooth-data-tools", "protobuf")
-    return {"processor": model.group(1) if model else platform.machine(), "cores": os.cpu_count(),
-            "kernel": platform.release(), "python": platform.python_version(),
-            "load": [round(load, 2) for load in os.getloadavg()],
-            "packages": {name: importlib.metadata.version(name) for name in packages}}
-
-
 def measure(options, programs):
     os.sched_setaffinity(0, {OTHER_CORE})
-    before = machine()
+    before = skeleton.machine(PACKAGES)
     costs = {FRAMINGS[is_encrypted]: measure_framing(options, is_encrypted) for is_encrypted in (False, True)}
     show("memory")
     memory = {name: measure_memory(options, name) for name in ("blefleet", "peer")}

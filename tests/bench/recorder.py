@@ -12,7 +12,7 @@ import statistics
 import sys
 
 import skeleton
-from ingest import FRAMINGS, OTHER_CORE, Alone, Lane, Unrecorded, cell, machine, show
+from ingest import FRAMINGS, OTHER_CORE, Alone, Lane, Unrecorded, cell, show
 
 LANES = {"recorded": Alone, "not recorded": Unrecorded}
 MODES = {"steady": ("30,000/s", 240_000), "coalesced": ("large writes", 5_120_000)}
@@ -37,7 +37,7 @@ def measure_framing(options, is_encrypted):
 
 def measure(options, programs):
     os.sched_setaffinity(0, {OTHER_CORE})
-    before = machine()
+    before = skeleton.machine([])
     costs = {FRAMINGS[is_encrypted]: measure_framing(options, is_encrypted) for is_encrypted in (False, True)}
     show("")
     return {"machine": before, "rounds": options.rounds, "ns_per_advertisement": costs,

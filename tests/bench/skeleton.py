@@ -1,8 +1,12 @@
-"""What the benches share: options, a fresh folder, the end of the programs, and the figures as JSON."""
+"""What the benches share: options, the machine, a fresh folder, the end of the programs, and the figures as JSON."""
 import argparse
 import contextlib
+import importlib.metadata
 import json
+import os
 import pathlib
+import platform
+import re
 import shutil
 import sys
 
@@ -29,6 +33,15 @@ class Programs(contextlib.ExitStack):
     def stop(program):
         if program.process.returncode is None:
             program.stop()
+
+
+def machine(packages):
+    """Where this runs, and with which versions of Python packages."""
+    model = re.search(r"model name\s*: (.*)", open("/proc/cpuinfo", encoding="ascii").read())
+    return {"processor": model.group(1) if model else platform.machine(), "cores": os.cpu_count(),
+            "kernel": platform.release(), "python": platform.python_version(),
+            "load": [round(load, 2) for load in os.getloadavg()],
+            "packages": {name: importlib.metadata.version(name) for name in packages}}
 
 
 def run(name, options, measure):
