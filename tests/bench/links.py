@@ -25,7 +25,8 @@ Every figure comes with its difference to the peer's and the 95 % interval of th
 requests. Required: no share and no time of blefleet is worse beyond doubt (the interval lies on the wrong side of
 zero), its success within 10 s in all lanes with failures together is better beyond doubt, and so is its time to each
 error, with nothing wrong told. In the end both connect as often: both go on for 4 attempts, or 9. Exit code 1 when a
-requirement is missed, 2 when nothing could be measured. The figures also go to FOLDER/links.json."""
+requirement is missed, 2 when nothing could be measured. A quick run is too short to show that success is better. The
+figures also go to FOLDER/links.json."""
 import asyncio
 import collections
 import random
@@ -94,7 +95,8 @@ def measure(options, programs):
     show("")
     visits, impossible = compare_visits(options, found), compare_errors(found)
     return {"machine": machine, "seeds": seeds, "patience_s": options.patience_s, "visits": visits,
-            "errors": impossible, "requirements": requirements(visits, impossible), "outcomes": found}
+            "errors": impossible,
+            "requirements": requirements(options, visits, impossible), "outcomes": found}
 
 
 # ---- figures ----
@@ -179,11 +181,12 @@ def is_better(what, row):
     return row["low"] > 0 if what in MORE_IS_BETTER else row["high"] < 0
 
 
-def requirements(visits, impossible):
+def requirements(options, visits, impossible):
     rows = [{"what": f"{lane}: {what} not worse", "is_met": not is_worse(what, row)}
             for lane, figures in visits.items() for what, row in figures.items()]
-    rows.append({"what": f"all with failures: better within {SOON_S} s",
-                 "is_met": is_better("soon", visits["all with failures"]["soon"])})
+    if not options.quick:
+        rows.append({"what": f"all with failures: better within {SOON_S} s",
+                     "is_met": is_better("soon", visits["all with failures"]["soon"])})
     for case, row in impossible.items():
         rows.append({"what": f"{CASES[case]}: told right", "is_met": row["is_right"]["blefleet"]})
         rows.append({"what": f"{CASES[case]}: told sooner", "is_met": is_better("time_s", row["time_s"])})
@@ -225,7 +228,7 @@ def tell(figures):
 def main():
     parser = skeleton.parser("./run bench links")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="one seed, two lanes, and clients that wait 10 s")
+    parser.add_argument("--quick", action="store_true", help="one seed, two lanes, clients that wait 10 s")
     options = parser.parse_args()
     options.failures, options.clients, options.patience_s = list(FAILURES), list(VISITS), PATIENCE_S
     if options.quick:
