@@ -172,6 +172,46 @@ static void a_link_that_lingers_gives_its_slot_to_who_asks(void **state)
     assert_true(fixture_has_link(f, 1));
 }
 
+static void who_lingers_sends_nobody_to_a_worse_proxy(void **state)
+{
+    struct fixture *f = *state;
+    struct client *first;
+
+    fixture_proxy(f, 0, 1);
+    fixture_proxy(f, 1, 1);
+    f->air[1][0].rssi = f->air[2][0].rssi = -50;
+    f->air[2][1].rssi = -80;
+    first = fixture_connect(f, 0, 1);
+    fixture_run(f, SECONDS(1));
+    links_release(f->links, DEVICE(1), first->lease, f->now);
+    fixture_connect(f, 1, 2);
+    fixture_run(f, SECONDS(1));
+
+    assert_int_equal(f->clients[1].code, 0);
+    assert_int_equal(f->clients[1].source, 0);
+    assert_false(fixture_has_link(f, 1));
+}
+
+static void
+a_slot_that_a_lingering_link_does_not_give_back_is_counted_on_for_five_seconds(void **state)
+{
+    struct fixture *f = *state;
+    struct fake *fake = fixture_proxy(f, 0, 1);
+    struct client *first;
+
+    f->air[1][0].rssi = f->air[2][0].rssi = -60;
+    first = fixture_connect(f, 0, 1);
+    fixture_run(f, SECONDS(1));
+    links_release(f->links, DEVICE(1), first->lease, f->now);
+    fake->ignores_disconnect = f->is_leaky = true;
+    fixture_connect(f, 1, 2);
+    fixture_run(f, MSEC(9900));
+    assert_int_equal(f->clients[1].answers, 0);
+    fixture_run(f, MSEC(200)); /* and then waited for as any other */
+
+    assert_int_equal(f->clients[1].code, E_NO_FREE_SLOT);
+}
+
 static void the_wait_for_a_slot_is_bounded_and_then_answered(void **state)
 {
     struct fixture *f = *state;
@@ -906,6 +946,9 @@ int main(void)
             links_test(C05_ten_requests_to_three_slots_give_three_links_and_seven_in_line),
             links_test(a_request_without_patience_hears_of_full_proxies_at_once),
             links_test(a_link_that_lingers_gives_its_slot_to_who_asks),
+            links_test(who_lingers_sends_nobody_to_a_worse_proxy),
+            links_test(
+                    a_slot_that_a_lingering_link_does_not_give_back_is_counted_on_for_five_seconds),
             links_test(the_wait_for_a_slot_is_bounded_and_then_answered),
             links_test(who_has_to_wait_lets_others_pass_to_other_proxies),
             links_test(the_higher_priority_is_served_first),
