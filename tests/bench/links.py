@@ -48,6 +48,7 @@ CASES = {"unseen": "a device that was never seen", "away": "its only proxy is aw
 ERRORS_LANE = "errors"
 TIMES = 3  # that each impossible thing is asked for
 FIRST_SEED = 20261121
+SEEDS_AT_ONCE = 4  # a lane waits most of its time
 PATIENCE_S, SOON_S = 60, 10
 RESAMPLES = 1000
 PACKAGES = ("aioesphomeapi", "bleak-esphome", "habluetooth", "bleak-retry-connector", "bleak")
@@ -70,28 +71,29 @@ def lanes(options):
     return wanted
 
 
-async def play(options, seed):
-    """All lanes of a seed, at the same time: {lane: {contestant: outcomes}}"""
-    wanted, started = lanes(options), {}
+async def play(options, seeds):
+    """All lanes of some seeds, at the same time: for each seed {lane: {contestant: outcomes}}"""
+    wanted = lanes(options)
+    keys = [(seed, name, contestant) for seed in seeds for name in wanted for contestant in CONTESTANTS]
     with skeleton.Programs() as programs:
-        for name, (scenario, _) in wanted.items():
-            for contestant in CONTESTANTS:
-                started[name, contestant.name] = await asyncio.to_thread(
-                    Lane, options, programs, f"{seed} {name}", contestant, scenario(seed))
-        await asyncio.gather(*(lane.warm_up() for lane in started.values()))
-        outcomes = await asyncio.gather(*(wanted[name][1](lane, seed) for (name, _), lane in started.items()))
-    found = collections.defaultdict(dict)
-    for (name, contestant), outcome in zip(started, outcomes):
-        found[name][contestant] = outcome
-    return found
+        started = await asyncio.gather(*(
+            asyncio.to_thread(Lane, options, programs, f"{seed} {name}", contestant, wanted[name][0](seed))
+            for seed, name, contestant in keys))
+        await asyncio.gather(*(lane.warm_up() for lane in started))
+        outcomes = await asyncio.gather(*(wanted[name][1](lane, seed)
+                                          for (seed, name, _), lane in zip(keys, started)))
+    found = {seed: collections.defaultdict(dict) for seed in seeds}
+    for (seed, name, contestant), outcome in zip(keys, outcomes):
+        found[seed][name][contestant.name] = outcome
+    return list(found.values())
 
 
 def measure(options, programs):
     machine, seeds = skeleton.machine(PACKAGES), [FIRST_SEED + number for number in range(options.seeds)]
     found = []
-    for seed in seeds:
-        show(f"seed {seed}, {seeds.index(seed) + 1} of {len(seeds)}")
-        found.append(asyncio.run(play(options, seed)))
+    for first in range(0, len(seeds), SEEDS_AT_ONCE):
+        show(f"{first} of {len(seeds)} seeds are done")
+        found += asyncio.run(play(options, seeds[first:first + SEEDS_AT_ONCE]))
     show("")
     visits, impossible = compare_visits(options, found), compare_errors(found)
     return {"machine": machine, "seeds": seeds, "patience_s": options.patience_s, "visits": visits,
@@ -227,7 +229,7 @@ def tell(figures):
 
 def main():
     parser = skeleton.parser("./run bench links")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--quick", action="store_true", help="one seed, two lanes, clients that wait 10 s")
     options = parser.parse_args()
     options.failures, options.clients, options.patience_s = list(FAILURES), list(VISITS), PATIENCE_S
