@@ -272,9 +272,11 @@ static void on_link_message(void *user, uint16_t source, const struct message *m
 static void on_connecting(void *user, uint16_t source, bool is_connecting, usec_t now)
 {
     struct gateway *g = user;
+    struct proxy *proxy = fleet_get(g->fleet, source);
     struct proxy_status status;
 
-    proxy_get_status(fleet_get(g->fleet, source), &status);
+    proxy_set_awaited(proxy, PROXY_WAIT_LINK, is_connecting);
+    proxy_get_status(proxy, &status);
     recordings_proxy(g->recordings, source, &status, is_connecting, now);
     device_table_source_connecting(g->table, source, is_connecting, now);
     scanning_proxy_connecting(g->scanning, source, is_connecting, now);

@@ -58,6 +58,7 @@ struct proxy {
     unsigned closing_connections;
     bool wants_restart; /* proxy_reconnect() while a session says goodbye */
     usec_t goodbye_deadline;
+    unsigned awaited; /* enum proxy_wait */
     bool is_closing;
     void (*on_closed)(void *user);
     void *closed_user;
@@ -245,9 +246,8 @@ static void after_session(struct proxy *p)
         finish(p, error->code, detail);
         return;
     }
-    /* Nobody waits for an answer while it is online and not about to end. */
-    connection_set_patient(p->connection,
-                           p->state == PROXY_ONLINE && state == CLIENT_SESSION_READY);
+    connection_set_patient(p->connection, p->state == PROXY_ONLINE &&
+                                                  state == CLIENT_SESSION_READY && p->awaited == 0);
     arm_timer(p);
 }
 
@@ -421,6 +421,7 @@ static void on_open(void *user)
     struct proxy *p = user;
     usec_t now = clock_now();
 
+    p->awaited = 0;
     p->session = greeting_new(&p->settings, &p->node, &callbacks, p, now);
     set_state(p, PROXY_HANDSHAKING, now);
     after_session(p);
@@ -728,6 +729,15 @@ int proxy_send(struct proxy *p, const struct message *message)
         return rc;
     pump(p); /* and no more: this may be called from inside a callback */
     return 0;
+}
+
+/* Patience comes back with what is read next (after_session()): until then another wait may begin,
+ * and then nothing changes. */
+void proxy_set_awaited(struct proxy *p, enum proxy_wait what, bool is_awaited)
+{
+    p->awaited = is_awaited ? p->awaited | what : p->awaited & ~(unsigned) what;
+    if (p->awaited && p->connection)
+        connection_set_patient(p->connection, false);
 }
 
 int proxy_set_scan_mode(struct proxy *p, bool is_active)

@@ -127,5 +127,13 @@ int proxy_set_scan_mode(struct proxy *p, bool is_active);
  * as client_session_send(). May be called from inside the callbacks. */
 int proxy_send(struct proxy *p, const struct message *message);
 
+enum proxy_wait { /* bits: what somebody waits for */
+                  PROXY_WAIT_LINK = 1 << 0,
+                  PROXY_WAIT_ANSWER = 1 << 1,
+};
+/* While something of it is waited for, what it sends is read at once instead of in turns. Nothing
+ * is when a conversation begins. May be called from inside the callbacks. */
+void proxy_set_awaited(struct proxy *p, enum proxy_wait what, bool is_awaited);
+
 const struct proxy_settings *proxy_get_settings(const struct proxy *p);
 void proxy_get_status(const struct proxy *p, struct proxy_status *ret_status);

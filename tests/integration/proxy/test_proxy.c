@@ -426,6 +426,53 @@ static void while_it_is_online_it_is_read_in_turns(void **state)
     assert_true(status_of(f).last_advertisement - first >= INTAKE_INTERVAL - 2 * USEC_PER_MSEC);
 }
 
+/* The shortest time between two packets that are read one after the other. */
+static usec_t least_gap(struct fixture *f, unsigned packets)
+{
+    usec_t least = USEC_NEVER, before;
+
+    receive_report(f);
+    for (unsigned i = 0; i < packets; i++) {
+        before = status_of(f).last_advertisement;
+        receive_report(f);
+        if (status_of(f).last_advertisement - before < least)
+            least = status_of(f).last_advertisement - before;
+    }
+    return least;
+}
+
+static void while_something_of_it_is_awaited_it_is_read_at_once(void **state)
+{
+    const usec_t turn = INTAKE_INTERVAL - 2 * USEC_PER_MSEC;
+    struct fixture *f = *state;
+
+    start(f, (struct proxy_settings){0});
+    run_until(f, PROXY_ONLINE);
+    receive_report(f);
+    proxy_set_awaited(f->proxy, PROXY_WAIT_LINK, true);
+    proxy_set_awaited(f->proxy, PROXY_WAIT_ANSWER, true);
+    assert_true(least_gap(f, 10) < turn);
+    proxy_set_awaited(f->proxy, PROXY_WAIT_LINK, false);
+    assert_true(least_gap(f, 10) < turn);
+    proxy_set_awaited(f->proxy, PROXY_WAIT_ANSWER, false);
+    receive_report(f);
+    assert_true(least_gap(f, 3) >= turn);
+}
+
+static void with_its_conversation_the_waiting_ends(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, (struct proxy_settings){0});
+    run_until(f, PROXY_ONLINE);
+    proxy_set_awaited(f->proxy, PROXY_WAIT_LINK, true);
+    proxy_reconnect(f->proxy);
+    run_until(f, PROXY_RESOLVING);
+    run_until(f, PROXY_ONLINE);
+    receive_report(f);
+    assert_true(least_gap(f, 3) >= INTAKE_INTERVAL - 2 * USEC_PER_MSEC);
+}
+
 static void send_empty_report(struct fixture *f)
 {
     const struct ble_report report = {.rssi = -60}; /* without an address */
@@ -821,6 +868,8 @@ int main(void)
             TEST(X07_no_slots_means_unknown_not_exhausted),
             TEST(reports_carry_their_source_and_are_counted),
             TEST(while_it_is_online_it_is_read_in_turns),
+            TEST(while_something_of_it_is_awaited_it_is_read_at_once),
+            TEST(with_its_conversation_the_waiting_ends),
             TEST(a_node_without_bluetooth_stays_connected_and_says_so),
             TEST(old_firmware_that_pushes_no_scanner_state_is_believed),
             TEST(S01_it_is_told_to_scan_actively_and_passively),
