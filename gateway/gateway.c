@@ -238,6 +238,16 @@ static void on_proxy_state(struct gateway *g, uint16_t source, const struct prox
     subscribers_tell_proxy(g, GATEWAY_PROXY_STATE, source);
 }
 
+static void on_scanner(struct gateway *g, uint16_t source,
+                       const struct message_scanner_state *scanner, usec_t now)
+{
+    const struct message message = {.type = MESSAGE_SCANNER_STATE_RESPONSE,
+                                    .scanner_state = *scanner};
+
+    scanning_scanner_told(g->scanning, source, scanner, now);
+    linking_message(g->linking, source, &message, now);
+}
+
 static void on_proxy_change(void *user, struct proxy *proxy, unsigned changes, usec_t now)
 {
     struct gateway *g = user;
@@ -252,7 +262,7 @@ static void on_proxy_change(void *user, struct proxy *proxy, unsigned changes, u
         on_proxy_state(g, source, &status, now);
     if (changes & PROXY_CHANGE_SCANNER) {
         if (status.has_scanner)
-            scanning_scanner_told(g->scanning, source, &status.scanner, now);
+            on_scanner(g, source, &status.scanner, now);
         subscribers_tell_proxy(g, GATEWAY_PROXY_SCANNER, source);
     }
     if (changes & PROXY_CHANGE_SLOTS)

@@ -569,13 +569,23 @@ bool ledger_establish(struct ledger *l, uint16_t source, uint64_t address, usec_
     return true;
 }
 
+void ledger_discovering(struct ledger *l, uint16_t source, usec_t now)
+{
+    struct account *a = find_account(l, source);
+
+    l->now = now;
+    for (size_t i = 0; a && i < a->entries_count; i++)
+        if (a->entries[i].phase == SLOT_ESTABLISHING)
+            a->entries[i].phase = SLOT_DISCOVERING;
+}
+
 void ledger_opened(struct ledger *l, uint16_t source, uint64_t address, usec_t now)
 {
     struct account *a = find_account(l, source);
     struct entry *e = a ? find_entry(a, address) : NULL;
 
     l->now = now;
-    if (!e || e->phase != SLOT_ESTABLISHING)
+    if (!e || (e->phase != SLOT_ESTABLISHING && e->phase != SLOT_DISCOVERING))
         return;
     e->phase = SLOT_OPEN;
     e->opened = now;
@@ -635,8 +645,12 @@ void ledger_get_proxy(const struct ledger *l, uint16_t source, usec_t now,
                                        .free = count_free(a),
                                        .ours = (unsigned) a->entries_count,
                                        .is_establishing = is_establishing(a)};
-    for (size_t i = 0; i < a->entries_count; i++)
-        ret_proxy->in_progress += a->entries[i].phase <= SLOT_ESTABLISHING;
+    for (size_t i = 0; i < a->entries_count; i++) {
+        enum slot_phase phase = a->entries[i].phase;
+
+        ret_proxy->in_progress += phase <= SLOT_ESTABLISHING;
+        ret_proxy->discovering += phase == SLOT_DISCOVERING;
+    }
     for (size_t i = 0; i < a->listed_count; i++) {
         if (find_entry(a, a->listed[i].address))
             continue;

@@ -6,8 +6,8 @@
  * Firmware that tells numbers but no addresses is reckoned by counting. A proxy that never told its
  * slots may be tried (0 means unknown, not exhausted), one link at a time.
  *
- * Entries of ours go reserved -> establishing -> open -> closing -> gone. At most one entry of a
- * proxy is establishing. Pure: `now` comes in. */
+ * Entries of ours go reserved -> establishing (-> discovering) -> open -> closing -> gone. At most
+ * one entry of a proxy is establishing. Pure: `now` comes in. */
 #pragma once
 
 #include <stdbool.h>
@@ -23,7 +23,7 @@
 #define LEDGER_ORPHAN_AGAIN  (10 * USEC_PER_SEC) /* then told again, as long as it stays */
 
 enum slot_holder { SLOT_OURS, SLOT_FOREIGN, SLOT_ORPHAN };
-enum slot_phase { SLOT_RESERVED, SLOT_ESTABLISHING, SLOT_OPEN, SLOT_CLOSING };
+enum slot_phase { SLOT_RESERVED, SLOT_ESTABLISHING, SLOT_DISCOVERING, SLOT_OPEN, SLOT_CLOSING };
 
 /* "ours", "foreign", "orphan". Static storage. */
 const char *slot_holder_name(enum slot_holder holder);
@@ -46,6 +46,7 @@ struct ledger_proxy {
     unsigned ours, foreign, orphans;
     unsigned in_progress; /* ours, reserved or establishing */
     bool is_establishing;
+    unsigned discovering; /* ours, whose link stands on the radio; "connected" is still to come */
 };
 
 struct ledger;
@@ -71,7 +72,11 @@ int ledger_reserve(struct ledger *l, uint16_t source, uint64_t address, usec_t n
 /* The request to connect is sent. false: another one is establishing there, or the address is not
  * reserved (any more). */
 bool ledger_establish(struct ledger *l, uint16_t source, uint64_t address, usec_t now);
-/* The proxy said connected. Ignored unless the address is establishing. */
+/* The radio of the proxy is free again, although it has not said connected: it asks the device for
+ * its services meanwhile, and another one may establish. Nothing if none is establishing. */
+void ledger_discovering(struct ledger *l, uint16_t source, usec_t now);
+/* The proxy said connected. Ignored unless the address is establishing or
+ * discovering. */
 void ledger_opened(struct ledger *l, uint16_t source, uint64_t address, usec_t now);
 /* A disconnect was sent: it still counts as taken, and does not count as establishing. */
 void ledger_closing(struct ledger *l, uint16_t source, uint64_t address, usec_t now);

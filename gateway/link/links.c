@@ -398,6 +398,23 @@ static void on_slots(struct links *l, uint16_t source, const struct message_conn
     l->has_news = true;
 }
 
+/* A proxy does not scan while it establishes a link (esphome-protocol 5.5): when it scans again,
+ * its radio is free, although "connected" comes when it knows the services as well. */
+static void on_scanner(struct links *l, uint16_t source, uint32_t state)
+{
+    struct proxy_state *proxy = links_core_proxy(l, source);
+
+    if (state != SCANNER_STARTING && state != SCANNER_RUNNING) {
+        proxy->has_paused = true;
+        return;
+    }
+    if (!proxy->has_paused)
+        return;
+    proxy->has_paused = false;
+    ledger_discovering(l->ledger, source, l->now);
+    l->has_news = true;
+}
+
 static void on_pairing(struct links *l, uint16_t source, const struct message_result *result)
 {
     struct link *link = links_core_find(l, result->address);
@@ -419,6 +436,8 @@ void links_message(struct links *l, uint16_t source, const struct message *messa
         on_not_connected(l, source, connection->address, connection->error);
     else if (message->type == MESSAGE_CONNECTIONS_FREE_RESPONSE)
         on_slots(l, source, &message->connections_free);
+    else if (message->type == MESSAGE_SCANNER_STATE_RESPONSE)
+        on_scanner(l, source, message->scanner_state.state);
     else if (message->type == MESSAGE_DEVICE_PAIRING_RESPONSE)
         on_pairing(l, source, &message->result);
     else

@@ -4,7 +4,8 @@
  * router chooses a proxy (router.h), the ledger gives a slot (ledger.h), message 68 goes out, and
  * the answer (69) opens the link or leads to another attempt (retry.h). One link is shared by all:
  * each request that succeeded holds a lease; the link closes when it has been without leases for
- * settings.linger. One link an address, one establishing link a proxy, one line for all proxies.
+ * settings.linger. One link an address, one link on the way at a time a proxy (until its scanner
+ * goes on again, or it says connected), one line for all proxies.
  *
  * Each accepted request completes exactly once, never from inside links_connect(); every way it can
  * end (cancel, deadline, proxy gone, shutdown) leaves no slot behind: what is not known to be
@@ -159,7 +160,7 @@ void links_proxy_online(struct links *l, uint16_t source, const struct link_prox
                         usec_t now);
 /* Its links are gone: leases end, requests try elsewhere. */
 void links_proxy_offline(struct links *l, uint16_t source, usec_t now);
-/* Messages 69, 81, 85; others are ignored. */
+/* Messages 69, 81, 85, 126; others are ignored. */
 void links_message(struct links *l, uint16_t source, const struct message *message, usec_t now);
 /* A proxy heard the device (for requests that wait for a route); cheap if nobody waits. */
 void links_heard(struct links *l, uint64_t address, usec_t now);

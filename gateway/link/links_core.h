@@ -16,6 +16,7 @@
 struct proxy_state {
     bool is_online;
     struct link_proxy told;
+    bool has_paused;      /* its scanner stopped since the last attempt was sent to it */
     usec_t relearn_until; /* it refused although it was thought free: taken as full until it told */
 };
 

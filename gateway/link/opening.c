@@ -170,6 +170,7 @@ static void start(struct links *l, struct link *link, const struct route_rank *r
     links_core_set_phase(l, link, LINK_PHASE_CONNECTING);
     link->source = rank->source;
     link->was_taken = false;
+    links_core_proxy(l, link->source)->has_paused = false;
     link->attempt_until = link_later(l->now, link->opening->wish.attempt_timeout);
     choose_cache(l, link);
     attempts_begin(&link->attempts, rank, l->now);

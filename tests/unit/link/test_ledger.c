@@ -801,11 +801,33 @@ static void holders_have_names(void **state)
     assert_string_equal(slot_holder_name(SLOT_ORPHAN), "orphan");
 }
 
+static void while_one_discovers_another_may_establish(void **state)
+{
+    struct ledger *l = with_proxy(3);
+
+    (void) state;
+    assert_int_equal(ledger_reserve(l, P, A, AT(1)), 0);
+    assert_int_equal(ledger_reserve(l, P, B, AT(1)), 0);
+    assert_true(ledger_establish(l, P, A, AT(1)));
+    assert_false(ledger_establish(l, P, B, AT(1)));
+    ledger_discovering(l, P, AT(2));
+    assert_false(proxy_of(l, P, AT(2)).is_establishing);
+    assert_int_equal(proxy_of(l, P, AT(2)).discovering, 1);
+    assert_int_equal(proxy_of(l, P, AT(2)).in_progress, 1); /* B */
+    assert_int_equal(proxy_of(l, P, AT(2)).free, 1);
+    assert_true(ledger_establish(l, P, B, AT(2)));
+    ledger_opened(l, P, A, AT(3));
+    assert_int_equal(proxy_of(l, P, AT(3)).discovering, 0);
+    assert_true(proxy_of(l, P, AT(3)).is_establishing);
+    ledger_free(l);
+}
+
 /* ---- each phase meets each event ---- */
 
 enum event {
     RESERVE,
     ESTABLISH,
+    DISCOVERING,
     OPENED,
     CLOSING,
     RELEASED,
@@ -819,8 +841,8 @@ enum event {
     EVENTS
 };
 
-#define NONE   (-1) /* no entry; the phases are 0 to 3 */
-#define PHASES 5
+#define NONE   (-1) /* no entry; the phases are 0 to 4 */
+#define PHASES 6
 
 /* Brings an entry of A into the phase, on a proxy that told of it what its firmware does. */
 static struct ledger *in_phase(int phase, bool tells_list)
@@ -834,7 +856,9 @@ static struct ledger *in_phase(int phase, bool tells_list)
         return l;
     assert_true(ledger_establish(l, P, A, AT(1)));
     ledger_told(l, P, 3, 2, (const uint64_t[]){A}, tells_list, AT(1));
-    if (phase != SLOT_ESTABLISHING)
+    if (phase == SLOT_DISCOVERING)
+        ledger_discovering(l, P, AT(1));
+    else if (phase != SLOT_ESTABLISHING)
         ledger_opened(l, P, A, AT(1));
     if (phase == SLOT_CLOSING)
         ledger_closing(l, P, A, AT(1));
@@ -848,6 +872,9 @@ static int happen(struct ledger *l, enum event event, bool tells_list)
         return ledger_reserve(l, P, A, AT(5));
     case ESTABLISH:
         return ledger_establish(l, P, A, AT(5));
+    case DISCOVERING:
+        ledger_discovering(l, P, AT(5));
+        break;
     case OPENED:
         ledger_opened(l, P, A, AT(5));
         break;
@@ -892,7 +919,9 @@ static int phase_after(int phase, enum event event)
         return SLOT_CLOSING;
     if (phase == SLOT_RESERVED && event == ESTABLISH)
         return SLOT_ESTABLISHING;
-    if (phase == SLOT_ESTABLISHING && event == OPENED)
+    if (phase == SLOT_ESTABLISHING && event == DISCOVERING)
+        return SLOT_DISCOVERING;
+    if ((phase == SLOT_ESTABLISHING || phase == SLOT_DISCOVERING) && event == OPENED)
         return SLOT_OPEN;
     return phase;
 }
@@ -940,6 +969,7 @@ static void each_phase_meets_each_event(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+            cmocka_unit_test(while_one_discovers_another_may_establish),
             cmocka_unit_test(reservations_count_before_the_proxy_tells_them),
             cmocka_unit_test(
                     C05_ten_wishes_for_three_slots_take_three_and_one_is_established_at_a_time),

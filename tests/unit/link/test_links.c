@@ -443,6 +443,42 @@ static void C13_attempts_of_a_failed_link_are_shown_for_ten_minutes(void **state
     assert_int_equal(links_deadline(f->links), USEC_NEVER);
 }
 
+static void say_scanner(struct fixture *f, uint16_t source, uint32_t state)
+{
+    const struct message message = {.type = MESSAGE_SCANNER_STATE_RESPONSE,
+                                    .scanner_state = {.state = state}};
+
+    links_message(f->links, source, &message, f->now);
+    links_advance(f->links, f->now);
+}
+
+static void a_proxy_that_scans_again_takes_the_next_one_before_it_says_connected(void **state)
+{
+    struct fixture *f = *state;
+    struct fake *fake = fixture_proxy(f, 0, 3);
+
+    f->air[1][0] = (struct air){.rssi = -60, .delay = SECONDS(2)};
+    f->air[2][0].rssi = -60;
+    fixture_connect(f, 0, 1);
+    fixture_connect(f, 1, 2);
+    fixture_run(f, MSEC(100));
+    assert_int_equal(fake->connects, 1);
+    say_scanner(f, 0, SCANNER_RUNNING); /* it has not stopped yet: this is older news */
+    fixture_run(f, MSEC(100));
+    assert_int_equal(fake->connects, 1);
+    say_scanner(f, 0, SCANNER_STOPPING);
+    say_scanner(f, 0, SCANNER_IDLE);
+    fixture_run(f, MSEC(100));
+    assert_int_equal(fake->connects, 1);
+    say_scanner(f, 0, SCANNER_STARTING);
+    fixture_run(f, MSEC(100));
+    assert_int_equal(fake->connects, 2);
+    fixture_run(f, SECONDS(3));
+    assert_int_equal(f->clients[0].code, 0);
+    assert_int_equal(f->clients[1].code, 0);
+    assert_int_equal(f->clients[0].answers + f->clients[1].answers, 2);
+}
+
 static void C14_totals_failures_and_the_last_success_of_a_proxy_are_shown(void **state)
 {
     struct fixture *f = *state;
@@ -960,6 +996,7 @@ int main(void)
             links_test(C12_a_failing_proxy_is_not_tried_again_while_another_is_untried),
             links_test(C13_the_final_error_has_class_number_and_attempts),
             links_test(C13_attempts_of_a_failed_link_are_shown_for_ten_minutes),
+            links_test(a_proxy_that_scans_again_takes_the_next_one_before_it_says_connected),
             links_test(C14_totals_failures_and_the_last_success_of_a_proxy_are_shown),
             links_test(C15_a_proxy_that_failed_rests_until_its_list_is_without_the_address),
             links_test(C15_or_until_ten_seconds_have_passed),
