@@ -293,6 +293,9 @@ static void compare_proxies(struct linking *l, usec_t now)
             continue;
         links_get_proxy(l->links, (uint16_t) i, now, &view);
         log_slots(l, p, (uint16_t) i, &view.slots);
+        if (l->fleet)
+            proxy_set_awaited(fleet_get(l->fleet, i), PROXY_WAIT_LINK,
+                              view.slots.in_progress + view.slots.discovering > 0);
         if (p->is_connecting == view.slots.is_establishing)
             continue;
         p->is_connecting = view.slots.is_establishing;
