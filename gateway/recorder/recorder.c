@@ -96,6 +96,7 @@ static uint8_t *put_int16(uint8_t *at, int16_t value)
 
 static uint8_t *put_text(uint8_t *at, struct bytes text)
 {
+    assert(text.size <= RECORDING_TEXT_MAX);
     *at++ = (uint8_t) text.size;
     if (text.size > 0)
         memcpy(at, text.data, text.size);
@@ -649,6 +650,24 @@ void recorder_restored(struct recorder *r, const struct recording_restored *d, u
     at = bytes_put_varint(at, number_of(r, d->address, d->address_type));
     memcpy(at, d->facts.data, d->facts.size);
     put_record(r, RECORDING_RESTORED, body, (size_t) (at - body) + d->facts.size);
+}
+
+void recorder_attempt(struct recorder *r, const struct recording_attempt *a, usec_t now)
+{
+    uint8_t body[64 + RECORDING_TEXT_MAX], *at = put_address(body, a->address);
+
+    make_room(r, now, 2 * RECORD_MAX);
+    introduce_source(r, a->source);
+    at = bytes_put_varint(at, a->source);
+    at = bytes_put_varint(at, a->duration);
+    *at++ = a->result;
+    at = put_text(at, a->code);
+    *at++ = a->has_reason;
+    bytes_put_le32(at, (uint32_t) a->reason);
+    at = put_int16(at + 4, a->score);
+    for (size_t i = 0; i < RECORDING_TERMS; i++)
+        at = put_int16(at, a->terms[i]);
+    put_record(r, RECORDING_ATTEMPT, body, (size_t) (at - body));
 }
 
 struct recorder_hold *recorder_take(struct recorder *r, uint64_t from,

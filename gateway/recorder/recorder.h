@@ -52,6 +52,8 @@ void recorder_window(struct recorder *r, const struct recording_window *window, 
 void recorder_command(struct recorder *r, const struct recording_command *command, usec_t now);
 /* Before the table has it; facts of at most RECORDING_RESTORED_MAX octets. */
 void recorder_restored(struct recorder *r, const struct recording_restored *restored, usec_t now);
+/* It is over now. */
+void recorder_attempt(struct recorder *r, const struct recording_attempt *attempt, usec_t now);
 
 /* ---- reading ---- */
 

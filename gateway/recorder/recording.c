@@ -25,3 +25,8 @@ int16_t recording_rssi(double rssi)
 {
     return isnan(rssi) || rssi < -300 || rssi > 300 ? INT16_MIN : (int16_t) lrint(rssi * 100);
 }
+
+int16_t recording_tenths(double db)
+{
+    return isnan(db) ? INT16_MIN : (int16_t) lrint(fmin(fmax(db * 10, -INT16_MAX), INT16_MAX));
+}

@@ -41,8 +41,15 @@
  *   7  window          varint id, varint 1 + source, octet action, octet state, octet cause, varint
  *                      devices that answered
  *   8  command         varint device, octet what (0 forget it, 1 forget what it said, 2 a source
- * has listened for it actively), then for 2 varint source 9  restored        varint device, then
- * what was remembered of it over a restart, as replay/restored_device.c writes it
+ *                      listened for it actively), then for 2 varint source
+ *   9  restored        varint device, then what was remembered of it over a restart, as
+ *                      replay/restored_device.c writes it
+ *   10 attempt         to connect, over now: 6 octets address, varint source, varint microseconds
+ *                      that it took, octet how it ended (0 connected, 1 timed out, 2 refused,
+ *                      3 failed, 4 proxy lost, 5 cancelled), why as octet size and text (a token
+ *                      of base/error.h; none: connected), octet 1 when the proxy gave a number,
+ *                      int32 number, then int16 in tenths of a dB (-32768: unknown): the score
+ *                      that the proxy was chosen by, and its six terms
  *
  * Values only. Pure. */
 #pragma once
@@ -65,6 +72,7 @@
 #define RECORDING_SETTINGS_MAX ((size_t) 16 * 1024)
 #define RECORDING_RESTORED_MAX ((size_t) 4 * 1024)
 #define RECORDING_TEXT_MAX     64 /* octets of a name or a state */
+#define RECORDING_TERMS        6  /* of a score, in the order of struct route_terms */
 #define RECORDING_NO_SOURCE    UINT16_MAX
 
 /* The records of one segment. */
@@ -86,6 +94,7 @@ enum recording_kind {
     RECORDING_WINDOW,
     RECORDING_COMMAND,
     RECORDING_RESTORED,
+    RECORDING_ATTEMPT,
 };
 
 struct recording_device {
@@ -149,6 +158,19 @@ struct recording_restored {
     struct bytes facts;
 };
 
+/* An attempt to connect, at its end. The device need not have been heard: it has no number. */
+struct recording_attempt {
+    uint64_t address;
+    uint16_t source;
+    usec_t duration;   /* it started that long before the record's time */
+    uint8_t result;    /* as enum attempt_end of link/retry.h; one that is not known may come */
+    struct bytes code; /* token of base/error.h, at most RECORDING_TEXT_MAX; empty: connected */
+    bool has_reason;
+    int32_t reason; /* 0 when the proxy gave none */
+    int16_t score;  /* tenths of a dB; INT16_MIN: unknown */
+    int16_t terms[RECORDING_TERMS];
+};
+
 struct recording_record {
     enum recording_kind kind;
     usec_t time;
@@ -164,6 +186,7 @@ struct recording_record {
         struct recording_window window;
         struct recording_command command;
         struct recording_restored restored;
+        struct recording_attempt attempt;
     };
 };
 
@@ -173,3 +196,5 @@ void recording_write_header(uint8_t ret_header[RECORDING_HEADER_SIZE],
 
 /* A double in dB as a record keeps it; NAN is unknown. */
 int16_t recording_rssi(double rssi);
+/* The same in tenths, for what may be far below any loudness; cut to what fits. */
+int16_t recording_tenths(double db);

@@ -255,6 +255,26 @@ static bool read_restored(struct recording_reader *r, struct bytes *body,
     return true;
 }
 
+static bool read_attempt(struct recording_reader *r, struct bytes *body,
+                         struct recording_attempt *ret_attempt)
+{
+    struct recording_attempt a;
+    uint64_t reason;
+
+    if (!pull_little(body, 6, &a.address) || !pull_source(body, &a.source) ||
+        !pull_limited(body, r->now + 1, &a.duration) || !bytes_pull_u8(body, &a.result) ||
+        !pull_text(body, &a.code) || !pull_flag(body, &a.has_reason) ||
+        !pull_little(body, 4, &reason) || !pull_int16(body, &a.score))
+        return false;
+    a.reason = (int32_t) (uint32_t) reason;
+    for (size_t i = 0; i < RECORDING_TERMS; i++) {
+        if (!pull_int16(body, &a.terms[i]))
+            return false;
+    }
+    *ret_attempt = a;
+    return true;
+}
+
 /* 1: read; 0: a kind that is not known; -EBADMSG. */
 static int read_body(struct recording_reader *r, unsigned kind, struct bytes body,
                      struct recording_record *ret_record)
@@ -285,6 +305,9 @@ static int read_body(struct recording_reader *r, unsigned kind, struct bytes bod
         break;
     case RECORDING_RESTORED:
         is_good = read_restored(r, &body, &ret_record->restored);
+        break;
+    case RECORDING_ATTEMPT:
+        is_good = read_attempt(r, &body, &ret_record->attempt);
         break;
     default:
         return 0;

@@ -362,6 +362,8 @@ bool replay_feed(struct replay *r, const struct recording_record *record, int64_
     case RECORDING_RESTORED:
         feed_restored(r, &record->restored, record->time);
         break;
+    case RECORDING_ATTEMPT: /* that a proxy was busy is in its source record */
+        break;
     }
     r->is_fed |= record->kind != RECORDING_SETTINGS;
     return true;

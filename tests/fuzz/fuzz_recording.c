@@ -45,6 +45,12 @@ static void check_record(const struct recording_segment *s, const struct recordi
         if (r->command.address >> 48 != 0)
             abort();
         break;
+    case RECORDING_ATTEMPT:
+        check_view(s, r->attempt.code, RECORDING_TEXT_MAX);
+        if (r->attempt.address >> 48 != 0 || r->attempt.source >= RECORDING_SOURCES_MAX ||
+            r->attempt.duration > r->time)
+            abort();
+        break;
     case RECORDING_DEVICE:
     case RECORDING_TICK:
     case RECORDING_WINDOW:

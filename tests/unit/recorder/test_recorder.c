@@ -1,4 +1,5 @@
 /* The ring: what is recorded comes out again, within its bounds, and costs little. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -134,6 +135,8 @@ struct others {
     struct recording_device device;
     struct recording_command command;
     struct recording_restored restored;
+    struct recording_attempt attempt;
+    usec_t attempt_time;
     char settings[64], name[80];
     size_t ticks;
 };
@@ -165,6 +168,10 @@ static void note_others(void *user, const struct recording_reader *reader,
         break;
     case RECORDING_RESTORED:
         o->restored = record->restored;
+        break;
+    case RECORDING_ATTEMPT:
+        o->attempt = record->attempt;
+        o->attempt_time = record->time;
         break;
     case RECORDING_SETTINGS:
         memset(o->settings, 0, sizeof o->settings);
@@ -260,6 +267,68 @@ static void what_was_commanded_and_restored_comes_out_as_it_was(void **state)
     read_all(r, note_others, &o);
     assert_true(o.command.what == RECORDING_FORGET && o.command.address == 7);
     recorder_free(r);
+}
+
+static void an_attempt_comes_out_as_it_was(void **state)
+{
+    struct recorder *r = new_recorder(MB, 3600 * USEC_PER_SEC);
+    struct recording_attempt attempt = {.address = 0xc00000000001,
+                                        .source = 300,
+                                        .duration = 20 * USEC_PER_SEC,
+                                        .result = 3,
+                                        .code = {(const uint8_t *) "connect_failed", 14},
+                                        .has_reason = true,
+                                        .reason = -5,
+                                        .score = recording_tenths(-71.25),
+                                        .terms = {recording_tenths(-60), 0, -80, 1, 2, 3}};
+    struct others o = {0};
+
+    (void) state;
+    recorder_attempt(r, &attempt, START + 7);
+    read_all(r, note_others, &o);
+    assert_true(o.attempt_time == START + 7 && o.attempt.duration == attempt.duration);
+    assert_true(o.attempt.address == attempt.address && o.attempt.source == 300);
+    assert_true(o.attempt.result == 3 && o.attempt.has_reason && o.attempt.reason == -5);
+    assert_int_equal(o.attempt.code.size, 14);
+    assert_int_equal(o.attempt.score, -712);
+    assert_memory_equal(o.attempt.terms, attempt.terms, sizeof attempt.terms);
+    attempt = (struct recording_attempt){.address = 7, .source = 300};
+    recorder_attempt(r, &attempt, START + 8);
+    read_all(r, note_others, &o);
+    assert_true(o.attempt.address == 7 && o.attempt.duration == 0 && o.attempt.result == 0);
+    assert_true(o.attempt.code.size == 0 && !o.attempt.has_reason && o.attempt.reason == 0);
+    assert_true(o.device.address == 0); /* nobody needs to have heard it */
+    recorder_free(r);
+}
+
+static void attempts_without_end_stay_within_their_segments(void **state)
+{
+    uint8_t code[RECORDING_TEXT_MAX] = {0};
+    const struct recording_attempt attempt = {.address = 7,
+                                              .source = RECORDING_SOURCES_MAX - 1,
+                                              .duration = START,
+                                              .code = {code, sizeof code}};
+    struct recorder *r = new_recorder(MB, 3600 * USEC_PER_SEC);
+    struct recorder_status status;
+    struct others o = {0};
+
+    (void) state;
+    for (usec_t i = 0; i < 20000; i++)
+        recorder_attempt(r, &attempt, START + i * USEC_PER_MSEC);
+    recorder_get_status(r, &status);
+    assert_true(status.dropped > 0 && status.memory_bytes <= MB + 700000);
+    read_all(r, note_others, &o);
+    assert_int_equal(o.attempt_time, START + 19999 * USEC_PER_MSEC);
+    recorder_free(r);
+}
+
+static void tenths_of_a_db_are_cut_to_what_fits(void **state)
+{
+    (void) state;
+    assert_int_equal(recording_tenths(-60.04), -600);
+    assert_int_equal(recording_tenths(NAN), INT16_MIN);
+    assert_int_equal(recording_tenths(1e9), INT16_MAX);
+    assert_int_equal(recording_tenths(-INFINITY), -INT16_MAX);
 }
 
 /* ---- bounds ---- */
@@ -480,6 +549,9 @@ int main(void)
             cmocka_unit_test(a_device_that_is_configured_later_is_introduced_again),
             cmocka_unit_test(a_device_is_introduced_when_it_is_configured_before_it_is_heard),
             cmocka_unit_test(what_was_commanded_and_restored_comes_out_as_it_was),
+            cmocka_unit_test(an_attempt_comes_out_as_it_was),
+            cmocka_unit_test(attempts_without_end_stay_within_their_segments),
+            cmocka_unit_test(tenths_of_a_db_are_cut_to_what_fits),
             cmocka_unit_test(devices_that_change_without_end_stay_within_a_segment),
             cmocka_unit_test(decisions_sources_windows_and_settings_come_out_as_they_were),
             cmocka_unit_test(the_ring_keeps_its_size_and_counts_what_it_drops),

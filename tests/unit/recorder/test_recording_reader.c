@@ -31,11 +31,18 @@ static int read_octets(const uint8_t *data, size_t size, size_t *ret_count)
 
 #define DEVICE 0x12, 8, 1, 2, 3, 4, 5, 6, 1, 0
 
+/* An attempt that is whole, of source 2; size, duration, result, size of the code and flag may be
+ * others. */
+#define ATTEMPT(size, duration, result, code, flag)                                                \
+    0x1a, size, 1, 2, 3, 4, 5, 6, 2, duration, result, code, flag, 0x3e, 0, 0, 0, 1, 0, 1, 0, 1,   \
+            0, 1, 0, 1, 0, 1, 0, 1, 0
+#define ATTEMPT_SIZE 29
+
 static void damaged_records_end_the_segment(void **state)
 {
     static const struct {
         const char *what;
-        uint8_t octets[24];
+        uint8_t octets[40];
         size_t size, good;
     } rows[] = {
             {"kind 0", {0x10}, 1, 0},
@@ -53,6 +60,16 @@ static void damaged_records_end_the_segment(void **state)
             {"a command of nobody", {0x18, 2, 0, 0}, 4, 0},
             {"listened to, by nobody", {DEVICE, 0x18, 2, 0, 2}, 14, 1},
             {"restored, of nobody", {0x19, 1, 0}, 3, 0},
+            {"an attempt without its last term", {ATTEMPT(28, 0, 3, 0, 1)}, 30, 0},
+            {"an attempt of a source beyond the limit",
+             {0x1a, 29, 1, 2, 3, 4, 5, 6, 0x80, 0x20, [30] = 0},
+             31,
+             0},
+            {"an attempt with a word beyond its end", {ATTEMPT(29, 0, 3, 24, 1)}, 31, 0},
+            {"an attempt with a number that is neither there nor not",
+             {ATTEMPT(29, 0, 3, 0, 2)},
+             31,
+             0},
             {"a time that runs over",
              {0x05, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 0},
              12,
@@ -76,6 +93,41 @@ static void kinds_of_later_versions_are_passed_over(void **state)
     (void) state;
     assert_int_equal(read_octets(octets, sizeof octets, &count), 0);
     assert_int_equal(count, 1);
+}
+
+static void an_attempt_may_end_in_ways_of_later_versions(void **state)
+{
+    static const uint8_t octets[] = {ATTEMPT(ATTEMPT_SIZE + 1, 0, 77, 0, 1), 99, 0x15, 0};
+    const struct recording_segment segment = {1, START, 0, octets, sizeof octets};
+    struct recording_reader *r = recording_reader_new();
+    struct recording_record record;
+
+    (void) state;
+    recording_reader_begin(r, &segment);
+    assert_int_equal(recording_reader_next(r, &record), 1);
+    assert_true(record.kind == RECORDING_ATTEMPT && record.attempt.result == 77);
+    assert_int_equal(record.attempt.reason, 0x3e);
+    assert_int_equal(record.attempt.terms[RECORDING_TERMS - 1], 1);
+    assert_int_equal(recording_reader_next(r, &record), 1); /* what follows in it is left out */
+    assert_int_equal(record.kind, RECORDING_TICK);
+    recording_reader_free(r);
+}
+
+static void no_attempt_began_before_time_did(void **state)
+{
+    static const uint8_t octets[] = {ATTEMPT(ATTEMPT_SIZE, 6, 3, 0, 1)};
+    struct recording_reader *r = recording_reader_new();
+    struct recording_record record;
+
+    (void) state;
+    for (usec_t start = 5; start <= 6; start++) {
+        const struct recording_segment segment = {1, start, 0, octets, sizeof octets};
+
+        recording_reader_begin(r, &segment);
+        assert_int_equal(recording_reader_next(r, &record), start == 6 ? 1 : -EBADMSG);
+    }
+    assert_int_equal(record.attempt.duration, 6);
+    recording_reader_free(r);
 }
 
 static void a_device_of_earlier_recordings_has_no_need(void **state)
@@ -153,6 +205,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(damaged_records_end_the_segment),
             cmocka_unit_test(kinds_of_later_versions_are_passed_over),
+            cmocka_unit_test(an_attempt_may_end_in_ways_of_later_versions),
+            cmocka_unit_test(no_attempt_began_before_time_did),
             cmocka_unit_test(a_device_of_earlier_recordings_has_no_need),
             cmocka_unit_test(a_file_is_cut_into_its_segments),
             cmocka_unit_test(an_unknown_version_is_refused_by_its_own_cause),

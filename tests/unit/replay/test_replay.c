@@ -182,6 +182,16 @@ static void place(struct world *w, unsigned device)
         w->level[device][p] = roll(w, 3) == 0 ? 0 : -45 - (int) roll(w, 45);
 }
 
+static void try_to_connect(struct world *w, unsigned proxy, unsigned device)
+{
+    const struct recording_attempt attempt = {.address = address_of(device),
+                                              .source = (uint16_t) proxy,
+                                              .duration = SECONDS(3),
+                                              .result = 3};
+
+    recorder_attempt(w->recorder, &attempt, w->now);
+}
+
 /* What may happen at any moment. */
 static void disturb(struct world *w)
 {
@@ -212,6 +222,9 @@ static void disturb(struct world *w)
         break;
     case 7:
         clear_history(w, device);
+        break;
+    case 8: /* which nothing depends on */
+        try_to_connect(w, proxy, device);
         break;
     default:
         break;
