@@ -278,6 +278,13 @@ static void on_link_message(void *user, uint16_t source, const struct message *m
     linking_message(g->linking, source, message, now);
 }
 
+static void on_attempt(void *user, uint64_t address, const struct link_attempt *attempt)
+{
+    const struct gateway *g = user;
+
+    recordings_attempt(g->recordings, address, attempt);
+}
+
 /* While it establishes a link a proxy hears nothing, which is no silence of its devices. */
 static void on_connecting(void *user, uint16_t source, bool is_connecting, usec_t now)
 {
@@ -338,7 +345,8 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
 {
     struct gateway *g = xnew(struct gateway, 1);
     struct device_table_settings settings = table_settings_make(config);
-    const struct linking_callbacks link_callbacks = {gateway_tell_link, on_connecting, g};
+    const struct linking_callbacks link_callbacks = {gateway_tell_link, on_attempt, on_connecting,
+                                                     g};
 
     assert(config->proxies_count <= DEVICE_TABLE_SOURCES_MAX);
     g->loop = loop;

@@ -197,6 +197,13 @@ static void on_event(void *user, const struct link_event *event)
     l->events[l->events_count++] = *event;
 }
 
+static void on_attempt(void *user, uint64_t address, const struct link_attempt *attempt)
+{
+    const struct linking *l = user;
+
+    l->callbacks.on_attempt(l->callbacks.user, address, attempt);
+}
+
 /* ---- what the room told ---- */
 
 /* It is opened again when it breaks. */
@@ -385,9 +392,9 @@ struct linking *linking_new(struct uv_loop_s *loop, const struct config *config,
                             const struct linking_callbacks *callbacks)
 {
     struct linking *l = xnew(struct linking, 1);
-    const struct links_house house = {
-            send_message, is_known,  get_hearers, get_address_type, get_rules, is_proved,
-            on_mtu,       is_bonded, on_bonded,   on_event,         l};
+    const struct links_house house = {send_message, is_known,  get_hearers, get_address_type,
+                                      get_rules,    is_proved, on_mtu,      is_bonded,
+                                      on_bonded,    on_event,  on_attempt,  l};
     const struct links_settings settings = settings_of(config);
     uint64_t seed = draw_seed();
 

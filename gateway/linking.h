@@ -27,6 +27,8 @@ struct linking_callbacks {
      * LINK_EVENT_CONNECTED, the proxy that lost a link which was opened again through another one;
      * else LINK_NO_SOURCE. */
     void (*on_event)(void *user, const struct link_event *event, uint16_t moved_from);
+    /* A connect attempt is over. The room may not be asked. */
+    void (*on_attempt)(void *user, uint64_t address, const struct link_attempt *attempt);
     /* The proxy begins or ends establishing a link, and does not scan meanwhile. */
     void (*on_connecting)(void *user, uint16_t source, bool is_connecting, usec_t now);
     void *user;

@@ -5,6 +5,7 @@
  * whole segments, and goes on behind them. */
 #include "recordings.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #include "base/memory.h"
 #include "configured.h"
+#include "link/links.h"
 #include "proxy/proxy.h"
 #include "recorder/recorder.h"
 #include "recorder/recording_reader.h"
@@ -24,6 +26,10 @@
 #include "scanning.h"
 
 #define LOOKED_AT_ONCE 10000 /* records; less than a millisecond */
+
+static_assert(ATTEMPT_CONNECTED == 0 && ATTEMPT_TIMED_OUT == 1 && ATTEMPT_REFUSED == 2 &&
+                      ATTEMPT_FAILED == 3 && ATTEMPT_PROXY_LOST == 4 && ATTEMPT_CANCELLED == 5,
+              "numbers of recording.h");
 
 struct recordings {
     struct recorder *recorder;
@@ -217,6 +223,30 @@ void recordings_window(struct recordings *r, enum scan_window_action action,
 
     if (r)
         recorder_window(r->recorder, &w, now);
+}
+
+/* The code goes by its token: numbers are others in other versions. */
+void recordings_attempt(struct recordings *r, uint64_t address, const struct link_attempt *attempt)
+{
+    const struct route_terms *t = &attempt->terms;
+    const double terms[RECORDING_TERMS] = {t->rssi,      t->in_progress, t->failures,
+                                           t->last_slot, t->bond,        t->weight};
+    struct recording_attempt a = {
+            .address = address,
+            .source = attempt->source,
+            .duration = attempt->duration,
+            .result = (uint8_t) attempt->end,
+            .code = text_of(attempt->code ? error_token(attempt->code) : ""),
+            .has_reason = attempt->has_reason,
+            .reason = attempt->reason,
+            .score = recording_tenths(attempt->score),
+    };
+
+    if (!r)
+        return;
+    for (size_t i = 0; i < RECORDING_TERMS; i++)
+        a.terms[i] = recording_tenths(terms[i]);
+    recorder_attempt(r->recorder, &a, attempt->started + attempt->duration);
 }
 
 /* ---- reading ---- */

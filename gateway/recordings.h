@@ -14,6 +14,7 @@ struct configured;
 struct device_change;
 struct device_restored;
 struct device_table;
+struct link_attempt;
 struct proxy_status;
 struct recordings;
 struct scanning;
@@ -48,6 +49,8 @@ void recordings_proxy(struct recordings *r, uint16_t source, const struct proxy_
                       bool is_connecting, usec_t now);
 void recordings_window(struct recordings *r, enum scan_window_action action,
                        const struct scan_window *window, usec_t now);
+/* That is over, at that moment. */
+void recordings_attempt(struct recordings *r, uint64_t address, const struct link_attempt *attempt);
 
 /* ---- reading: as gateway.h has it ---- */
 

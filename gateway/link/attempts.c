@@ -31,8 +31,8 @@ void attempts_begin(struct attempts *a, const struct route_rank *rank, usec_t no
     };
 }
 
-void attempts_end(struct attempts *a, enum attempt_end end, int code, const int32_t *reason,
-                  usec_t now)
+const struct link_attempt *attempts_end(struct attempts *a, enum attempt_end end, int code,
+                                        const int32_t *reason, usec_t now)
 {
     struct link_attempt *attempt = newest(a);
 
@@ -43,6 +43,7 @@ void attempts_end(struct attempts *a, enum attempt_end end, int code, const int3
     attempt->code = code;
     attempt->has_reason = reason != NULL;
     attempt->reason = reason ? *reason : 0;
+    return attempt;
 }
 
 size_t attempts_count(const struct attempts *a)

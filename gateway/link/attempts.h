@@ -17,9 +17,9 @@ void attempts_done(struct attempts *a);
 
 /* The earlier one must be over. */
 void attempts_begin(struct attempts *a, const struct route_rank *rank, usec_t now);
-/* Ends the newest, which must go on. */
-void attempts_end(struct attempts *a, enum attempt_end end, int code, const int32_t *reason,
-                  usec_t now);
+/* Ends the newest, which must go on; valid until the next begins. reason NULL: none. */
+const struct link_attempt *attempts_end(struct attempts *a, enum attempt_end end, int code,
+                                        const int32_t *reason, usec_t now);
 
 size_t attempts_count(const struct attempts *a);
 /* Number index of those that are kept, the oldest first; NULL: not so many. */

@@ -143,6 +143,8 @@ struct links_house {
     /* A pairing succeeded there. */
     void (*on_bonded)(void *user, uint16_t source, uint64_t address);
     void (*on_event)(void *user, const struct link_event *event);
+    /* An attempt is over; once for each one that began, however it ended, and now. */
+    void (*on_attempt)(void *user, uint64_t address, const struct link_attempt *attempt);
     void *user;
 };
 

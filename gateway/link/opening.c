@@ -92,6 +92,14 @@ static void relearn(struct links *l, uint16_t source)
     (void) l->house.send(l->house.user, source, &message); /* if not, the time passes */
 }
 
+/* The one place where an attempt ends. */
+static void end_attempt(struct links *l, struct link *link, enum attempt_end how, int code,
+                        const int32_t *reason)
+{
+    l->house.on_attempt(l->house.user, link->address,
+                        attempts_end(&link->attempts, how, code, reason, l->now));
+}
+
 /* Books what the attempt was; its slot is given back or asked for. */
 static void attempt_over(struct links *l, struct link *link, enum attempt_end how,
                          const int32_t *reason)
@@ -101,7 +109,7 @@ static void attempt_over(struct links *l, struct link *link, enum attempt_end ho
     bool was_given_time = how != ATTEMPT_TIMED_OUT || l->now >= link->attempt_until;
     int code = retry_classify(how, reason ? *reason : 0).code;
 
-    attempts_end(&link->attempts, how, code, reason, l->now);
+    end_attempt(l, link, how, code, reason);
     if (is_failure && was_given_time) /* else it says nothing about the proxy */
         experience_failed(l->experience, link->source, link->address, l->now);
     if (how == ATTEMPT_REFUSED)
@@ -138,7 +146,7 @@ void opening_attempt_failed(struct links *l, struct link *link, enum attempt_end
 
 void opening_connected(struct links *l, struct link *link, uint32_t mtu)
 {
-    attempts_end(&link->attempts, ATTEMPT_CONNECTED, 0, NULL, l->now);
+    end_attempt(l, link, ATTEMPT_CONNECTED, 0, NULL);
     experience_succeeded(l->experience, link->source, link->address, l->now);
     ledger_opened(l->ledger, link->source, link->address, l->now);
     if (!link->is_cached) {

@@ -114,6 +114,8 @@ struct fixture {
     size_t told_count; /* in all; the ring has the newest */
     size_t mtus, steps_done;
     size_t opened[DEVICES], closed[DEVICES];
+    size_t tried[DEVICES], ended[DEVICES]; /* attempts */
+    struct link_attempt attempts[DEVICES]; /* that ended last */
     unsigned accepted, answered;
     bool is_leaky; /* slots may be left at the end */
     void (*on_step)(struct fixture *f);
@@ -408,7 +410,19 @@ static inline void house_on_event(void *user, const struct link_event *event)
     f->told[f->told_count++ % TOLD_MAX] = *event;
     f->opened[NUMBER(event->address)] += event->kind == LINK_EVENT_CONNECTED;
     f->closed[NUMBER(event->address)] += event->kind == LINK_EVENT_DISCONNECTED;
+    f->tried[NUMBER(event->address)] += event->kind == LINK_EVENT_CONNECTING;
     assert_in_range(f->opened[NUMBER(event->address)] - f->closed[NUMBER(event->address)], 0, 1);
+}
+
+/* A device has one attempt at a time. */
+static inline void house_on_attempt(void *user, uint64_t address,
+                                    const struct link_attempt *attempt)
+{
+    struct fixture *f = user;
+
+    assert_true(attempt->is_over && attempt->started + attempt->duration >= f->now);
+    assert_int_equal(++f->ended[NUMBER(address)], f->tried[NUMBER(address)]);
+    f->attempts[NUMBER(address)] = *attempt;
 }
 
 /* ---- time ---- */
@@ -669,6 +683,7 @@ static inline int fixture_setup(void **state)
             .is_bonded = house_is_bonded,
             .on_bonded = house_on_bonded,
             .on_event = house_on_event,
+            .on_attempt = house_on_attempt,
             .user = f,
     };
 
@@ -690,8 +705,10 @@ static inline int fixture_teardown(void **state)
     fixture_run(f, SECONDS(60));
     assert_true(links_is_closed(f->links));
     assert_int_equal(f->accepted, f->answered);
-    for (size_t i = 0; i < DEVICES; i++)
+    for (size_t i = 0; i < DEVICES; i++) {
         assert_int_equal(f->opened[i], f->closed[i]);
+        assert_int_equal(f->tried[i], f->ended[i]);
+    }
     for (uint16_t i = 0; i < PROXIES && !f->is_leaky; i++)
         assert_int_equal(fake_free(&f->fakes[i]), f->fakes[i].limit);
     links_free(f->links);

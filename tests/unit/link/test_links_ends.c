@@ -881,6 +881,57 @@ static void D06_slots_and_links_that_nobody_owns_can_be_released(void **state)
     assert_int_equal(fixture_view(f, 1).state, LINK_CONNECTED); /* it lingers: that is wanted */
 }
 
+static void each_attempt_is_told_once_when_it_is_over_however_it_ended(void **state)
+{
+    static const struct {
+        struct air air;
+        enum attempt_end end;
+        int code;
+        usec_t duration;
+    } rows[] = {
+            {{.outcome = CONNECTS}, ATTEMPT_CONNECTED, 0, MSEC(500) + 2 * LATENCY},
+            {{.outcome = FAILS, .reason = 0x22},
+             ATTEMPT_FAILED,
+             E_CONNECT_FAILED,
+             MSEC(500) + 2 * LATENCY},
+            {{.outcome = NEVER}, ATTEMPT_TIMED_OUT, E_CONNECT_TIMEOUT, SECONDS(20)},
+            {{.outcome = NEVER}, ATTEMPT_CANCELLED, E_CANCELLED, MSEC(200)},
+            {{.outcome = NEVER}, ATTEMPT_PROXY_LOST, E_PROXY_OFFLINE, MSEC(200)},
+            {{.outcome = CONNECTS}, ATTEMPT_REFUSED, E_NO_FREE_SLOT, 2 * LATENCY},
+    };
+    enum { CANCELLED = 3, LOST = 4, REFUSED = 5, ROWS = 6 };
+    struct fixture *f = *state;
+
+    for (uint16_t i = 0; i < ROWS; i++) { /* a device and a proxy of its own for each */
+        fixture_proxy(f, i, 1);
+        f->air[i][i] = rows[i].air;
+        f->air[i][i].rssi = -60;
+    }
+    f->fakes[REFUSED].slots[0] =
+            (struct fake_slot){.phase = FAKE_OPEN, .address = DEVICE(40), .is_foreign = true};
+    for (size_t i = 0; i < ROWS; i++) {
+        struct link_wish wish = wish_for(i);
+
+        wish.attempts = 1;
+        assert_int_equal(fixture_ask(f, i, &wish), 0);
+    }
+    fixture_run(f, MSEC(200));
+    assert_int_equal(f->ended[0], 0); /* it goes on */
+    links_cancel(f->links, f->clients[CANCELLED].request, f->now);
+    fixture_offline(f, LOST);
+    fixture_run(f, SECONDS(30));
+    for (size_t i = 0; i < ROWS; i++) {
+        assert_int_equal(f->ended[i], 1);
+        assert_int_equal(f->attempts[i].source, i);
+        assert_int_equal(f->attempts[i].end, rows[i].end);
+        assert_int_equal(f->attempts[i].code, rows[i].code);
+        assert_int_equal(f->attempts[i].duration, rows[i].duration);
+        assert_true(f->attempts[i].score == f->attempts[i].terms.rssi);
+    }
+    assert_true(f->attempts[1].has_reason && f->attempts[1].reason == 0x22);
+    f->fakes[REFUSED].slots[0].phase = FAKE_FREE;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -889,6 +940,7 @@ int main(void)
             links_test(an_attempt_that_a_deadline_cut_short_says_nothing_about_the_proxy),
             links_test(C09_a_slot_that_does_not_come_back_delays_the_error_by_five_seconds),
             links_test(C09_no_error_waits_where_no_slot_was_taken),
+            links_test(each_attempt_is_told_once_when_it_is_over_however_it_ended),
             links_test(C10_a_cancelled_attempt_gives_its_slot_back),
             links_test(C10_a_late_connected_is_answered_with_a_disconnect),
             links_test(the_last_who_leaves_stops_the_attempt),
