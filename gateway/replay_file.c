@@ -26,6 +26,7 @@
 #define FAILED           2
 #define DIFFERENCES_MAX  20 /* printed */
 #define SOURCES_OF_LINES 256
+#define ENDS             7 /* of attempts, that of later versions included */
 
 struct run {
     const char *file;
@@ -33,7 +34,8 @@ struct run {
     struct recording_reader *reader;
     char sources[SOURCES_OF_LINES][RECORDER_LINE_PROXY_SIZE]; /* of lines, by number */
     uint16_t sources_count;
-    uint64_t damaged; /* segments or lines */
+    uint64_t attempts[RECORDING_SOURCES_MAX][ENDS]; /* how many ended how */
+    uint64_t damaged;                               /* segments or lines */
     bool is_cut;
 };
 
@@ -108,6 +110,11 @@ static int check_sets(const struct replay_settings *settings, bool *ret_is_chang
 
 /* ---- segments ---- */
 
+static void count_attempt(struct run *run, const struct recording_attempt *a)
+{
+    run->attempts[a->source][a->result < ENDS ? a->result : ENDS - 1]++;
+}
+
 static bool feed_segment(struct run *run, const struct recording_segment *segment)
 {
     struct recording_record record;
@@ -118,6 +125,8 @@ static bool feed_segment(struct run *run, const struct recording_segment *segmen
     while ((rc = recording_reader_next(run->reader, &record)) == 1) {
         if (!replay_feed(run->replay, &record, recording_reader_wall(run->reader, record.time)))
             return false;
+        if (record.kind == RECORDING_ATTEMPT)
+            count_attempt(run, &record.attempt);
     }
     run->damaged += rc < 0;
     return true;
@@ -279,6 +288,50 @@ static void print_differences(const struct replay *replay)
         (void) printf("and %zu more\n", found - DIFFERENCES_MAX);
 }
 
+static uint64_t count_ends(const uint64_t ends[ENDS])
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < ENDS; i++)
+        count += ends[i];
+    return count;
+}
+
+/* One line: how many, and how they ended, as recording.h numbers it. */
+static void print_ends(const char *name, const uint64_t ends[ENDS])
+{
+    static const char *const words[ENDS] = {"connected",  "timed out", "refused",        "failed",
+                                            "proxy lost", "cancelled", "ended otherwise"};
+    const char *between = "  ";
+
+    (void) printf("%-22s %12llu", name, (unsigned long long) count_ends(ends));
+    for (size_t i = 0; i < ENDS; i++) {
+        if (ends[i] == 0)
+            continue;
+        (void) printf("%s%llu %s", between, (unsigned long long) ends[i], words[i]);
+        between = ", ";
+    }
+    (void) printf("\n");
+}
+
+/* They are as they were: no setting of a replay changes them. */
+static void print_attempts(const struct run *run)
+{
+    uint64_t all[ENDS] = {0};
+
+    for (size_t source = 0; source < RECORDING_SOURCES_MAX; source++)
+        for (size_t i = 0; i < ENDS; i++)
+            all[i] += run->attempts[source][i];
+    if (count_ends(all) == 0)
+        return;
+    (void) printf("\n");
+    print_ends("connect attempts", all);
+    for (uint16_t source = 0; source < RECORDING_SOURCES_MAX; source++) {
+        if (count_ends(run->attempts[source]) > 0)
+            print_ends(name_of(run->replay, source), run->attempts[source]);
+    }
+}
+
 static void print_all(const struct run *run)
 {
     struct replay_totals totals;
@@ -293,6 +346,7 @@ static void print_all(const struct run *run)
     print_totals(&totals);
     print_exactness(&totals);
     print_differences(run->replay);
+    print_attempts(run);
 }
 
 /* ---- the run ---- */

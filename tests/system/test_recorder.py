@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from conftest import BIN, NAMED, THERMOMETER, Gateway, house
+from test_links import LOCK, connect, running, sleepy
 
 PACKETS = 60
 
@@ -77,6 +78,13 @@ def test_tshark_reads_address_rssi_and_payload(pair, tmp_path):
 def replay(bin_folder, path, *more):
     return subprocess.run([bin_folder / "blefleet", "--replay", path, *more], capture_output=True, text=True, timeout=30,
                           check=False)
+
+
+def recorded_decisions(text):
+    """How many there were, all of which came again as they were."""
+    recorded, repeated, added = re.search(r"Of (\d+) recorded decisions (\d+) came again .*, and (\d+) more", text).groups()
+    assert (repeated, added) == (recorded, "0"), text
+    return int(recorded)
 
 
 @pytest.mark.parametrize("form", ["native", "jsonl"])
@@ -170,6 +178,19 @@ def test_a_run_with_remembered_devices_needs_and_commands_is_replayed_exactly(st
     path.write_bytes(pair.gateway.request("GET", "/api/v1/recorder?format=native").body)
     done = replay(bin_folder, path)
     assert done.returncode == 0, done.stderr
-    recorded, repeated, added = re.search(r"Of (\d+) recorded decisions (\d+) came again .*, and (\d+) more", done.stdout).groups()
-    assert int(recorded) > 4 and (repeated, added) == (recorded, "0"), done.stdout
+    assert recorded_decisions(done.stdout) > 4
     assert "does not begin" not in done.stdout
+
+
+def test_connect_attempts_are_counted_by_proxy_and_change_no_decision(start, bin_folder, tmp_path):
+    pair = running(start, (LOCK, sleepy(1)))
+    connect(pair, proxy="kitchen")
+    connect(pair, sleepy(1), 504, proxy="office", attempts=1, attempt_timeout_ms=1000)
+    path = tmp_path / "recording"
+    path.write_bytes(pair.gateway.request("GET", "/api/v1/recorder?format=native").body)
+    done = replay(bin_folder, path)
+    assert done.returncode == 0 and done.stderr == ""
+    rows = re.findall(r"^(\S.*?) +(\d+)  (\d.*)$", done.stdout[done.stdout.index("connect attempts"):], re.M)
+    assert rows == [("connect attempts", "2", "1 connected, 1 timed out"), ("kitchen", "1", "1 connected"),
+                    ("office", "1", "1 timed out")]
+    assert recorded_decisions(done.stdout) > 0
