@@ -53,6 +53,16 @@ bool bytes_pull_varint(struct bytes *b, uint64_t *ret_value)
     return false;
 }
 
+uint64_t bytes_hash(const void *data, size_t size)
+{
+    const uint8_t *octets = data;
+    uint64_t hash = 0xcbf29ce484222325;
+
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ octets[i]) * 0x100000001b3;
+    return hash;
+}
+
 void bytes_to_hex(char *ret_text, const uint8_t *data, size_t size)
 {
     static const char digits[] = "0123456789abcdef";

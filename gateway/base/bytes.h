@@ -1,4 +1,4 @@
-/* Octets: a reading cursor in which every read is checked, and hex.
+/* Octets: a reading cursor in which every read is checked, a hash, and hex.
  *
  * A cursor borrows its octets and owns nothing. A read past the end fails without moving. */
 #pragma once
@@ -68,6 +68,10 @@ static inline size_t bytes_varint_of_eight(const uint8_t octets[static 8], uint6
     *ret_value = bytes_join_sevens(all & UINT64_MAX >> (56 - 8 * last));
     return last + 1;
 }
+
+/* FNV-1a. Whoever wants octets of equal hash can make them: where that matters, octets of equal
+ * hash are compared. */
+uint64_t bytes_hash(const void *data, size_t size);
 
 /* Lower-case hex of size octets and a NUL; ret_text has room for 2 * size + 1. */
 void bytes_to_hex(char *ret_text, const uint8_t *data, size_t size);

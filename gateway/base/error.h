@@ -51,7 +51,19 @@
     XX(CONNECT_TIMEOUT, "connect_timeout", "the device did not answer in time")                    \
     XX(PAIRING_FAILED, "pairing_failed", "the device did not pair")                                \
     XX(NOT_CONNECTED, "not_connected", "there is no link to the device")                           \
-    XX(GONE, "gone", "the lease ended, or never was")
+    XX(GONE, "gone", "the lease ended, or never was")                                              \
+    XX(GATT_ERROR, "gatt_error", "the device refused the operation")                               \
+    XX(GATT_TIMEOUT, "gatt_timeout", "the device did not answer the operation in time")            \
+    XX(CHARACTERISTIC_NOT_FOUND, "characteristic_not_found",                                       \
+       "the device has no such "                                                                   \
+       "characteristic")                                                                           \
+    XX(CHARACTERISTIC_AMBIGUOUS, "characteristic_ambiguous",                                       \
+       "the device has several "                                                                   \
+       "characteristics of this UUID")                                                             \
+    XX(DESCRIPTOR_NOT_FOUND, "descriptor_not_found", "the device has no such descriptor")          \
+    XX(NOT_PERMITTED, "not_permitted", "the characteristic does not have this property")           \
+    XX(USE_SUBSCRIPTION, "use_subscription", "this descriptor is written by subscriptions alone")  \
+    XX(VALUE_TOO_LONG, "value_too_long", "the value is too long")
 
 /* E_RESOLVE_FAILED is -10000, and so on downwards. */
 enum {

@@ -7,19 +7,9 @@
 
 #include "atomic_file.h"
 #include "base/buffer.h"
+#include "base/bytes.h"
 #include "base/error.h"
 #include "fault_list.h"
-
-/* FNV-1a: the question is whether somebody used an editor, not whether somebody cheats. */
-static uint64_t hash(const void *text, size_t size)
-{
-    const uint8_t *octets = text;
-    uint64_t h = 0xcbf29ce484222325;
-
-    for (size_t i = 0; i < size; i++)
-        h = (h ^ octets[i]) * 0x100000001b3;
-    return h;
-}
 
 static int read_text(const char *path, struct buffer *ret_text)
 {
@@ -54,7 +44,7 @@ static int write_text(struct config_file *f, const struct config_edited *edited)
         return 0;
     rc = atomic_file_write(f->path, edited->text, edited->size);
     if (rc == 0)
-        f->hash = hash(edited->text, edited->size);
+        f->hash = bytes_hash(edited->text, edited->size);
     return rc;
 }
 
@@ -72,7 +62,7 @@ struct config *config_file_load(struct config_file *f, struct config_faults *ret
     else
         config = config_parse_under((const char *) buffer_front(&text), buffer_size(&text),
                                     f->parts, f->environment, ret_faults);
-    f->hash = hash(buffer_front(&text), buffer_size(&text));
+    f->hash = bytes_hash(buffer_front(&text), buffer_size(&text));
     wipe(&text);
     return config;
 }
@@ -84,7 +74,7 @@ int config_file_change(struct config_file *f, const struct config_edit *edit,
     int rc = read_text(f->path, &text);
 
     *ret_edited = (struct config_edited){0};
-    if (rc == 0 && hash(buffer_front(&text), buffer_size(&text)) != f->hash)
+    if (rc == 0 && bytes_hash(buffer_front(&text), buffer_size(&text)) != f->hash)
         rc = E_PRECONDITION_FAILED;
     if (rc == 0)
         rc = config_edit_apply((const char *) buffer_front(&text), buffer_size(&text), edit,

@@ -1,8 +1,9 @@
-/* Rows, texts and pairs in an array each; names and details of the rows one behind the other in a
- * buffer. */
+/* Rows, texts, pairs and GATT databases in an array each; names, details and packed trees one
+ * behind the other in a buffer. */
 #include "batch.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "ble/address.h"
@@ -24,7 +25,7 @@ void batch_clear(struct batch *b)
         free(b->texts[i].key);
         free(b->texts[i].value);
     }
-    b->rows_count = b->texts_count = b->pairs_count = 0;
+    b->rows_count = b->texts_count = b->pairs_count = b->gatts_count = 0;
     buffer_clear(&b->octets);
 }
 
@@ -34,6 +35,7 @@ void batch_done(struct batch *b)
     free(b->rows);
     free(b->texts);
     free(b->pairs);
+    free(b->gatts);
     buffer_done(&b->octets);
     *b = (struct batch){0};
 }
@@ -82,6 +84,37 @@ void batch_put_pair(struct batch *b, const struct store_pair *pair)
         b->pairs = memory_resize(b->pairs, b->pairs_capacity, sizeof *b->pairs);
     }
     b->pairs[b->pairs_count++] = *pair;
+}
+
+static struct batch_gatt *add_gatt(struct batch *b, uint64_t address)
+{
+    if (b->gatts_count == b->gatts_capacity) {
+        b->gatts_capacity = b->gatts_capacity ? b->gatts_capacity * 2 : 16;
+        b->gatts = memory_resize(b->gatts, b->gatts_capacity, sizeof *b->gatts);
+    }
+    b->gatts[b->gatts_count] = (struct batch_gatt){.address = address};
+    return &b->gatts[b->gatts_count++];
+}
+
+void batch_put_gatt(struct batch *b, const struct store_gatt *gatt)
+{
+    struct batch_gatt *row = add_gatt(b, gatt->address);
+    uint8_t *packed AUTO_FREE = NULL;
+
+    row->is_drop = ble_address_is_private(gatt->address, gatt->address_type);
+    if (row->is_drop)
+        return;
+    row->has_hash = gatt->has_hash;
+    memcpy(row->hash, gatt->hash, sizeof row->hash);
+    row->updated = gatt->updated > 0 ? gatt->updated : 0;
+    packed = gatt_tree_pack(gatt->tree, &row->packed_size);
+    row->packed_at = buffer_size(&b->octets);
+    buffer_append(&b->octets, packed, row->packed_size);
+}
+
+void batch_drop_gatt(struct batch *b, uint64_t address)
+{
+    add_gatt(b, address)->is_drop = true;
 }
 
 const uint8_t *batch_octets(const struct batch *b, size_t at)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "store/gatt.h"
 #include "store/pair_table.h"
 
 struct store_device;
@@ -20,6 +21,15 @@ struct batch_row {
     int64_t first_seen, last_seen;
     uint64_t advertisements, interval;
     size_t name_at, name_size, details_at, details_size; /* in octets */
+};
+
+struct batch_gatt {
+    uint64_t address;
+    bool is_drop; /* it goes; the rest is not set */
+    bool has_hash;
+    uint8_t hash[STORE_GATT_HASH_SIZE];
+    int64_t updated;
+    size_t packed_at, packed_size; /* in octets */
 };
 
 enum batch_table { BATCH_PROXIES, BATCH_TEXTS, BATCH_TABLES };
@@ -38,6 +48,8 @@ struct batch {
     size_t texts_count, texts_capacity;
     struct store_pair *pairs; /* without MTU and bond: it goes */
     size_t pairs_count, pairs_capacity;
+    struct batch_gatt *gatts;
+    size_t gatts_count, gatts_capacity;
     struct buffer octets;
 };
 
@@ -52,6 +64,10 @@ void batch_drop_device(struct batch *b, uint64_t address);
 void batch_put_text(struct batch *b, enum batch_table table, const char *key, const char *value);
 
 void batch_put_pair(struct batch *b, const struct store_pair *pair);
+
+/* Like devices: private addresses become drops. */
+void batch_put_gatt(struct batch *b, const struct store_gatt *gatt);
+void batch_drop_gatt(struct batch *b, uint64_t address);
 
 /* Where the octets of a row are; valid until the next change. */
 const uint8_t *batch_octets(const struct batch *b, size_t at);

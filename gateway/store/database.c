@@ -21,8 +21,10 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/memory.h"
 #include "damaged.h"
 #include "details.h"
@@ -59,7 +61,19 @@
     XX(PUT_PAIR,                                                                                   \
        "INSERT OR REPLACE INTO pairs(device, proxy, mtu, bonded) VALUES (?1, ?2, ?3, ?4)")         \
     XX(DROP_PAIR, "DELETE FROM pairs WHERE device = ?1 AND proxy = ?2")                            \
-    XX(LOAD_PAIRS, "SELECT device, proxy, mtu, bonded FROM pairs")
+    XX(LOAD_PAIRS, "SELECT device, proxy, mtu, bonded FROM pairs")                                 \
+    XX(FIND_LAYOUT, "SELECT id FROM gatt_layouts WHERE fingerprint = ?1 AND packed = ?2")          \
+    XX(INSERT_LAYOUT, "INSERT INTO gatt_layouts(fingerprint, packed) VALUES (?1, ?2)")             \
+    XX(DROP_UNUSED_LAYOUTS,                                                                        \
+       "DELETE FROM gatt_layouts WHERE id NOT IN (SELECT layout FROM gatt_devices)")               \
+    XX(LOAD_LAYOUTS, "SELECT id, packed FROM gatt_layouts")                                        \
+    XX(PUT_GATT, "INSERT OR REPLACE INTO gatt_devices(address, layout, hash, updated)"             \
+                 " VALUES (?1, ?2, ?3, ?4)")                                                       \
+    XX(DROP_GATT, "DELETE FROM gatt_devices WHERE address = ?1")                                   \
+    XX(DROP_OLDEST_GATT, "DELETE FROM gatt_devices WHERE address IN"                               \
+                         " (SELECT address FROM gatt_devices ORDER BY updated"                     \
+                         " LIMIT max(0, (SELECT count(*) FROM gatt_devices) - ?1))")               \
+    XX(LOAD_GATT, "SELECT address, layout, hash, updated FROM gatt_devices ORDER BY updated DESC")
 
 enum statement {
 #define XX(symbol, sql) SQL_##symbol,
@@ -506,6 +520,83 @@ int database_load_pairs(struct database *db, database_pair_fn *on_pair, void *us
     return rc;
 }
 
+static struct gatt_tree *read_layout(sqlite3_stmt *s)
+{
+    struct gatt_tree *tree =
+            gatt_tree_unpack(sqlite3_column_blob(s, 1), (size_t) sqlite3_column_bytes(s, 1));
+
+    if (tree && gatt_tree_services(tree) > 0)
+        return tree;
+    gatt_tree_release(tree);
+    return NULL;
+}
+
+/* Trees by the number of their layout, without the damaged ones. */
+static int load_layouts(struct database *db, struct map *ret_trees)
+{
+    sqlite3_stmt *s = db->statements[SQL_LOAD_LAYOUTS];
+    int rc;
+
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct gatt_tree *tree = read_layout(s);
+
+        if (tree)
+            map_put(ret_trees, (uint64_t) sqlite3_column_int64(s, 0), tree);
+    }
+    rc = cause_of(db->connection, rc);
+    (void) sqlite3_reset(s);
+    return rc;
+}
+
+static void read_gatt(sqlite3_stmt *s, const struct map *trees, struct store_gatt *ret_gatt)
+{
+    int64_t address = sqlite3_column_int64(s, 0), updated = sqlite3_column_int64(s, 3);
+    const uint8_t *hash = sqlite3_column_blob(s, 2);
+    bool is_hash = sqlite3_column_bytes(s, 2) == STORE_GATT_HASH_SIZE;
+
+    *ret_gatt = (struct store_gatt){
+            .address = (uint64_t) address,
+            .tree = map_find(trees, (uint64_t) sqlite3_column_int64(s, 1)),
+            .has_hash = hash != NULL,
+            .updated = updated,
+    };
+    if (hash && is_hash)
+        memcpy(ret_gatt->hash, hash, sizeof ret_gatt->hash);
+    if (!is_address(address) || updated < 0 || (hash && !is_hash))
+        ret_gatt->tree = NULL;
+}
+
+static int load_gatt_devices(struct database *db, const struct map *trees,
+                             database_gatt_fn *on_gatt, void *user)
+{
+    sqlite3_stmt *s = db->statements[SQL_LOAD_GATT];
+    struct store_gatt gatt;
+    int rc;
+
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        read_gatt(s, trees, &gatt);
+        on_gatt(user, &gatt);
+    }
+    rc = cause_of(db->connection, rc);
+    (void) sqlite3_reset(s);
+    return rc;
+}
+
+int database_load_gatt(struct database *db, database_gatt_fn *on_gatt, void *user)
+{
+    struct map *trees = map_new(0);
+    struct gatt_tree *tree;
+    size_t position = 0;
+    int rc = load_layouts(db, trees);
+
+    if (rc == 0)
+        rc = load_gatt_devices(db, trees, on_gatt, user);
+    while ((tree = map_next(trees, &position)))
+        gatt_tree_release(tree);
+    map_free(trees);
+    return rc;
+}
+
 /* ---- writing ---- */
 
 /* Binding cannot fail: the statements have these parameters, and nothing is copied. */
@@ -573,6 +664,78 @@ static int write_pair(struct database *db, const struct store_pair *pair)
     return run(db, which);
 }
 
+/* 0 and *ret_layout 0: it is not there. */
+static int find_layout(struct database *db, int64_t *ret_layout)
+{
+    sqlite3_stmt *s = db->statements[SQL_FIND_LAYOUT];
+    int rc = sqlite3_step(s);
+
+    *ret_layout = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+    rc = cause_of(db->connection, rc);
+    (void) sqlite3_reset(s);
+    return rc;
+}
+
+static void bind_layout(sqlite3_stmt *s, const uint8_t *packed, size_t size)
+{
+    (void) sqlite3_bind_int64(s, 1, (int64_t) bytes_hash(packed, size));
+    (void) sqlite3_bind_blob(s, 2, packed, (int) size, SQLITE_STATIC);
+}
+
+/* The number of the layout, which is made if it is missing. */
+static int put_layout(struct database *db, const uint8_t *packed, size_t size, int64_t *ret_layout)
+{
+    int rc;
+
+    bind_layout(db->statements[SQL_FIND_LAYOUT], packed, size);
+    rc = find_layout(db, ret_layout);
+    if (rc < 0 || *ret_layout != 0)
+        return rc;
+    bind_layout(db->statements[SQL_INSERT_LAYOUT], packed, size);
+    rc = run(db, SQL_INSERT_LAYOUT);
+    *ret_layout = sqlite3_last_insert_rowid(db->connection);
+    return rc;
+}
+
+static int put_gatt(struct database *db, const struct batch *b, const struct batch_gatt *row)
+{
+    sqlite3_stmt *s = db->statements[SQL_PUT_GATT];
+    int64_t layout;
+    int rc = put_layout(db, batch_octets(b, row->packed_at), row->packed_size, &layout);
+
+    if (rc < 0)
+        return rc;
+    (void) sqlite3_bind_int64(s, 1, (int64_t) row->address);
+    (void) sqlite3_bind_int64(s, 2, layout);
+    if (row->has_hash)
+        (void) sqlite3_bind_blob(s, 3, row->hash, sizeof row->hash, SQLITE_STATIC);
+    else
+        (void) sqlite3_bind_null(s, 3);
+    (void) sqlite3_bind_int64(s, 4, row->updated);
+    return run(db, SQL_PUT_GATT);
+}
+
+static int drop_gatt(struct database *db, uint64_t address)
+{
+    (void) sqlite3_bind_int64(db->statements[SQL_DROP_GATT], 1, (int64_t) address);
+    return run(db, SQL_DROP_GATT);
+}
+
+static int write_gatts(struct database *db, const struct batch *b)
+{
+    int rc = 0;
+
+    if (b->gatts_count == 0)
+        return 0;
+    for (size_t i = 0; i < b->gatts_count && rc == 0; i++)
+        rc = b->gatts[i].is_drop ? drop_gatt(db, b->gatts[i].address)
+                                 : put_gatt(db, b, &b->gatts[i]);
+    (void) sqlite3_bind_int64(db->statements[SQL_DROP_OLDEST_GATT], 1, STORE_GATT_MAX);
+    if (rc == 0)
+        rc = run(db, SQL_DROP_OLDEST_GATT);
+    return rc < 0 ? rc : run(db, SQL_DROP_UNUSED_LAYOUTS);
+}
+
 static int drop_surplus(struct database *db, size_t rows_max)
 {
     int rc;
@@ -596,6 +759,8 @@ static int write_all(struct database *db, const struct batch *batch, size_t rows
         rc = write_text(db, &batch->texts[i]);
     for (size_t i = 0; i < batch->pairs_count && rc == 0; i++)
         rc = write_pair(db, &batch->pairs[i]);
+    if (rc == 0)
+        rc = write_gatts(db, batch);
     if (rc == 0)
         rc = drop_surplus(db, rows_max);
     return rc;

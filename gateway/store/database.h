@@ -39,8 +39,14 @@ int database_load_texts(struct database *db, enum batch_table table, database_te
 typedef void database_pair_fn(void *user, const struct store_pair *pair);
 int database_load_pairs(struct database *db, database_pair_fn *on_pair, void *user);
 
+typedef void database_gatt_fn(void *user, const struct store_gatt *gatt);
+/* All GATT databases, the one discovered last first; each is valid for the call, equal trees are
+ * one (they may be held). tree NULL: the row makes no sense, or its layout is damaged. Negative
+ * errno as above. */
+int database_load_gatt(struct database *db, database_gatt_fn *on_gatt, void *user);
+
 /* All of the batch or, with a negative errno, nothing of it. Beyond rows_max devices those heard
- * longest ago go. */
+ * longest ago go; beyond STORE_GATT_MAX databases those discovered longest ago. */
 int database_write(struct database *db, const struct batch *batch, size_t rows_max);
 
 /* Ends a running database_write early. Thread: any. */

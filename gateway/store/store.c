@@ -1,9 +1,10 @@
-/* The story. A touch puts the address into the set `touched` and arms the timer. When it fires, the
- * set becomes the round: STORE_BATCH addresses at a time are taken from it, their devices are asked
- * for and copied into the batch, dirty texts and pairs join the first, and a worker writes it. Back
- * on the loop the next batch follows, until the round is empty; what was touched meanwhile waits
- * for the next time. An address that is still in the round is not touched again: it will be fresh
- * when it is read.
+/* The story. A touch puts the address into the set `touched` of its kind (devices or their GATT
+ * databases) and arms the timer. When it fires, the sets become the round: STORE_BATCH addresses at
+ * a time are taken from it, what there is to say of them is asked for and copied into the batch,
+ * dirty texts and pairs join the first, and a worker writes it. GATT databases come first, so that
+ * they and the pairs that were proved with them are in the file together. Back on the loop the next
+ * batch follows, until the round is empty; what was touched meanwhile waits for the next time. An
+ * address that is still in the round is not touched again: it will be fresh when it is read.
  *
  * Closing: the rest is written in the same way without waiting for the timer, which now limits it;
  * then a worker closes the file (which may be slow, too), then the timer is closed, then we are
@@ -32,11 +33,17 @@
 
 #define TOUCHED_PER_DEVICE 2 /* those that are here, and as many that went */
 
+enum kind { KIND_DEVICE, KIND_GATT, KINDS };
+
 enum store_state {
     STORE_IDLE,    /* nothing to write, or waiting for the timer */
     STORE_WRITING, /* a worker has the batch and the database */
     STORE_CLOSING, /* a worker closes the database */
     STORE_CLOSED,  /* the timer is being closed */
+};
+
+struct touches {
+    struct address_set touched, round;
 };
 
 struct store {
@@ -50,7 +57,9 @@ struct store {
     uv_work_t work;
     store_read_device_fn *read_device;
     void *read_user;
-    struct address_set touched, round;
+    store_read_gatt_fn *read_gatt;
+    void *read_gatt_user;
+    struct touches touches[KINDS];
     struct text_table texts[BATCH_TABLES];
     struct pair_table *pairs;
     struct store_device scratch; /* the device that is being read */
@@ -76,6 +85,22 @@ static void batch_add_device(struct store *s, uint64_t address)
         batch_drop_device(&s->batch, address);
 }
 
+static void batch_add_gatt(struct store *s, uint64_t address)
+{
+    struct store_gatt gatt = {.address = address};
+
+    if (s->read_gatt && s->read_gatt(s->read_gatt_user, address, &gatt))
+        batch_put_gatt(&s->batch, &gatt);
+    else
+        batch_drop_gatt(&s->batch, address);
+}
+
+static bool batch_has_room(const struct store *s)
+{
+    return s->batch.rows_count + s->batch.gatts_count < STORE_BATCH &&
+           buffer_size(&s->batch.octets) < STORE_BATCH_OCTETS;
+}
+
 static void fill_batch(struct store *s)
 {
     const struct text *text;
@@ -88,14 +113,41 @@ static void fill_batch(struct store *s)
     }
     while (pair_table_take_dirty(s->pairs, &pair))
         batch_put_pair(&s->batch, &pair);
-    while (s->batch.rows_count < STORE_BATCH && address_set_pop(&s->round, &address))
+    while (batch_has_room(s) && address_set_pop(&s->touches[KIND_GATT].round, &address))
+        batch_add_gatt(s, address);
+    while (batch_has_room(s) && address_set_pop(&s->touches[KIND_DEVICE].round, &address))
         batch_add_device(s, address);
 }
 
-static void touch(struct store *s, uint64_t address)
+static void touch(struct store *s, enum kind kind, uint64_t address)
 {
-    if (!address_set_has(&s->round, address) && !address_set_add(&s->touched, address))
+    struct touches *t = &s->touches[kind];
+
+    if (!address_set_has(&t->round, address) && !address_set_add(&t->touched, address))
         s->dropped++;
+}
+
+/* How many are left of the round. */
+static size_t round_count(const struct store *s)
+{
+    return s->touches[KIND_DEVICE].round.count + s->touches[KIND_GATT].round.count;
+}
+
+static size_t waiting_count(const struct store *s)
+{
+    return s->touches[KIND_DEVICE].touched.count + s->touches[KIND_GATT].touched.count +
+           round_count(s);
+}
+
+static void begin_round(struct store *s)
+{
+    for (int i = 0; i < KINDS; i++) {
+        struct touches *t = &s->touches[i];
+        struct address_set empty = t->round;
+
+        t->round = t->touched;
+        t->touched = empty;
+    }
 }
 
 /* What was not written is as if it had been touched just now. */
@@ -103,10 +155,14 @@ static void take_batch_back(struct store *s)
 {
     uint64_t address;
 
-    while (address_set_pop(&s->round, &address))
-        touch(s, address);
+    for (enum kind kind = 0; kind < KINDS; kind++) {
+        while (address_set_pop(&s->touches[kind].round, &address))
+            touch(s, kind, address);
+    }
     for (size_t i = 0; i < s->batch.rows_count; i++)
-        touch(s, s->batch.rows[i].address);
+        touch(s, KIND_DEVICE, s->batch.rows[i].address);
+    for (size_t i = 0; i < s->batch.gatts_count; i++)
+        touch(s, KIND_GATT, s->batch.gatts[i].address);
     for (size_t i = 0; i < s->batch.texts_count; i++)
         text_table_mark(&s->texts[s->batch.texts[i].table], s->batch.texts[i].key);
     for (size_t i = 0; i < s->batch.pairs_count; i++)
@@ -124,8 +180,7 @@ static bool has_dirty_texts(const struct store *s)
 
 static bool has_work(const struct store *s)
 {
-    return s->touched.count > 0 || s->round.count > 0 || has_dirty_texts(s) ||
-           pair_table_is_dirty(s->pairs);
+    return waiting_count(s) > 0 || has_dirty_texts(s) || pair_table_is_dirty(s->pairs);
 }
 
 /* ---- how it is doing ---- */
@@ -200,8 +255,10 @@ static void on_timer_closed(uv_handle_t *timer)
     void (*on_closed)(void *user) = s->on_closed;
     void *user = s->closed_user;
 
-    address_set_done(&s->touched);
-    address_set_done(&s->round);
+    for (int i = 0; i < KINDS; i++) {
+        address_set_done(&s->touches[i].touched);
+        address_set_done(&s->touches[i].round);
+    }
     for (int i = 0; i < BATCH_TABLES; i++)
         text_table_done(&s->texts[i]);
     pair_table_free(s->pairs);
@@ -231,12 +288,8 @@ static void work_on(struct store *s, enum store_state state, uv_work_cb do_work,
 
 static void write_next(struct store *s)
 {
-    if (s->round.count == 0) {
-        struct address_set empty = s->round;
-
-        s->round = s->touched;
-        s->touched = empty;
-    }
+    if (round_count(s) == 0)
+        begin_round(s);
     fill_batch(s);
     work_on(s, STORE_WRITING, write_work, on_written);
 }
@@ -257,10 +310,10 @@ static void on_time(uv_timer_t *timer)
 
 static void close_file(struct store *s)
 {
-    size_t left = s->touched.count + s->round.count;
+    size_t left = waiting_count(s);
 
     if (left > 0)
-        log_warning("store.incomplete", "devices=%zu could not be written before the end", left);
+        log_warning("store.incomplete", "entries=%zu could not be written before the end", left);
     (void) uv_timer_stop(&s->timer);
     work_on(s, STORE_CLOSING, close_work, on_file_closed);
 }
@@ -275,7 +328,7 @@ static void go_on(struct store *s)
             close_file(s);
         return;
     }
-    if (s->round.count > 0)
+    if (round_count(s) > 0)
         write_next(s);
     else if (has_work(s) && !uv_is_active((uv_handle_t *) &s->timer))
         (void) uv_timer_start(&s->timer, on_time, retry_delay(s), 0);
@@ -289,6 +342,14 @@ static void arm(struct store *s)
 }
 
 /* ---- the start ---- */
+
+static void init_touches(struct store *s, enum kind kind, size_t rows_max, uint64_t seed)
+{
+    size_t max = rows_max * TOUCHED_PER_DEVICE;
+
+    address_set_init(&s->touches[kind].touched, max, seed);
+    address_set_init(&s->touches[kind].round, max, seed);
+}
 
 static void on_text_loaded(void *user, const char *key, const char *value)
 {
@@ -323,8 +384,8 @@ int store_open(struct uv_loop_s *loop, const struct store_settings *settings,
     s->flush_ms = settings->flush_ms ? settings->flush_ms : STORE_FLUSH_MS;
     s->devices = database_rows(s->database);
     s->bytes = database_bytes(s->database);
-    address_set_init(&s->touched, settings->devices_max * TOUCHED_PER_DEVICE, settings->hash_seed);
-    address_set_init(&s->round, settings->devices_max * TOUCHED_PER_DEVICE, settings->hash_seed);
+    init_touches(s, KIND_DEVICE, settings->devices_max, settings->hash_seed);
+    init_touches(s, KIND_GATT, STORE_GATT_MAX, settings->hash_seed);
     rc = load_texts(s);
     if (rc < 0)
         log_warning("store.texts_unread", "%s, going on without", error_sentence(rc));
@@ -370,7 +431,52 @@ void store_read_devices_from(struct store *store, store_read_device_fn *read_dev
 
 void store_touch_device(struct store *store, uint64_t address)
 {
-    touch(store, address);
+    touch(store, KIND_DEVICE, address);
+    arm(store);
+}
+
+struct gatt_loading {
+    struct store *store;
+    store_gatt_fn *on_gatt;
+    void *user;
+    size_t skipped;
+};
+
+static void on_gatt_loaded(void *user, const struct store_gatt *gatt)
+{
+    struct gatt_loading *l = user;
+
+    if (!gatt->tree) {
+        l->skipped++;
+        touch(l->store, KIND_GATT, gatt->address); /* nobody knows it, so that it goes */
+    }
+    l->on_gatt(l->user, gatt);
+}
+
+int store_load_gatt(struct store *store, store_gatt_fn *on_gatt, void *user)
+{
+    struct gatt_loading l = {store, on_gatt, user, 0};
+    int rc;
+
+    assert(store->state == STORE_IDLE);
+    rc = database_load_gatt(store->database, on_gatt_loaded, &l);
+    if (l.skipped > 0) {
+        log_warning("store.gatt_skipped",
+                    "devices=%zu have damaged GATT databases, forgetting them", l.skipped);
+        arm(store);
+    }
+    return rc;
+}
+
+void store_read_gatt_from(struct store *store, store_read_gatt_fn *read_gatt, void *user)
+{
+    store->read_gatt = read_gatt;
+    store->read_gatt_user = user;
+}
+
+void store_touch_gatt(struct store *store, uint64_t address)
+{
+    touch(store, KIND_GATT, address);
     arm(store);
 }
 
@@ -429,7 +535,7 @@ void store_get_status(const struct store *store, struct store_status *ret_status
             .error = store->error,
             .devices = store->devices,
             .bytes = store->bytes,
-            .waiting = store->touched.count + store->round.count + store->batch.rows_count,
+            .waiting = waiting_count(store) + store->batch.rows_count + store->batch.gatts_count,
             .writes = store->writes,
             .failures = store->failures,
             .dropped = store->dropped,

@@ -1,11 +1,11 @@
 /* The store: what is known and is not configuration, kept over restarts.
  *
- * Devices, the identity of proxies, what is known of devices through proxies, and single texts. At
- * the start everything is read at once; after that only the loop's copy counts and the file follows
- * it. Somebody touches a device that has changed; STORE_FLUSH_MS later at the latest the store asks
- * what there is to say about it by then, in batches, and writes them on a worker (one at a time):
- * so a device that changes a hundred times is written once, and a slow disk makes the file lag, not
- * the loop. Nothing here waits for the disk after the start.
+ * Devices, their GATT databases, the identity of proxies, what is known of devices through proxies,
+ * and single texts. At the start everything is read at once; after that only the loop's copy counts
+ * and the file follows it. Somebody touches a device that has changed; STORE_FLUSH_MS later at the
+ * latest the store asks what there is to say about it by then, in batches, and writes them on a
+ * worker (one at a time): so a device that changes a hundred times is written once, and a slow disk
+ * makes the file lag, not the loop. Nothing here waits for the disk after the start.
  *
  * A file that is damaged, foreign or of a newer version is put aside with a warning; see
  * store/database.h. While the file cannot be written (the disk is full) everything goes on in
@@ -18,12 +18,14 @@
 #include <stdint.h>
 
 #include "store/device.h"
+#include "store/gatt.h"
 #include "store/pair_table.h"
 
 #define STORE_FLUSH_MS     5000 /* killed, one loses this and the writing: 10 s at most */
 #define STORE_CLOSE_MS     2000 /* the last writing may take so long */
 #define STORE_RETRY_MAX_MS 60000
-#define STORE_BATCH        500 /* devices a transaction: about a millisecond of the loop */
+#define STORE_BATCH        500 /* of both a transaction: a millisecond of the loop, or a few */
+#define STORE_BATCH_OCTETS ((size_t) 512 << 10) /* and no more than one beyond so many */
 
 struct uv_loop_s;
 
@@ -75,6 +77,24 @@ const char *store_get_text(const struct store *store, const char *key);
 /* value NULL: no more. */
 void store_put_text(struct store *store, const char *key, const char *value);
 
+/* ---- GATT databases ---- */
+
+/* All databases of the file, the one discovered last first; each is valid for the call, its tree
+ * may be held, equal trees are one. Damaged ones have no tree, are warned of and go from the file:
+ * what was known of such a device through proxies (pairs) is not true of another database. on_gatt
+ * may touch and put. Blocking: only before the loop runs for the first time, behind
+ * store_load_devices(). */
+typedef void store_gatt_fn(void *user, const struct store_gatt *gatt);
+int store_load_gatt(struct store *store, store_gatt_fn *on_gatt, void *user);
+
+/* Who tells what is known of a device at this moment, as store_read_devices_from() does of devices.
+ * The tree is that of the one who tells, and stays until the next call. */
+typedef bool store_read_gatt_fn(void *user, uint64_t address, struct store_gatt *ret_gatt);
+void store_read_gatt_from(struct store *store, store_read_gatt_fn *read_gatt, void *user);
+
+/* The database of this device is new, other than before, or forgotten. Cheap. */
+void store_touch_gatt(struct store *store, uint64_t address);
+
 /* ---- devices through proxies ---- */
 
 /* False: nothing is known, and *ret_pair says so. */
@@ -93,7 +113,7 @@ struct store_status {
     const char *error; /* the last sentence of failure, also when it works again; NULL: none */
     size_t devices;    /* rows in the file */
     uint64_t bytes;    /* of the file and its log */
-    size_t waiting;    /* devices that the file is behind with */
+    size_t waiting;    /* devices and GATT databases that the file is behind with */
     uint64_t writes;   /* transactions */
     uint64_t failures;
     uint64_t dropped; /* touches for which there was no room; the rows stay as they were */

@@ -28,7 +28,8 @@ ROOMS = {
     "gateway/keeper": ["base", "ble", "scan", "store"],
     "gateway/proxy": ["base", "ble", "esphome"],
     "gateway/link": ["base", "ble", "esphome"],
-    "gateway": ["base", "ble", "config", "link", "proxy", "scan", "store", "keeper", "recorder", "replay", "gateway"],
+    "gateway/gatt": ["base", "ble", "esphome", "link"],
+    "gateway": ["base", "ble", "config", "gatt", "link", "proxy", "scan", "store", "keeper", "recorder", "replay", "gateway"],
     "frontends/json": ["base", "ble", "config", "gateway", "json"],
     "frontends/rest": ["base", "ble", "config", "gateway", "json"],
     "frontends/http": ["base", "config", "gateway", "json", "rest"],
@@ -58,7 +59,7 @@ HOMES = {
 }
 
 # Rooms in which nothing comes from outside but arguments (config reads the one file it is asked to).
-PURE = ["gateway/ble", "gateway/esphome", "gateway/scan", "gateway/link", "gateway/recorder", "gateway/replay", "gateway/config"]
+PURE = ["gateway/ble", "gateway/esphome", "gateway/scan", "gateway/link", "gateway/gatt", "gateway/recorder", "gateway/replay", "gateway/config"]
 IMPURE = re.compile(r"\b(clock_gettime|gettimeofday|time\(NULL\)|clock_now|clock_wall|socket\(|connect\(|"
                     r"getrandom|randombytes_buf|rand\(|srand|log_(error|warning|info|debug|write)\(|fopen\()")
 

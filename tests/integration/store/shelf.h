@@ -30,12 +30,70 @@ struct shelf {
     struct store *store; /* NULL: closed */
     struct store_device devices[SHELF_DEVICES];
     bool is_here[SHELF_DEVICES];
-    size_t reads;
+    size_t reads, gatt_reads;
     /* what was loaded */
     size_t loaded_count;
     struct store_device loaded[SHELF_DEVICES];
     uint8_t octets[SHELF_DEVICES][STORE_OCTETS_MAX];
+    /* GATT databases, told and loaded */
+    struct shelf_gatt {
+        bool is_here;
+        unsigned layout; /* see shelf_make_tree() */
+        uint64_t address;
+        uint8_t address_type;
+        uint8_t hash; /* its octets; 0: none */
+        int64_t updated;
+    } gatts[SHELF_DEVICES], loaded_gatts[SHELF_DEVICES];
+    size_t loaded_gatts_count, damaged_gatts_count;
+    struct gatt_tree *read_tree;
 };
+
+/* Another tree for each number. */
+static inline struct gatt_tree *shelf_make_tree(unsigned layout)
+{
+    const struct ble_uuid battery = ble_uuid_from_short(0x180f),
+                          level = ble_uuid_from_short(0x2a19);
+    struct gatt_tree *t = gatt_tree_new();
+
+    assert_int_equal(gatt_tree_add(t, GATT_SERVICE, &battery, 1, 0), 0);
+    assert_int_equal(gatt_tree_add(t, GATT_CHARACTERISTIC, &level, 3 + layout, GATT_READ), 0);
+    return t;
+}
+
+static inline unsigned shelf_layout_of(const struct gatt_tree *tree)
+{
+    const struct ble_uuid level = ble_uuid_from_short(0x2a19);
+    unsigned layout = gatt_tree_next(tree, &level, NULL)->handle - 3u;
+    struct gatt_tree *made = shelf_make_tree(layout);
+
+    assert_true(gatt_tree_equal(made, tree));
+    gatt_tree_release(made);
+    return layout;
+}
+
+static inline bool shelf_read_gatt(void *user, uint64_t address, struct store_gatt *ret_gatt)
+{
+    struct shelf *f = user;
+
+    f->gatt_reads++;
+    gatt_tree_release(f->read_tree);
+    f->read_tree = NULL;
+    for (size_t i = 0; i < SHELF_DEVICES; i++) {
+        const struct shelf_gatt *g = &f->gatts[i];
+
+        if (!g->is_here || g->address != address)
+            continue;
+        f->read_tree = shelf_make_tree(g->layout);
+        *ret_gatt = (struct store_gatt){.address = address,
+                                        .address_type = g->address_type,
+                                        .tree = f->read_tree,
+                                        .has_hash = g->hash != 0,
+                                        .updated = g->updated};
+        memset(ret_gatt->hash, g->hash, sizeof ret_gatt->hash);
+        return true;
+    }
+    return false;
+}
 
 static inline bool shelf_read(void *user, uint64_t address, struct store_device *ret_device)
 {
@@ -55,6 +113,8 @@ static inline int shelf_try_open(struct shelf *f, char *ret_error, size_t error_
 
     if (rc == 0)
         store_read_devices_from(f->store, shelf_read, f);
+    if (rc == 0)
+        store_read_gatt_from(f->store, shelf_read_gatt, f);
     return rc;
 }
 
@@ -76,6 +136,8 @@ static inline void shelf_close(struct shelf *f)
     store_close(f->store, shelf_on_closed, &f->store);
     while (f->store)
         (void) uv_run(&f->loop, UV_RUN_ONCE);
+    gatt_tree_release(f->read_tree);
+    f->read_tree = NULL;
 }
 
 static inline void shelf_on_loaded(void *user, const struct store_device *device)
@@ -96,6 +158,44 @@ static inline void shelf_load(struct shelf *f)
 {
     f->loaded_count = 0;
     assert_int_equal(store_load_devices(f->store, shelf_on_loaded, f), 0);
+}
+
+static inline void shelf_on_gatt_loaded(void *user, const struct store_gatt *gatt)
+{
+    struct shelf *f = user;
+
+    if (!gatt->tree) {
+        f->damaged_gatts_count++;
+        return;
+    }
+    if (f->loaded_gatts_count < SHELF_DEVICES) {
+        f->loaded_gatts[f->loaded_gatts_count] = (struct shelf_gatt){
+                .is_here = true,
+                .layout = shelf_layout_of(gatt->tree),
+                .address = gatt->address,
+                .hash = gatt->has_hash ? gatt->hash[STORE_GATT_HASH_SIZE - 1] : 0,
+                .updated = gatt->updated,
+        };
+    }
+    f->loaded_gatts_count++;
+}
+
+static inline void shelf_load_gatts(struct shelf *f)
+{
+    f->loaded_gatts_count = f->damaged_gatts_count = 0;
+    assert_int_equal(store_load_gatt(f->store, shelf_on_gatt_loaded, f), 0);
+}
+
+/* The database of device i comes (or changes) and is touched. */
+static inline void shelf_put_gatt(struct shelf *f, size_t i, unsigned layout, uint8_t hash,
+                                  int64_t updated)
+{
+    f->gatts[i] = (struct shelf_gatt){.is_here = true,
+                                      .layout = layout,
+                                      .address = ADDRESS(i),
+                                      .hash = hash,
+                                      .updated = updated};
+    store_touch_gatt(f->store, ADDRESS(i));
 }
 
 static inline void shelf_reopen(struct shelf *f)

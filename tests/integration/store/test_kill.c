@@ -5,11 +5,12 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#define ROUNDS  25
-#define DEVICES 3
+#define ROUNDS    25
+#define DEVICES   3
+#define LAYOUT(n) ((unsigned) (n) % 4)
 
-/* Writes ever higher numbers to all devices at once, and tells each one on its standard output when
- * it is in the file. */
+/* Writes ever higher numbers to all devices and their GATT databases at once, and tells each one on
+ * its standard output when it is in the file. */
 static int write_for_ever(const char *folder, uint64_t from)
 {
     struct shelf f = {.settings = {.devices_max = 100, .flush_ms = 1, .folder = folder}};
@@ -20,6 +21,8 @@ static int write_for_ever(const char *folder, uint64_t from)
     for (uint64_t n = from, writes = 1;; n++, writes++) {
         for (size_t i = 0; i < DEVICES; i++)
             shelf_put(&f, i, n);
+        for (size_t i = 0; i < DEVICES; i++)
+            shelf_put_gatt(&f, i, LAYOUT(n), 0, (int64_t) n);
         shelf_run_until_written(&f, writes);
         if (write(STDOUT_FILENO, &n, sizeof n) != sizeof n)
             return EXIT_FAILURE;
@@ -67,6 +70,17 @@ static uint64_t kill_after(pid_t child, int reports, unsigned after, unsigned sp
     return last;
 }
 
+/* Those of the same batch. */
+static void expect_gatts(struct shelf *f, uint64_t n)
+{
+    shelf_load_gatts(f);
+    assert_int_equal(f->loaded_gatts_count, DEVICES);
+    for (size_t i = 0; i < DEVICES; i++) {
+        assert_true(f->loaded_gatts[i].updated == (int64_t) n);
+        assert_int_equal(f->loaded_gatts[i].layout, LAYOUT(n));
+    }
+}
+
 static void P07_kill_9_loses_nothing_that_was_written(void **state)
 {
     struct shelf f;
@@ -92,6 +106,7 @@ static void P07_kill_9_loses_nothing_that_was_written(void **state)
         for (size_t i = 1; i < DEVICES; i++) /* all of a batch, or nothing */
             assert_true(f.loaded[i].advertisements == f.loaded[0].advertisements);
         last = f.loaded[0].advertisements;
+        expect_gatts(&f, last);
         shelf_close(&f);
     }
     assert_int_equal(uv_loop_close(&f.loop), 0);

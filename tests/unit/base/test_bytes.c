@@ -89,6 +89,14 @@ static void hex_goes_both_ways(void **state)
     assert_memory_equal(back, data, 3);
 }
 
+static void a_hash_is_that_of_the_reference(void **state)
+{
+    (void) state;
+    assert_true(bytes_hash(NULL, 0) == 0xcbf29ce484222325);
+    assert_true(bytes_hash("a", 1) == 0xaf63dc4c8601ec8c);
+    assert_true(bytes_hash("foobar", 6) == 0x85944171f73967e8);
+}
+
 static void hex_that_is_none_is_refused(void **state)
 {
     uint8_t back[2];
@@ -155,6 +163,7 @@ int main(void)
             cmocka_unit_test(a_pull_past_the_end_fails_and_moves_nothing),
             cmocka_unit_test(a_varint_ends_within_its_octets),
             cmocka_unit_test(a_varint_of_each_size_is_read_whatever_is_behind_it),
+            cmocka_unit_test(a_hash_is_that_of_the_reference),
             cmocka_unit_test(hex_goes_both_ways),
             cmocka_unit_test(hex_that_is_none_is_refused),
             cmocka_unit_test(a_buffer_gives_back_in_order_what_was_put_in),
