@@ -98,6 +98,7 @@ struct link {
     enum link_pairing pairing;
     usec_t linger_until; /* 0: it does not linger */
 
+    bool is_reopening; /* it was closed to be opened anew: its leases stay meanwhile */
     bool is_kept;
     bool waits_for_route; /* nobody heard it: as soon as somebody does, it is opened */
     usec_t reopen_at, reopen_pause;

@@ -35,6 +35,11 @@ struct links *links_new(const struct links_settings *settings, const struct link
     return l;
 }
 
+usec_t links_get_linger(const struct links *l)
+{
+    return l->settings.linger;
+}
+
 static void drop(struct links *l, struct link *link)
 {
     if (link->forget_at)

@@ -154,6 +154,7 @@ struct links *links_new(const struct links_settings *settings, const struct link
 /* Only without requests (after links_close() they are all answered). Accepts NULL. */
 void links_free(struct links *l);
 void links_configure(struct links *l, const struct links_settings *settings);
+usec_t links_get_linger(const struct links *l);
 
 /* ---- what proxies say ---- */
 
@@ -217,6 +218,10 @@ void links_cancel(struct links *l, struct link_request *request, usec_t now);
  * everybody: its leases end and requests that wait for it are answered with E_CANCELLED. No link:
  * 0. */
 int links_release(struct links *l, uint64_t address, const char *id, usec_t now);
+/* Disconnects an open link so that it can be opened anew: its leases stay, and who asks for it
+ * meanwhile gets the next one. If nobody does, or that one fails, those that do not reconnect end.
+ * No open link: nothing. */
+void links_reopen(struct links *l, uint64_t address, usec_t now);
 /* Asks the proxy to free a slot that is not ours: 0, E_CONFLICT (ours), E_NOT_FOUND,
  * E_PROXY_OFFLINE. */
 int links_free_slot(struct links *l, uint16_t source, uint64_t address, usec_t now);

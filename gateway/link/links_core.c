@@ -172,10 +172,20 @@ static void rest_until_later(struct links *l, struct link *link)
     link->reopen_at = l->now + link->reopen_pause;
 }
 
+/* Nobody opened it anew: it was lost like any other. */
+static void give_up_reopening(struct links *l, struct link *link)
+{
+    if (link->is_reopening && leases_drop_fleeting(&link->leases))
+        links_core_tell(l, link, LINK_EVENT_LEASES, 0, NULL);
+    link->is_reopening = false;
+}
+
 void links_core_rest(struct links *l, struct link *link)
 {
     assert(link->phase == LINK_PHASE_IDLE);
     link->source = LINK_NO_SOURCE;
+    if (!link->waiting)
+        give_up_reopening(l, link);
     if (link->waiting)
         links_core_open(l, link, link->waiting);
     else if (link_is_wanted(link))

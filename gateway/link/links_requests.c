@@ -160,6 +160,17 @@ int links_release(struct links *l, uint64_t address, const char *id, usec_t now)
     return 0;
 }
 
+void links_reopen(struct links *l, uint64_t address, usec_t now)
+{
+    struct link *link = links_core_find(l, address);
+
+    links_core_set_now(l, now);
+    if (!link || link->phase != LINK_PHASE_CONNECTED)
+        return;
+    link->is_reopening = true;
+    tenure_close(l, link);
+}
+
 void links_keep(struct links *l, uint64_t address, bool is_kept, usec_t now)
 {
     struct link *link = links_core_find(l, address);

@@ -82,6 +82,7 @@ static void serve(struct links *l, struct link *link)
 
 void tenure_begin(struct links *l, struct link *link)
 {
+    link->is_reopening = false;
     serve(l, link);
     links_core_tell(l, link, LINK_EVENT_CONNECTED, 0, NULL);
     tenure_review(l, link);
@@ -133,7 +134,8 @@ void tenure_paired(struct links *l, struct link *link, bool is_paired, int32_t e
 /* The one place where an established link ends. */
 static void end(struct links *l, struct link *link, int code, const int32_t *reason)
 {
-    leases_drop_fleeting(&link->leases);
+    if (!link->is_reopening)
+        leases_drop_fleeting(&link->leases);
     link->pairing = LINK_UNPAIRED;
     link->linger_until = 0;
     link->mtu = 0;

@@ -932,6 +932,58 @@ static void each_attempt_is_told_once_when_it_is_over_however_it_ended(void **st
     f->fakes[REFUSED].slots[0].phase = FAKE_FREE;
 }
 
+static void a_link_that_is_opened_anew_keeps_its_leases(void **state)
+{
+    struct fixture *f = *state;
+    struct fake *fake = fixture_proxy(f, 0, 3);
+    struct client *c;
+    struct link_lease lease;
+
+    f->air[1][0].rssi = -60;
+    c = fixture_connect(f, 0, 1);
+    fixture_run(f, SECONDS(1));
+    links_reopen(f->links, DEVICE(1), f->now);
+    fixture_connect(f, 1, 1);
+    fixture_run(f, SECONDS(2));
+    assert_int_equal(fake->connects, 2);
+    assert_int_equal(f->clients[1].code, 0);
+    assert_true(links_get_lease(f->links, DEVICE(1), 0, &lease));
+    assert_string_equal(lease.id, c->lease);
+    assert_true(links_get_lease(f->links, DEVICE(1), 1, &lease));
+    links_reopen(f->links, DEVICE(1), f->now); /* nobody asks for it this time */
+    fixture_run(f, SECONDS(1));
+    assert_false(links_get_lease(f->links, DEVICE(1), 0, &lease));
+    assert_int_equal(fake->connects, 2);
+    assert_int_equal(fixture_last(f, LINK_EVENT_LEASES)->time,
+                     fixture_last(f, LINK_EVENT_DISCONNECTED)->time);
+    links_reopen(f->links, DEVICE(1), f->now); /* there is none: nothing */
+    assert_false(fixture_has_link(f, 1));
+}
+
+static void the_leases_of_a_link_that_cannot_be_opened_anew_end(void **state)
+{
+    struct fixture *f = *state;
+    struct link_lease lease;
+    struct link_wish wish = wish_for(1);
+
+    fixture_proxy(f, 0, 3);
+    f->air[1][0].rssi = -60;
+    fixture_connect(f, 0, 1);
+    wish.is_auto_reconnect = true;
+    assert_int_equal(fixture_ask(f, 1, &wish), 0);
+    fixture_run(f, SECONDS(1));
+    f->air[1][0].outcome = FAILS;
+    f->air[1][0].reason = 0x3e;
+    links_reopen(f->links, DEVICE(1), f->now);
+    wish.attempts = 1;
+    assert_int_equal(fixture_ask(f, 2, &wish), 0);
+    fixture_run(f, SECONDS(3));
+    assert_int_equal(f->clients[2].code, E_CONNECT_ABORTED);
+    assert_true(links_get_lease(f->links, DEVICE(1), 0, &lease));
+    assert_string_equal(lease.id, f->clients[1].lease); /* that reconnects */
+    assert_false(links_get_lease(f->links, DEVICE(1), 1, &lease));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -976,6 +1028,8 @@ int main(void)
             links_test(a_pairing_that_is_never_answered_ends_with_the_deadline),
             links_test(a_pairing_that_the_device_begins_is_noted),
             links_test(C18_the_end_refuses_requests_and_closes_links),
+            links_test(a_link_that_is_opened_anew_keeps_its_leases),
+            links_test(the_leases_of_a_link_that_cannot_be_opened_anew_end),
             links_test(D06_slots_and_links_that_nobody_owns_can_be_released),
     };
 
