@@ -28,10 +28,11 @@
 #include "gatt/gatt_cache.h"
 #include "link/links.h"
 
-#define GATT_VALUE_MAX         512 /* octets of an attribute (Core Specification, 3.F, 3.2.9) */
-#define GATT_HANDLES_MAX       16  /* told of an ambiguous UUID */
-#define GATT_READERS_MAX       256 /* of all devices */
-#define GATT_SUBSCRIPTIONS_MAX 64  /* of one device */
+#define GATT_VALUE_MAX         512  /* octets of an attribute (Core Specification, 3.F, 3.2.9) */
+#define GATT_HANDLES_MAX       16   /* told of an ambiguous UUID */
+#define GATT_REQUESTS_MAX      1024 /* of all devices */
+#define GATT_READERS_MAX       256  /* of all devices */
+#define GATT_SUBSCRIPTIONS_MAX 64   /* of one device */
 
 struct gatt;
 struct gatt_request;
@@ -66,6 +67,10 @@ enum gatt_subscription_type {
     GATT_SUBSCRIBE_BOTH
 };
 const char *gatt_subscription_type_name(enum gatt_subscription_type type);
+
+/* "invalid_handle", "busy" … of a number of GATT_ERROR: those of the Attribute Protocol, of the
+ * stack of the proxies, and theirs. Static storage; NULL: no name is known. */
+const char *gatt_att_error_name(int32_t number);
 
 struct gatt_target { /* a characteristic by UUID or handle, a descriptor by handle */
     bool has_handle;
@@ -130,6 +135,7 @@ struct gatt_house {
     uint32_t (*features)(void *user, uint16_t source); /* enum proxy_feature */
     void (*on_value)(void *user, const struct gatt_value *value);
     void (*on_subscriptions)(void *user, uint64_t address); /* they changed */
+    /* It was unpaired there: is_bonded is false. That it was paired, links tell (on_bonded). */
     void (*on_bond)(void *user, uint16_t source, uint64_t address, bool is_bonded);
     struct gatt_cache_callbacks cache;
     void *user;
@@ -138,21 +144,31 @@ struct gatt_house {
 /* links is borrowed and outlives it. */
 struct gatt *gatt_new(const struct gatt_settings *settings, const struct gatt_house *house,
                       struct links *links);
-void gatt_free(struct gatt *g); /* without requests and readers; accepts NULL */
+/* Without requests and readers, and after links have answered all theirs; accepts NULL. */
+void gatt_free(struct gatt *g);
 void gatt_configure(struct gatt *g, const struct gatt_settings *settings);
 struct gatt_cache *gatt_get_cache(struct gatt *g);
 
 /* ---- what happens below ---- */
 
-/* As links' events and messages tell, in the same order. */
+/* As links' events and messages tell, in the same order; but not from inside links_*(), since links
+ * are asked what is true now. What the room does to links may end in more events. */
 void gatt_link_event(struct gatt *g, const struct link_event *event);
+/* What that proxy was asked without a link (UNPAIR, CLEAR_CACHE) ends. Of its links, the events
+ * tell. */
+void gatt_proxy_offline(struct gatt *g, uint16_t source, usec_t now);
 /* Messages 71, 72, 74, 79, 82, 83, 84, 85, 86, 88, 146; others are ignored. */
 void gatt_message(struct gatt *g, uint16_t source, const struct message *message, usec_t now);
 
 /* ---- requests ---- */
 
-/* Refused at once (nothing is called): E_QUEUE_FULL, E_SHUTTING_DOWN, E_OVERLOADED, and what needs
- * no device to be known as wrong: E_VALUE_TOO_LONG (more than GATT_VALUE_MAX). */
+/* Refused at once (nothing is called): E_QUEUE_FULL, E_SHUTTING_DOWN, E_OVERLOADED (beyond
+ * GATT_REQUESTS_MAX), and what needs no device to be known as wrong: E_VALUE_TOO_LONG (more than
+ * GATT_VALUE_MAX), E_INVALID_REQUEST (parameters that no device can have). Otherwise done is called
+ * once, from a later gatt_advance(), _message(), _link_event() or _proxy_offline(); it may call
+ * back. What a request without .renew holds a link by is a lease of its own, that ends with it, but
+ * for SUBSCRIBE: there it lives as long as the wish says, and is told. PAIR waits its timeout for
+ * the device. */
 int gatt_submit(struct gatt *g, const struct gatt_wish *wish, gatt_done_fn *done, void *user,
                 usec_t now, struct gatt_request **ret_request);
 /* Nothing is called any more. What is on the air is waited for before the next one starts. */
@@ -177,8 +193,9 @@ void gatt_lease_ended(struct gatt *g, uint64_t address, const char *lease, usec_
 
 /* ---- readers: who wants the values one after the other ---- */
 
-/* handle 0: of all subscriptions of the device. E_OVERLOADED beyond GATT_READERS_MAX. on_value is
- * called when the queue becomes non-empty. */
+/* handle 0: of all subscriptions of the device. E_OVERLOADED beyond GATT_READERS_MAX. on_ready is
+ * called when the queue becomes non-empty, from inside gatt_message(): it may look into its reader
+ * and must not free any. */
 int gatt_reader_new(struct gatt *g, uint64_t address, uint16_t handle, void (*on_ready)(void *user),
                     void *user, struct gatt_reader **ret_reader);
 void gatt_reader_free(struct gatt_reader *reader);
@@ -197,6 +214,8 @@ struct gatt_statistics {
 };
 void gatt_get_statistics(const struct gatt *g, struct gatt_statistics *ret_statistics);
 
+/* To be asked again after each gatt_*() and each links_*(): answers of links are worked on by the
+ * next advance. A moment that has passed: at once. */
 usec_t gatt_deadline(const struct gatt *g);
 void gatt_advance(struct gatt *g, usec_t now);
 /* Refuses new requests and answers those that wait with E_SHUTTING_DOWN (from the next advance). */

@@ -32,6 +32,7 @@
 #define NEWEST                                                                                     \
     (PROXY_FEATURE_ACTIVE_CONNECTIONS | PROXY_FEATURE_REMOTE_CACHING | PROXY_FEATURE_PAIRING)
 
+struct fixture;
 enum outcome { CONNECTS, FAILS, NEVER };
 struct air {  /* between a device and a proxy */
     int rssi; /* 0: not heard */
@@ -66,7 +67,7 @@ struct fake {
     struct message_device_request last;
 };
 
-enum step_kind { STEP_TO_PROXY, STEP_TO_LINKS, STEP_ACT, STEP_CLOSED, STEP_TWICE };
+enum step_kind { STEP_TO_PROXY, STEP_TO_LINKS, STEP_ACT, STEP_CLOSED, STEP_TWICE, STEP_GUEST };
 struct step {
     usec_t time;
     uint64_t order;
@@ -77,6 +78,19 @@ struct step {
     struct message message;
     uint64_t allocated[SLOTS];
     uint32_t told_free; /* when the message was sent */
+    uint8_t *octets;    /* of the message; owned */
+};
+
+/* A room above links that lives in the same fleet. Each may be NULL. */
+struct guest {
+    bool (*obeys)(struct fixture *f, const struct step *step); /* it has served the message */
+    void (*act)(struct fixture *f, const struct step *step, struct fake_slot *slot);
+    void (*deliver)(struct fixture *f, const struct step *step);
+    void (*settle)(struct fixture *f); /* after each call into links */
+    usec_t (*deadline)(struct fixture *f);
+    void (*advance)(struct fixture *f);
+    bool (*is_proved)(struct fixture *f, uint16_t source, uint64_t address, uint32_t *ret_mtu);
+    void *user;
 };
 
 struct client {
@@ -120,6 +134,7 @@ struct fixture {
     bool is_leaky; /* slots may be left at the end */
     void (*on_step)(struct fixture *f);
     bool asks_back; /* clients ask again from their answer */
+    struct guest guest;
 };
 
 /* ---- proxies ---- */
@@ -136,6 +151,14 @@ static inline struct step *fixture_step(struct fixture *f, enum step_kind kind, 
                           .source = source,
                           .epoch = f->fakes[source].epoch};
     return step;
+}
+
+static inline void step_keep(struct step *step, struct bytes data)
+{
+    step->octets = xnew(uint8_t, data.size + 1);
+    if (data.size > 0)
+        memcpy(step->octets, data.data, data.size);
+    step->message.gatt.data = (struct bytes){step->octets, data.size};
 }
 
 static inline uint32_t fake_free(const struct fake *fake)
@@ -285,6 +308,8 @@ static inline void fake_obey(struct fixture *f, const struct step *step)
 
     if (f->fakes[step->source].is_deaf)
         return;
+    if (f->guest.obeys && f->guest.obeys(f, step))
+        return;
     if (step->message.type == MESSAGE_SUBSCRIBE_CONNECTIONS_FREE_REQUEST) {
         f->fakes[step->source].asked++;
         fixture_say_slots(f, step->source);
@@ -331,6 +356,9 @@ static inline int house_send(void *user, uint16_t source, const struct message *
     step = fixture_step(f, STEP_TO_PROXY, source, LATENCY);
     step->message = *message;
     step->told_free = fake->told_free;
+    if (message->type == MESSAGE_GATT_WRITE_REQUEST ||
+        message->type == MESSAGE_GATT_WRITE_DESCRIPTOR_REQUEST)
+        step_keep(step, message->gatt.data);
     if (message->type == MESSAGE_DEVICE_REQUEST)
         fake->last = message->device_request;
     return 0;
@@ -379,8 +407,11 @@ static inline void house_rules(void *user, uint64_t address, struct link_rules *
 
 static inline bool house_is_proved(void *user, uint16_t source, uint64_t address, uint32_t *ret_mtu)
 {
-    const struct air *air = &((struct fixture *) user)->air[NUMBER(address)][source];
+    struct fixture *f = user;
+    const struct air *air = &f->air[NUMBER(address)][source];
 
+    if (f->guest.is_proved)
+        return f->guest.is_proved(f, source, address, ret_mtu);
     *ret_mtu = air->mtu;
     return air->is_proved;
 }
@@ -436,6 +467,8 @@ static inline void fixture_deliver(struct fixture *f, struct step *step)
         step->message.connections_free.allocated = step->allocated;
     }
     links_message(f->links, step->source, &step->message, f->now);
+    if (f->guest.deliver)
+        f->guest.deliver(f, step);
 }
 
 static inline void fixture_do(struct fixture *f, struct step *step)
@@ -463,6 +496,9 @@ static inline void fixture_do(struct fixture *f, struct step *step)
         if (slot)
             fake_end(f, step->source, slot, 0x16);
         return;
+    case STEP_GUEST:
+        f->guest.act(f, step, slot);
+        return;
     case STEP_TWICE:
         fixture_say_connection(f, step->source, step->address, false, 0, 0);
         return;
@@ -483,7 +519,8 @@ static inline size_t fixture_next(const struct fixture *f)
 /* One thing that happens; false: nothing does until then. */
 static inline bool fixture_turn(struct fixture *f, usec_t until)
 {
-    usec_t due = links_deadline(f->links);
+    usec_t guest = f->guest.deadline ? f->guest.deadline(f) : USEC_NEVER;
+    usec_t due = clock_earlier(links_deadline(f->links), guest);
     size_t next = fixture_next(f);
     bool has_step = f->steps_count > 0 && f->steps[next].time <= due;
 
@@ -495,11 +532,17 @@ static inline bool fixture_turn(struct fixture *f, usec_t until)
         f->steps[next] = f->steps[--f->steps_count];
         f->now = step.time > f->now ? step.time : f->now;
         fixture_do(f, &step);
+        free(step.octets);
     } else {
         f->now = due > f->now ? due : f->now;
         links_advance(f->links, f->now);
-        assert_true(f->asks_back || links_deadline(f->links) > f->now); /* or it would spin */
+        if (f->guest.advance)
+            f->guest.advance(f);
+        assert_true(f->asks_back || f->guest.advance ||
+                    links_deadline(f->links) > f->now); /* or it would spin */
     }
+    if (f->guest.settle)
+        f->guest.settle(f);
     f->steps_done++;
     if (f->on_step)
         f->on_step(f);
@@ -712,6 +755,8 @@ static inline int fixture_teardown(void **state)
     for (uint16_t i = 0; i < PROXIES && !f->is_leaky; i++)
         assert_int_equal(fake_free(&f->fakes[i]), f->fakes[i].limit);
     links_free(f->links);
+    for (size_t i = 0; i < f->steps_count; i++)
+        free(f->steps[i].octets);
     free(f);
     return 0;
 }
