@@ -33,8 +33,7 @@ static void set_tree(struct gatt *g, struct peer *p, const struct gatt_known *kn
     p->known = *known;
     gatt_tree_hold(p->known.tree);
     p->has_tree = true;
-    p->watch_at =
-            known->can_change ? clock_after(p->since, link_tree_linger(g)) : USEC_NEVER;
+    p->watch_at = known->can_change ? clock_after(p->since, link_tree_linger(g)) : USEC_NEVER;
 }
 
 void link_tree_begin(struct gatt *g, struct peer *p)

@@ -3,11 +3,11 @@
  *
  * Failure modes. A proxy does not answer: the operation ends with its deadline, and what it is
  * still owed is noted, so that the late answer is not taken for that of the next operation on the
- * same handle; services that do not come, or two such ends in a row, and the link is opened anew,
- * since nothing good is to be expected of it. A write without response is normally acknowledged by
- * the proxy, which is the only brake there is; firmware that does not is waited for
- * COMMAND_PATIENCE and no longer. A message that the connection does not take is tried again
- * shortly. */
+ * same handle, until another answer of the device shows that it is lost; services that do not come,
+ * or two such ends in a row, and the link is opened anew, since nothing good is to be expected of
+ * it. A write without response is normally acknowledged by the proxy, which is the only brake there
+ * is; firmware that does not is waited for COMMAND_PATIENCE and no longer. A message that the
+ * connection does not take is tried again shortly. */
 #include "gatt/operations.h"
 
 #include <stdlib.h>
@@ -246,6 +246,14 @@ static struct gatt_outcome outcome_of(const struct message *m)
     return outcome;
 }
 
+/* A device answers in order: when it has answered this one, what is owed for earlier ones is lost.
+ */
+static bool is_of_device(const struct operation *o)
+{
+    return o->message.type == MESSAGE_GATT_READ_REQUEST || has_octets(o->message.type) ||
+           o->message.type == MESSAGE_GATT_READ_DESCRIPTOR_REQUEST;
+}
+
 bool operations_answer(struct gatt *g, struct peer *p, uint16_t source,
                        const struct message *message)
 {
@@ -258,6 +266,8 @@ bool operations_answer(struct gatt *g, struct peer *p, uint16_t source,
             continue;
         if (o->is_command)
             p->acknowledges_commands = true;
+        else if (is_of_device(o))
+            p->owed_count = 0;
         p->timeouts = 0;
         outcome = outcome_of(message);
         p->must_reopen = p->must_reopen || (is_gatt(o) && outcome.code == E_DISCONNECTED);

@@ -79,6 +79,8 @@ static const struct row rows[] = {
 struct gadget {
     bool is_hashed;           /* has Service Changed and the Database Hash */
     bool has_moved;           /* its second database */
+    uint8_t hash;             /* 0: that of its database */
+    bool is_lenient;          /* has any handle */
     bool is_empty;            /* no services are told */
     bool stops_in_services;   /* their list is begun and never ended */
     enum message_type silent; /* requests of this kind are not answered */
@@ -247,7 +249,7 @@ static inline void answer_read(struct gatt_world *w, const struct step *step, si
     const struct row *row = find_row(gadget, GATT_CHARACTERISTIC, handle);
     bool is_hash = row && row->uuid == GATT_UUID_DATABASE_HASH;
 
-    memset(hash, gadget->has_moved ? 2 : 1, sizeof hash);
+    memset(hash, gadget->hash ? gadget->hash : gadget->has_moved ? 2 : 1, sizeof hash);
     bytes_put_le32(count, ++gadget->reads);
     say(w->f, step->source, LATENCY, MESSAGE_GATT_READ_RESPONSE, device, handle,
         is_hash ? (struct bytes){hash, sizeof hash} : (struct bytes){count, sizeof count}, 0);
@@ -289,7 +291,7 @@ static inline void gadget_act(struct fixture *f, const struct step *step, struct
         error = -1;
     else if (gadget->failing == m->handle && m->handle)
         error = gadget->error;
-    else if (step->message.type != MESSAGE_GATT_GET_SERVICES_REQUEST &&
+    else if (!gadget->is_lenient && step->message.type != MESSAGE_GATT_GET_SERVICES_REQUEST &&
              !find_row(gadget, is_descriptor ? GATT_DESCRIPTOR : GATT_CHARACTERISTIC, m->handle))
         error = 1;
     if (gadget->silent == step->message.type)

@@ -554,6 +554,8 @@ static inline void fixture_run(struct fixture *f, usec_t span)
     usec_t until = f->now + span;
     size_t turns = 0;
 
+    if (f->guest.settle)
+        f->guest.settle(f); /* of what was just done to links */
     while (fixture_turn(f, until))
         assert_true(++turns < 2000000);
     f->now = until;
