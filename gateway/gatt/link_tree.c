@@ -20,6 +20,7 @@ static void drop_tree(struct peer *p)
     p->has_tree = false;
     p->known = (struct gatt_known){0};
     p->is_discovered = false;
+    p->watch_at = USEC_NEVER;
 }
 
 usec_t link_tree_linger(const struct gatt *g)
@@ -49,7 +50,6 @@ void link_tree_begin(struct gatt *g, struct peer *p)
 void link_tree_end(struct peer *p)
 {
     drop_tree(p);
-    p->watch_at = USEC_NEVER;
 }
 
 /* ---- discovery ---- */

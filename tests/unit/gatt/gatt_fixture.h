@@ -450,7 +450,7 @@ static inline void gatt_house_on_value(void *user, const struct gatt_value *valu
                                 .counter = value->counter,
                                 .handle = value->handle,
                                 .size = value->value.size};
-    assert_int_equal(value->time, w->f->now);
+    assert_true(value->time >= w->f->now); /* a test may turn the clock back, the room does not */
     if (value->value.size > 0)
         memcpy(told->octets, value->value.data, value->value.size < 8 ? value->value.size : 8);
 }
