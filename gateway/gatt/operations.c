@@ -146,10 +146,12 @@ struct operation *operations_add(struct gatt *g, struct peer *p, const struct me
 
     o->message = *message;
     o->source = source;
+    if (is_gatt(o))
+        o->message.gatt.data = (struct bytes){0};
     if (has_octets(message->type) && message->gatt.data.size > 0) {
         o->octets = xnew(uint8_t, message->gatt.data.size);
         memcpy(o->octets, message->gatt.data.data, message->gatt.data.size);
-        o->message.gatt.data.data = o->octets;
+        o->message.gatt.data = (struct bytes){o->octets, message->gatt.data.size};
     }
     o->is_command = message->type == MESSAGE_GATT_WRITE_REQUEST && !message->gatt.flag;
     append(&p->line, o);

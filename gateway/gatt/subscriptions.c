@@ -200,11 +200,24 @@ static const struct gatt_entry *find_again(const struct peer *p, const struct su
     return first && !gatt_tree_next(tree, &s->uuid, first) ? first : NULL;
 }
 
+static bool move(const struct peer *p, struct subscription *s)
+{
+    const struct gatt_entry *entry = find_again(p, s), *cccd = NULL;
+
+    if (entry)
+        cccd = gatt_tree_descriptor(p->known.tree, entry, GATT_UUID_CCCD);
+    if (!cccd)
+        return false;
+    s->handle = entry->handle;
+    s->cccd = cccd->handle;
+    s->has_moved = false;
+    return true;
+}
+
 /* Whether it has its handles; else it waits for the tree, or has failed. */
 static bool look_up(struct gatt *g, struct peer *p, struct subscription *s)
 {
     static const struct gatt_outcome gone = {.code = E_CHARACTERISTIC_NOT_FOUND};
-    const struct gatt_entry *entry, *cccd = NULL;
 
     if (!s->has_moved)
         return true;
@@ -212,17 +225,19 @@ static bool look_up(struct gatt *g, struct peer *p, struct subscription *s)
         link_tree_ask(g, p, NULL);
         return false;
     }
-    entry = p->has_tree ? find_again(p, s) : NULL;
-    if (entry)
-        cccd = gatt_tree_descriptor(p->known.tree, entry, GATT_UUID_CCCD);
-    if (!cccd) {
-        fail(g, p, s, &gone);
-        return false;
+    if (p->has_tree && move(p, s))
+        return true;
+    fail(g, p, s, &gone);
+    return false;
+}
+
+/* Before anybody looks for one by its handle: there is never a second one of it. */
+static void move_all(const struct peer *p)
+{
+    for (struct subscription *s = p->subscriptions; s; s = s->next) {
+        if (s->has_moved)
+            (void) move(p, s);
     }
-    s->handle = entry->handle;
-    s->cccd = cccd->handle;
-    s->has_moved = false;
-    return true;
 }
 
 /* ---- driving ---- */
@@ -327,9 +342,11 @@ int subscriptions_join(struct gatt *g, struct peer *p, struct gatt_request *requ
                        const struct gatt_entry *entry, enum gatt_subscription_type type)
 {
     const struct gatt_entry *cccd = gatt_tree_descriptor(p->known.tree, entry, GATT_UUID_CCCD);
-    struct subscription *s = find(p, entry->handle);
     bool is_any = request->wish.type == GATT_SUBSCRIBE_AUTO;
+    struct subscription *s;
 
+    move_all(p);
+    s = find(p, entry->handle);
     if (!cccd)
         return E_DESCRIPTOR_NOT_FOUND;
     if (s && is_wanted(s) && !is_any && s->type != type)
@@ -414,8 +431,10 @@ void subscriptions_watch(struct gatt *g, struct peer *p)
     const struct gatt_entry *entry = gatt_tree_next(p->known.tree, &uuid, NULL);
     const struct gatt_entry *cccd =
             entry ? gatt_tree_descriptor(p->known.tree, entry, GATT_UUID_CCCD) : NULL;
-    struct subscription *s = entry ? find(p, entry->handle) : NULL;
+    struct subscription *s;
 
+    move_all(p);
+    s = entry ? find(p, entry->handle) : NULL;
     if (!cccd || !(entry->properties & GATT_INDICATE))
         return;
     if (!s && p->subscriptions_count < GATT_SUBSCRIPTIONS_MAX) {

@@ -11,6 +11,7 @@
 #define GADGETS      DEVICES
 #define PROGRAMS     256
 #define VALUES_MAX   4096
+#define COMMAND      MSEC(2)
 #define OPERATION    MSEC(20) /* of a device */
 #define ALL_FEATURES (NEWEST | PROXY_FEATURE_CACHE_CLEARING | PROXY_FEATURE_CONNECTION_PARAMS)
 
@@ -84,6 +85,7 @@ struct gadget {
     bool is_empty;            /* no services are told */
     bool stops_in_services;   /* their list is begun and never ended */
     enum message_type silent; /* requests of this kind are not answered */
+    usec_t busy_until;        /* it does one thing after the other */
     usec_t slow;              /* beyond OPERATION */
     uint32_t failing;         /* handle */
     int32_t error;
@@ -116,6 +118,7 @@ struct program {
     char feature[32];
     int link_code;
     usec_t answered, asked;
+    uint32_t reads_before; /* of the device, when it was asked for */
     void (*on_done)(struct program *program);
 };
 
@@ -141,6 +144,7 @@ struct gatt_world {
     size_t subscription_changes, unbonded;
     int32_t unpair_error, parameters_error;
     bool ignores_commands; /* writes without response are not acknowledged */
+    void (*on_value)(struct gatt_world *w, const struct gatt_value *value);
     size_t on_air[PROXIES][GADGETS], most_on_air;
 };
 
@@ -338,6 +342,7 @@ static inline bool obey_device_request(struct gatt_world *w, const struct step *
             w->ways[step->source][device] =
                     (struct way){.is_cached = m->request_type == DEVICE_REQUEST_CONNECT_WITH_CACHE};
             memset(w->gadgets[device].cccd, 0, sizeof w->gadgets[device].cccd);
+            w->gadgets[device].busy_until = 0;
         }
     } else if (m->request_type == DEVICE_REQUEST_CLEAR_CACHE) {
         w->cleared++;
@@ -359,6 +364,8 @@ static inline bool guest_obeys(struct fixture *f, const struct step *step)
     struct gatt_world *w = world_of(f);
     uint64_t address = step->message.gatt.address;
     struct fake_slot *slot = fake_find(&f->fakes[step->source], address);
+    bool is_command = step->message.type == MESSAGE_GATT_WRITE_REQUEST && !step->message.gatt.flag;
+    struct gadget *gadget;
     struct step *act;
 
     if (step->message.type == MESSAGE_DEVICE_REQUEST)
@@ -370,7 +377,10 @@ static inline bool guest_obeys(struct fixture *f, const struct step *step)
                    NUMBER(step->message.connection_params.address), w->parameters_error);
         return true;
     }
-    act = fixture_step(f, STEP_GUEST, step->source, OPERATION + w->gadgets[NUMBER(address)].slow);
+    gadget = &w->gadgets[NUMBER(address)];
+    gadget->busy_until = clock_later(gadget->busy_until, f->now) + gadget->slow +
+                         (is_command ? COMMAND : OPERATION);
+    act = fixture_step(f, STEP_GUEST, step->source, gadget->busy_until - f->now);
     act->message = step->message;
     step_keep(act, step->message.gatt.data);
     act->address = address;
@@ -450,6 +460,8 @@ static inline void gatt_house_on_value(void *user, const struct gatt_value *valu
                                 .counter = value->counter,
                                 .handle = value->handle,
                                 .size = value->value.size};
+    if (w->on_value)
+        w->on_value(w, value);
     assert_true(value->time >= w->f->now); /* a test may turn the clock back, the room does not */
     if (value->value.size > 0)
         memcpy(told->octets, value->value.data, value->value.size < 8 ? value->value.size : 8);
@@ -529,6 +541,7 @@ static inline int world_ask(struct gatt_world *w, size_t program, const struct g
     p->world = w;
     p->code = 1;
     p->asked = w->f->now;
+    p->reads_before = w->gadgets[NUMBER(wish->link.address)].reads;
     result = gatt_submit(w->gatt, wish, program_done, p, w->f->now, &p->request);
     w->accepted += result == 0;
     assert_int_equal(p->code, 1); /* never from inside */

@@ -324,6 +324,23 @@ static void a_subscription_of_a_lease_that_reconnects_is_on_again(void **state)
     assert_int_equal(w->values[2].counter, 3);
 }
 
+static void one_that_moved_and_one_that_comes_are_the_same(void **state)
+{
+    struct gatt_world *w = *state;
+    struct gatt_wish wish = gatt_wish_of(1, GATT_VERB_SUBSCRIBE, U_BATTERY);
+
+    wish.link.is_auto_reconnect = true;
+    world_do(w, 0, &wish);
+    fixture_drop(w->f, 0, 1, 0x08);
+    w->gadgets[1].has_moved = true;
+    gatt_cache_forget(gatt_get_cache(w->gatt), DEVICE(1), GATT_DOUBT_ASKED);
+    world_want(w, 1, &wish);
+    world_run(w, SECONDS(10));
+    assert_int_equal(w->programs[1].code, 0);
+    assert_int_equal(count(w), 1);
+    assert_string_equal(gatt_get_holder(w->gatt, DEVICE(1), 0, 1), w->programs[1].lease);
+}
+
 /* ---- readers ---- */
 
 static void on_ready(void *user)
@@ -406,6 +423,7 @@ int main(void)
             gatt_test(G09_values_are_told_in_order_with_a_counter_and_end_with_the_link),
             gatt_test(G09_a_value_that_is_too_long_or_not_asked_for_is_dropped),
             gatt_test(a_subscription_of_a_lease_that_reconnects_is_on_again),
+            gatt_test(one_that_moved_and_one_that_comes_are_the_same),
             gatt_test(readers_have_queues_of_their_own_and_know_what_they_lost),
             gatt_test(there_are_so_many_readers),
     };
