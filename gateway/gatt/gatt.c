@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "gatt/gatt_request.h"
 #include "gatt/gatt_requests.h"
 #include "gatt/link_tree.h"
 #include "gatt/operations.h"
@@ -201,7 +202,7 @@ static void settle(struct gatt *g)
 
     while ((node = heap_first(&g->due, &due)) && due <= g->now)
         look_at(g, CONTAINER_OF(node, struct peer, node));
-    gatt_requests_answer(g);
+    gatt_request_answer_all(g);
 }
 
 usec_t gatt_deadline(const struct gatt *g)
@@ -350,14 +351,14 @@ int gatt_submit(struct gatt *g, const struct gatt_wish *wish, gatt_done_fn *done
         return E_OVERLOADED;
     gatt_core_set_now(g, now);
     g->counted.requests++;
-    *ret_request = gatt_requests_add(g, gatt_core_obtain(g, wish->link.address), wish, done, user);
+    *ret_request = gatt_request_add(g, gatt_core_obtain(g, wish->link.address), wish, done, user);
     return 0;
 }
 
 void gatt_cancel(struct gatt *g, struct gatt_request *request, usec_t now)
 {
     gatt_core_set_now(g, now);
-    gatt_requests_remove(g, request);
+    gatt_request_remove(g, request);
 }
 
 /* ---- subscriptions ---- */

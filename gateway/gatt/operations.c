@@ -169,6 +169,26 @@ struct operation *operations_find(const struct peer *p, enum message_type type, 
     return NULL;
 }
 
+static bool is_read(const struct operation *o)
+{
+    return o->message.type == MESSAGE_GATT_READ_REQUEST ||
+           o->message.type == MESSAGE_GATT_READ_DESCRIPTOR_REQUEST;
+}
+
+struct operation *operations_find_read(const struct peer *p, enum message_type type,
+                                       uint32_t handle)
+{
+    struct operation *found = NULL;
+
+    for (struct operation *o = p->line; o; o = o->next) {
+        if (!is_read(o))
+            found = NULL;
+        else if (!o->done && o->message.type == type && handle_of(&o->message) == handle)
+            found = o;
+    }
+    return found;
+}
+
 void operations_join(struct operation *operation, struct gatt_request *request)
 {
     request->next_together = operation->together;
@@ -252,8 +272,7 @@ static struct gatt_outcome outcome_of(const struct message *m)
  */
 static bool is_of_device(const struct operation *o)
 {
-    return o->message.type == MESSAGE_GATT_READ_REQUEST || has_octets(o->message.type) ||
-           o->message.type == MESSAGE_GATT_READ_DESCRIPTOR_REQUEST;
+    return is_read(o) || has_octets(o->message.type);
 }
 
 bool operations_answer(struct gatt *g, struct peer *p, uint16_t source,

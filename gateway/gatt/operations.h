@@ -14,6 +14,10 @@ struct operation *operations_add(struct gatt *g, struct peer *p, const struct me
 /* One of this type and handle that waits to be sent (or, with is_sent, is on the air); NULL. */
 struct operation *operations_find(const struct peer *p, enum message_type type, uint32_t handle,
                                   bool is_sent);
+/* A read that waits to be sent and that nothing but reads stands behind, and whose outcome is not
+ * for the room alone; NULL. */
+struct operation *operations_find_read(const struct peer *p, enum message_type type,
+                                       uint32_t handle);
 /* The request waits for it from now on, until its own deadline. */
 void operations_join(struct operation *operation, struct gatt_request *request);
 /* The request waits for it no more. */

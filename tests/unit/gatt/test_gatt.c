@@ -196,6 +196,25 @@ static void reads_that_wait_for_the_same_value_are_one(void **state)
     assert_int_equal(statistics.operations, 2);
 }
 
+static void a_read_behind_a_write_is_not_one_with_a_read_before_it(void **state)
+{
+    struct gatt_world *w = *state;
+    struct gatt_wish read = gatt_wish_for(1, GATT_VERB_READ, H_BATTERY);
+    struct gatt_wish write = gatt_wish_for(1, GATT_VERB_WRITE, H_ANY_WRITE);
+
+    world_want(w, 0, &write); /* on the air, while the others come */
+    world_run(w, MSEC(515));
+    world_want(w, 1, &read);
+    world_want(w, 2, &write);
+    world_want(w, 3, &read);
+    world_want(w, 4, &read);
+    world_run(w, SECONDS(1));
+    assert_int_equal(w->programs[1].value[0], 1);
+    assert_int_equal(w->programs[3].value[0], 2);
+    assert_int_equal(w->programs[4].value[0], 2);
+    assert_true(w->programs[2].answered < w->programs[3].answered);
+}
+
 static void commands_are_held_back_until_the_proxy_takes_them(void **state)
 {
     struct gatt_world *w = *state;
@@ -625,6 +644,7 @@ int main(void)
             gatt_test(G12_an_error_of_the_device_is_a_number_with_a_name),
             gatt_test(operations_run_one_after_the_other_in_order),
             gatt_test(reads_that_wait_for_the_same_value_are_one),
+            gatt_test(a_read_behind_a_write_is_not_one_with_a_read_before_it),
             gatt_test(commands_are_held_back_until_the_proxy_takes_them),
             gatt_test(commands_that_are_never_acknowledged_owe_nothing),
             gatt_test(G10_no_answer_is_a_timeout_counted_from_the_open_link),

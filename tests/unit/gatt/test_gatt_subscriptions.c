@@ -334,6 +334,7 @@ static void one_that_moved_and_one_that_comes_are_the_same(void **state)
     fixture_drop(w->f, 0, 1, 0x08);
     w->gadgets[1].has_moved = true;
     gatt_cache_forget(gatt_get_cache(w->gatt), DEVICE(1), GATT_DOUBT_ASKED);
+    world_run(w, MSEC(10));
     world_want(w, 1, &wish);
     world_run(w, SECONDS(10));
     assert_int_equal(w->programs[1].code, 0);
