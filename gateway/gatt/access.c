@@ -106,7 +106,6 @@ void access_ask_for_pairing(struct gatt *g, struct gatt_request *r)
     }
     wish.pair = true;
     wish.timeout = r->wish.timeout;
-    r->deadline = USEC_NEVER; /* links have it */
     connect_link(g, r, &wish, GATT_AWAITS_PAIRING);
 }
 
@@ -117,12 +116,8 @@ bool access_has_link(const struct peer *p, const struct gatt_request *r)
 
 /* ---- the tree ---- */
 
-static void reopen(struct gatt *g, struct peer *p, struct gatt_request *r)
+static void reopen(struct peer *p, struct gatt_request *r)
 {
-    if (r->reopens >= GATT_REOPENS_MAX) {
-        gatt_request_end(g, r, E_GATT_ERROR);
-        return;
-    }
     p->must_reopen = true;
     gatt_request_wait(r, GATT_AWAITS_REOPENING);
 }
@@ -130,7 +125,7 @@ static void reopen(struct gatt *g, struct peer *p, struct gatt_request *r)
 static void get_tree(struct gatt *g, struct peer *p, struct gatt_request *r)
 {
     if (!link_tree_can_ask(p)) {
-        reopen(g, p, r);
+        reopen(p, r);
         return;
     }
     link_tree_ask(g, p, r);

@@ -225,9 +225,8 @@ void gatt_advance(struct gatt *g, usec_t now)
 
 static void on_disconnected(struct gatt *g, struct peer *p, const struct link_event *event)
 {
-    const struct gatt_outcome outcome = {.code = event->code ? E_DISCONNECTED : E_CANCELLED,
-                                         .has_number = event->has_reason,
-                                         .number = event->reason};
+    const struct gatt_outcome outcome = {
+            .code = E_DISCONNECTED, .has_number = event->has_reason, .number = event->reason};
     struct link_view view;
     bool is_still = links_get(g->links, p->address, &view) && view.state == LINK_CONNECTED &&
                     view.since == p->since && view.source == p->source;

@@ -311,7 +311,7 @@ static bool is_again(struct gatt *g, struct peer *p, struct gatt_request *r)
         r->lost++;
         return r->lost < r->wish.tries;
     case E_GATT_ERROR:
-        if (r->had_doubt || !r->answer.handle || !link_tree_is_doubted_by(p, &r->outcome))
+        if (!r->answer.handle || !link_tree_is_doubted_by(p, &r->outcome))
             return false;
         link_tree_doubt(g, p, GATT_DOUBT_INVALID_HANDLE);
         r->had_doubt = true;

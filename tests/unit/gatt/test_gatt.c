@@ -29,6 +29,7 @@ static void G03_by_uuid_a_value_is_found_and_ambiguity_and_absence_are_told(void
 
     assert_int_equal(p->code, 0);
     assert_int_equal(p->handle, H_BATTERY);
+    assert_int_equal(p->handles_count, 0);
     wish = gatt_wish_of(1, GATT_VERB_READ, U_TWIN);
     p = world_do(w, 0, &wish);
     assert_int_equal(p->code, E_CHARACTERISTIC_AMBIGUOUS);
@@ -428,6 +429,43 @@ static void a_proxy_that_says_not_connected_is_believed(void **state)
     assert_int_equal(w->f->fakes[0].connects, 2);
 }
 
+static void advance_without_events(struct fixture *f)
+{
+    gatt_advance(world_of(f)->gatt, f->now);
+}
+
+static void links_may_answer_before_their_events_are_heard(void **state)
+{
+    struct gatt_world *w = *state;
+    struct gatt_wish wish = gatt_wish_for(1, GATT_VERB_READ, H_BATTERY);
+
+    w->f->guest.settle = NULL;
+    w->f->guest.advance = advance_without_events;
+    world_want(w, 0, &wish);
+    world_run(w, SECONDS(2));
+    assert_int_equal(w->programs[0].code, 0);
+    w->f->guest.settle = guest_settle;
+    w->f->guest.advance = guest_advance;
+}
+
+static bool everything_is_proved(struct fixture *f, uint16_t source, uint64_t address,
+                                 uint32_t *ret_mtu)
+{
+    (void) f, (void) source, (void) address, (void) ret_mtu;
+    return true;
+}
+
+static void a_link_is_not_opened_anew_for_ever(void **state)
+{
+    struct gatt_world *w = *state;
+    struct gatt_wish wish = gatt_wish_for(1, GATT_VERB_SERVICES, 0);
+
+    w->f->guest.is_proved = everything_is_proved; /* each link is with cache, and there is none */
+    assert_int_equal(world_do(w, 0, &wish)->code, E_DISCONNECTED);
+    assert_int_equal(w->f->fakes[0].connects, 4);
+    assert_int_equal(w->sent[MESSAGE_GATT_GET_SERVICES_REQUEST], 0);
+}
+
 static void a_message_that_is_not_taken_is_sent_again(void **state)
 {
     struct gatt_world *w = *state;
@@ -657,6 +695,8 @@ int main(void)
             gatt_test(a_lease_that_was_given_is_used_and_left_alone),
             gatt_test(a_link_that_somebody_closes_cancels_what_runs_on_it),
             gatt_test(a_proxy_that_says_not_connected_is_believed),
+            gatt_test(links_may_answer_before_their_events_are_heard),
+            gatt_test(a_link_is_not_opened_anew_for_ever),
             gatt_test(a_message_that_is_not_taken_is_sent_again),
             gatt_test(G14_pairing_and_unpairing_tell_their_numbers),
             gatt_test(a_proxy_that_goes_fails_what_it_was_asked_without_a_link),

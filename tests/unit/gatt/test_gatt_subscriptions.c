@@ -201,6 +201,60 @@ static void who_comes_while_it_goes_off_turns_it_round(void **state)
     assert_int_equal(count(w), 1);
 }
 
+static void another_type_may_come_while_the_first_is_being_written(void **state)
+{
+    struct gatt_world *w = *state;
+    struct gatt_wish wish = subscribe_to(H_BOTH, GATT_SUBSCRIBE_NOTIFY);
+
+    fixture_connect(w->f, 0, 1);
+    subscribe(w, 1, H_BATTERY); /* the tree is known */
+    world_want(w, 0, &wish);
+    world_run(w, MSEC(35)); /* 01 00 is on the air */
+    assert_int_equal(w->sent[MESSAGE_GATT_WRITE_DESCRIPTOR_REQUEST], 2);
+    world_cancel(w, 0);
+    wish.type = GATT_SUBSCRIBE_INDICATE;
+    assert_int_equal(world_do(w, 2, &wish)->code, 0);
+    assert_int_equal(w->gadgets[1].cccd[H_BOTH_CCCD], 2);
+}
+
+static void a_lease_that_ends_in_the_middle_holds_nothing(void **state)
+{
+    struct gatt_world *w = *state;
+    struct gatt_wish wish = subscribe_to(H_BATTERY, GATT_SUBSCRIBE_AUTO);
+    struct client *c = fixture_connect(w->f, 0, 1);
+
+    fixture_connect(w->f, 1, 1);
+    subscribe(w, 1, H_BOTH);
+    wish.link.renew = c->lease;
+    world_want(w, 0, &wish);
+    world_run(w, MSEC(35));
+    links_release(w->f->links, DEVICE(1), c->lease, w->f->now);
+    world_run(w, SECONDS(1));
+    assert_int_equal(w->programs[0].code, E_GONE);
+    assert_int_equal(w->gadgets[1].cccd[H_BATTERY_CCCD], 0);
+    assert_int_equal(count(w), 1);
+}
+
+static void cancel_the_next(struct program *p)
+{
+    world_cancel(p->world, p == p->world->programs ? 1 : 0);
+}
+
+static void who_is_cancelled_between_answer_and_telling_holds_nothing(void **state)
+{
+    struct gatt_world *w = *state;
+    struct gatt_wish wish = subscribe_to(H_BATTERY, GATT_SUBSCRIBE_AUTO);
+    struct gatt_subscription_view view;
+
+    world_want(w, 0, &wish)->on_done = cancel_the_next;
+    world_want(w, 1, &wish)->on_done = cancel_the_next;
+    world_run(w, SECONDS(1));
+    assert_int_equal(w->programs[0].answers + w->programs[1].answers, 1);
+    assert_true(gatt_get_subscription(w->gatt, DEVICE(1), 0, &view));
+    assert_int_equal(view.holders, 1);
+    assert_int_equal(fixture_view(w->f, 1).leases, 1);
+}
+
 static void a_lease_that_ends_lets_go_what_it_held(void **state)
 {
     struct gatt_world *w = *state;
@@ -324,6 +378,24 @@ static void a_subscription_of_a_lease_that_reconnects_is_on_again(void **state)
     assert_int_equal(w->values[2].counter, 3);
 }
 
+static void what_is_lost_while_it_is_switched_on_again_is_not_given_up(void **state)
+{
+    struct gatt_world *w = *state;
+    struct gatt_wish wish = subscribe_to(H_BATTERY, GATT_SUBSCRIBE_AUTO);
+
+    wish.link.is_auto_reconnect = true;
+    wish.link.lease = SECONDS(3600);
+    world_do(w, 0, &wish);
+    fixture_drop(w->f, 0, 1, 0x08);
+    w->gadgets[1].slow = SECONDS(1);
+    while (w->sent[MESSAGE_GATT_WRITE_DESCRIPTOR_REQUEST] < 2)
+        world_run(w, MSEC(10));
+    fixture_drop(w->f, 0, 1, 0x08);
+    world_run(w, SECONDS(20));
+    assert_int_equal(w->gadgets[1].cccd[H_BATTERY_CCCD], 1);
+    assert_int_equal(count(w), 1);
+}
+
 static void one_that_moved_and_one_that_comes_are_the_same(void **state)
 {
     struct gatt_world *w = *state;
@@ -419,11 +491,15 @@ int main(void)
             gatt_test(G08_a_failure_leaves_nothing_half),
             gatt_test(G08_who_gives_up_in_the_middle_leaves_nothing_half),
             gatt_test(who_comes_while_it_goes_off_turns_it_round),
+            gatt_test(another_type_may_come_while_the_first_is_being_written),
+            gatt_test(a_lease_that_ends_in_the_middle_holds_nothing),
+            gatt_test(who_is_cancelled_between_answer_and_telling_holds_nothing),
             gatt_test(a_lease_that_ends_lets_go_what_it_held),
             gatt_test(a_device_has_so_many_subscriptions),
             gatt_test(G09_values_are_told_in_order_with_a_counter_and_end_with_the_link),
             gatt_test(G09_a_value_that_is_too_long_or_not_asked_for_is_dropped),
             gatt_test(a_subscription_of_a_lease_that_reconnects_is_on_again),
+            gatt_test(what_is_lost_while_it_is_switched_on_again_is_not_given_up),
             gatt_test(one_that_moved_and_one_that_comes_are_the_same),
             gatt_test(readers_have_queues_of_their_own_and_know_what_they_lost),
             gatt_test(there_are_so_many_readers),

@@ -412,6 +412,22 @@ static void P05_service_changed_is_listened_to_on_links_that_live_long(void **st
     assert_int_equal(w->sent[MESSAGE_GATT_GET_SERVICES_REQUEST], 2);
 }
 
+static void service_changed_is_not_carried_over_to_the_next_link(void **state)
+{
+    struct gatt_world *w = *state;
+
+    w->gadgets[1].is_hashed = true;
+    assert_int_equal(read_of(w, 1, U_BATTERY)->code, 0);
+    fixture_connect(w->f, 0, 1);
+    world_run(w, SECONDS(20));
+    assert_int_equal(w->sent[MESSAGE_GATT_NOTIFY_REQUEST], 1);
+    fixture_drop(w->f, 0, 1, 0x08);
+    world_run(w, SECONDS(5));
+    assert_int_equal(read_of(w, 1, U_BATTERY)->code, 0);
+    settle_down(w);
+    assert_int_equal(w->sent[MESSAGE_GATT_NOTIFY_REQUEST], 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -433,6 +449,7 @@ int main(void)
             gatt_test(a_changed_database_is_never_served_from_the_old_tree),
             gatt_test(another_hash_has_the_tree_discovered_anew),
             gatt_test(a_hash_that_cannot_be_read_is_no_reason_to_wait),
+            gatt_test(service_changed_is_not_carried_over_to_the_next_link),
             gatt_test(P05_service_changed_is_listened_to_on_links_that_live_long),
     };
 
