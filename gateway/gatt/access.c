@@ -89,10 +89,8 @@ void access_ask_for_link(struct gatt *g, struct gatt_request *r)
         gatt_request_end(g, r, r->lost > 0 ? E_DISCONNECTED : E_GONE);
         return;
     }
-    if (!wish.renew && is_own) {
+    if (!wish.renew && is_own)
         wish.lease = USEC_NEVER;
-        wish.is_auto_reconnect = false;
-    }
     connect_link(g, r, &wish, GATT_AWAITS_LINK);
 }
 

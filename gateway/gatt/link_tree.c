@@ -260,7 +260,7 @@ void link_tree_check(struct gatt *g, struct peer *p, struct gatt_request *reques
 
 void link_tree_worked(struct gatt *g, struct peer *p, uint16_t handle)
 {
-    if (p->is_proved || !p->has_tree || p->is_outdated)
+    if (p->is_proved || !p->has_tree)
         return;
     if (!gatt_tree_at(p->known.tree, GATT_CHARACTERISTIC, handle) &&
         !gatt_tree_at(p->known.tree, GATT_DESCRIPTOR, handle))

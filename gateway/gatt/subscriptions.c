@@ -244,7 +244,7 @@ static void move_all(const struct peer *p)
 
 static void drive_off(struct gatt *g, struct peer *p, struct subscription *s)
 {
-    if (is_wanted(s) && p->is_open && !p->must_reopen && look_up(g, p, s))
+    if (is_wanted(s) && p->is_open && look_up(g, p, s))
         listen(g, p, s, true);
 }
 

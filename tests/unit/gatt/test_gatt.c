@@ -392,9 +392,11 @@ static void a_lease_that_was_given_is_used_and_left_alone(void **state)
     expires = lease.expires;
     wish.link.renew = c->lease;
     wish.link.lease = SECONDS(1);
+    wish.link.is_auto_reconnect = true;
     assert_int_equal(world_do(w, 0, &wish)->code, 0);
     assert_true(links_get_lease(w->f->links, DEVICE(1), 0, &lease));
     assert_int_equal(lease.expires, expires);
+    assert_false(lease.is_auto_reconnect);
     assert_false(links_get_lease(w->f->links, DEVICE(1), 1, &lease));
     assert_int_equal(w->f->fakes[0].connects, 1);
 }
@@ -434,6 +436,11 @@ static void advance_without_events(struct fixture *f)
     gatt_advance(world_of(f)->gatt, f->now);
 }
 
+static void deliver_without_events(struct fixture *f, const struct step *step)
+{
+    gatt_message(world_of(f)->gatt, step->source, &step->message, f->now);
+}
+
 static void links_may_answer_before_their_events_are_heard(void **state)
 {
     struct gatt_world *w = *state;
@@ -441,11 +448,13 @@ static void links_may_answer_before_their_events_are_heard(void **state)
 
     w->f->guest.settle = NULL;
     w->f->guest.advance = advance_without_events;
+    w->f->guest.deliver = deliver_without_events;
     world_want(w, 0, &wish);
     world_run(w, SECONDS(2));
     assert_int_equal(w->programs[0].code, 0);
     w->f->guest.settle = guest_settle;
     w->f->guest.advance = guest_advance;
+    w->f->guest.deliver = guest_deliver;
 }
 
 static bool everything_is_proved(struct fixture *f, uint16_t source, uint64_t address,

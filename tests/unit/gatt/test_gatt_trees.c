@@ -412,6 +412,29 @@ static void P05_service_changed_is_listened_to_on_links_that_live_long(void **st
     assert_int_equal(w->sent[MESSAGE_GATT_GET_SERVICES_REQUEST], 2);
 }
 
+static void a_link_is_opened_anew_when_nothing_is_on_the_air(void **state)
+{
+    static const uint8_t octets[] = {1};
+    struct gatt_world *w = *state;
+    struct gatt_wish wish = gatt_wish_for(1, GATT_VERB_WRITE, H_WRITE);
+
+    assert_int_equal(read_of(w, 1, U_BATTERY)->code, 0);
+    w->gadgets[1].slow = SECONDS(2);
+    wish.value = (struct bytes){octets, sizeof octets};
+    world_want(w, 1, &wish);
+    world_run(w, SECONDS(1));
+    wish = gatt_wish_for(1, GATT_VERB_CLEAR_CACHE, 0);
+    world_want(w, 2, &wish);
+    wish = gatt_wish_for(1, GATT_VERB_SERVICES, 0);
+    world_want(w, 3, &wish);
+    world_run(w, SECONDS(20));
+    for (size_t i = 1; i <= 3; i++)
+        assert_int_equal(w->programs[i].code, 0);
+    assert_int_equal(w->sent[MESSAGE_GATT_WRITE_REQUEST], 1); /* not twice */
+    assert_true(w->programs[3].is_discovered);
+    assert_int_equal(w->f->fakes[0].connects, 2);
+}
+
 static void service_changed_is_not_carried_over_to_the_next_link(void **state)
 {
     struct gatt_world *w = *state;
@@ -449,6 +472,7 @@ int main(void)
             gatt_test(a_changed_database_is_never_served_from_the_old_tree),
             gatt_test(another_hash_has_the_tree_discovered_anew),
             gatt_test(a_hash_that_cannot_be_read_is_no_reason_to_wait),
+            gatt_test(a_link_is_opened_anew_when_nothing_is_on_the_air),
             gatt_test(service_changed_is_not_carried_over_to_the_next_link),
             gatt_test(P05_service_changed_is_listened_to_on_links_that_live_long),
     };
