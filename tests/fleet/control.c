@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "ble/address.h"
+#include "gatt_requests.h"
 
 #define LINE_MAX_SIZE ((size_t) 256 * 1024)
 #define WAITING_MAX   ((size_t) 64 * 1024 * 1024) /* octets of answers that a client has not read */
@@ -280,6 +281,37 @@ static void do_fail_next(struct control *c, const struct spot *request, json_t *
         report_missing(request, world_fail_next(fleet_world(c->fleet), address, count, error));
 }
 
+/* ---- GATT ---- */
+
+static void do_gatt(struct control *c, const struct spot *request, json_t *answer)
+{
+    gatt_request_view(fleet_world(c->fleet), request, answer);
+}
+
+static void do_change_gatt(struct control *c, const struct spot *request, json_t *answer)
+{
+    (void) answer;
+    gatt_request_change(fleet_world(c->fleet), request);
+}
+
+static void do_set_value(struct control *c, const struct spot *request, json_t *answer)
+{
+    (void) answer;
+    gatt_request_set(fleet_world(c->fleet), request, fleet_now(c->fleet));
+}
+
+static void do_fail_gatt(struct control *c, const struct spot *request, json_t *answer)
+{
+    (void) answer;
+    gatt_request_fail(fleet_world(c->fleet), request);
+}
+
+static void do_forget_bonds(struct control *c, const struct spot *request, json_t *answer)
+{
+    (void) answer;
+    gatt_request_forget_bonds(fleet_world(c->fleet), request);
+}
+
 /* ---- the status ---- */
 
 static const char *scanner_name(enum scanner_state state)
@@ -307,8 +339,24 @@ static json_t *slots_status(const struct station *station)
 
     for (size_t i = 0; slots_view(slots, i, &view); i++) {
         ble_address_format(text, view.address);
-        (void) json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "device", text, "state",
-                                                     view.state, "foreign", view.is_foreign));
+        (void) json_array_append_new(list,
+                                     json_pack("{s:s, s:s, s:b, s:b, s:i}", "device", text, "state",
+                                               view.state, "foreign", view.is_foreign, "paired",
+                                               view.is_paired, "waiting", (int) view.waiting));
+    }
+    return list;
+}
+
+static json_t *bonds_status(const struct station *station)
+{
+    const struct slots *slots = proxy_model_slots(station_model(station));
+    char text[BLE_ADDRESS_TEXT_SIZE];
+    uint64_t address;
+    json_t *list = json_array();
+
+    for (size_t i = 0; slots_bond(slots, i, &address); i++) {
+        ble_address_format(text, address);
+        (void) json_array_append_new(list, json_string(text));
     }
     return list;
 }
@@ -336,6 +384,7 @@ static json_t *proxy_status(const struct station *station)
     set_number(object, "messages_sent", counters->messages_sent);
     set_number(object, "slots_limit", proxy->model.slots.limit);
     (void) json_object_set_new(object, "slots", slots_status(station));
+    (void) json_object_set_new(object, "bonds", bonds_status(station));
     (void) json_object_set_new(object, "faults", active_faults(station));
     return object;
 }
@@ -406,6 +455,11 @@ static const struct request_row REQUESTS[] = {
         {"leak_slot", do_leak, {"do", "proxy", "device"}},
         {"occupy_slot", do_occupy, {"do", "proxy", "device"}},
         {"fail_next", do_fail_next, {"do", "device", "attempts", "error"}},
+        {"gatt", do_gatt, {"do", "device"}},
+        {"change_gatt", do_change_gatt, {"do", "device"}},
+        {"set_value", do_set_value, {"do", "device", "handle", "value"}},
+        {"fail_gatt", do_fail_gatt, {"do", "device", "handle", "times", "error"}},
+        {"forget_bonds", do_forget_bonds, {"do", "device"}},
         {"status", do_status, {"do", "devices"}},
         {"quit", do_quit, {"do"}},
 };

@@ -15,9 +15,22 @@ const struct peripheral_options PERIPHERAL_USUAL = {
 
 void peripheral_init(struct peripheral *p, const struct peripheral_options *options, uint64_t seed)
 {
-    *p = (struct peripheral){.options = *options, .gatt = gatt_generic()};
+    *p = (struct peripheral){.options = *options, .seed = seed};
     p->links = options->is_linked_elsewhere ? 1 : 0;
     dice_seed(&p->dice, seed);
+}
+
+void peripheral_done(struct peripheral *p)
+{
+    gatt_server_free(p->server);
+    p->server = NULL;
+}
+
+struct gatt_server *peripheral_server(struct peripheral *p)
+{
+    if (p->server == NULL)
+        p->server = gatt_server_new(&p->options.gatt, dice_mix(p->seed, 1));
+    return p->server;
 }
 
 static bool is_full(const struct peripheral *p)
@@ -73,6 +86,8 @@ bool peripheral_open(struct peripheral *p, struct peripheral_link *ret_link)
             .discovery = p->options.discovery,
             .mtu = p->options.mtu,
             .pairing_error = p->options.pairing_error,
+            .pairs_itself = p->options.pairs_itself,
+            .server = peripheral_server(p),
     };
     return true;
 }

@@ -1,5 +1,5 @@
 /* The side of a device that can be connected to: how long that takes, how often it fails and why,
- * how many links it holds, how long they last.
+ * how many links it holds, how long they last, and its GATT server.
  *
  * It has dice of its own: connecting to a device does not change what it advertises. Pure. */
 #pragma once
@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "gatt.h"
+#include "gatt_server.h"
 #include "luck.h"
 
 #define ERROR_SUPERVISION_TIMEOUT 0x08
@@ -33,6 +33,8 @@ struct peripheral_options {
     int32_t end_error;           /* of a link whose life is over */
     uint32_t mtu;                /* negotiated */
     int32_t pairing_error;       /* 0: pairing succeeds */
+    bool pairs_itself;           /* asks for pairing when a link is there */
+    struct gatt_server_options gatt;
 };
 
 /* What devices are where nothing else is said, but for is_connectable. */
@@ -42,9 +44,10 @@ struct peripheral {
     struct peripheral_options options;
     struct dice dice;
     unsigned links;
+    uint64_t seed;
     unsigned fails_next; /* so many attempts fail, with next_error */
     int32_t next_error;
-    struct gatt gatt;
+    struct gatt_server *server; /* NULL before it is needed */
 };
 
 /* What an attempt leads to, if the device is still free when the span is over. */
@@ -61,9 +64,15 @@ struct peripheral_link {
     usec_t discovery;
     uint32_t mtu;
     int32_t pairing_error;
+    bool pairs_itself;
+    struct gatt_server *server; /* borrowed, for a gatt_link */
 };
 
 void peripheral_init(struct peripheral *p, const struct peripheral_options *options, uint64_t seed);
+void peripheral_done(struct peripheral *p);
+
+/* Its GATT server; the peripheral's. */
+struct gatt_server *peripheral_server(struct peripheral *p);
 
 /* Whether it sends advertisements, whether it accepts a connection. */
 bool peripheral_advertises(const struct peripheral *p);

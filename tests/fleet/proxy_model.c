@@ -29,6 +29,11 @@ enum {
                  PROXY_FEATURE_PAIRING | PROXY_FEATURE_CACHE_CLEARING,
 };
 
+/* Services: with API 1.12 came short UUIDs and several services in a message; in 2026 the list can
+ * be restarted, its failure is told, and answers that were not taken are kept. */
+#define GATT_2025 .is_packing = true, .has_short_uuids = true
+#define GATT_2026 GATT_2025, .is_restarting = true, .is_owing = true, .is_broken_told = true
+
 /* What connections are like: old firmware frees a slot at DISCONNECT, names no addresses and says
  * the end of a link twice; that of 2025 frees it at CLOSE and still says it twice; then once.
  *
@@ -38,19 +43,20 @@ enum {
 #define PROFILE_2022                                                                               \
     .esphome_version = "2022.12.8", .server_info = "sim (esphome v2022.12.8)", .api_minor = 7,     \
     .is_legacy_hello = true, .can_parse = true, .is_early_release = true,                          \
-    .is_double_disconnect = true, .is_without_list = true
+    .is_double_disconnect = true, .is_without_list = true, .has_first_version = true
 #define PROFILE_2024                                                                               \
     .esphome_version = "2024.10.2", .server_info = "sim (esphome v2024.10.2)", .api_minor = 10,    \
     .is_legacy_hello = true, .can_parse = true, .can_raw = true, .flush_period = HUB_PERIOD,       \
     .says_bluetooth_mac = true, .is_early_release = true, .is_double_disconnect = true,            \
-    .is_without_list = true
+    .is_without_list = true, .has_first_version = true
 #define PROFILE_2025                                                                               \
     .esphome_version = "2025.9.3", .server_info = "sim (esphome v2025.9.3)", .api_minor = 12,      \
     .can_raw = true, .flush_period = 100 * USEC_PER_MSEC, .says_bluetooth_mac = true,              \
-    .is_double_disconnect = true
+    .is_double_disconnect = true, .has_first_version = true, .gatt = {GATT_2025}
 #define PROFILE_2026                                                                               \
     .esphome_version = "2026.8.0", .server_info = "2026.8.0", .api_minor = 14, .can_raw = true,    \
-    .is_newest_wins = true, .flush_period = 100 * USEC_PER_MSEC, .says_bluetooth_mac = true
+    .is_newest_wins = true, .flush_period = 100 * USEC_PER_MSEC, .says_bluetooth_mac = true,       \
+    .gatt = {GATT_2026}
 
 static const struct proxy_profile PROFILES[] = {
         {.name = "2022", PROFILE_2022, .legacy_version = 3},
@@ -120,10 +126,10 @@ static int send_to(struct proxy_model *m, int client, const struct message *mess
 }
 
 /* The owner gets everything, whoever asked; without one, the asker. */
-static void on_slots_send(void *user, const struct message *message)
+static int on_slots_send(void *user, const struct message *message)
 {
     struct proxy_model *m = user;
-    (void) send_to(m, m->owner >= 0 ? m->owner : m->asker, message);
+    return send_to(m, m->owner >= 0 ? m->owner : m->asker, message);
 }
 
 /* ---- the scanner ---- */
@@ -391,6 +397,8 @@ struct proxy_model_options proxy_model_usual(const struct proxy_profile *profile
                       .is_double_disconnect = profile->is_double_disconnect,
                       .is_mtu_stale = profile->is_without_list,
                       .is_pair_silent = profile->is_without_list,
+                      .has_first_version = profile->has_first_version,
+                      .gatt = profile->gatt,
                       .close = {CLOSE_LOW, CLOSE_HIGH},
                       .give_up = SLOTS_GIVE_UP},
     };

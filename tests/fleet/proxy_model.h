@@ -38,7 +38,9 @@ struct proxy_profile {
     bool says_bluetooth_mac;
     usec_t flush_period; /* of advertisements that do not fill a message; 0: each at once */
     bool is_early_release, is_double_disconnect; /* of slots.h */
-    bool is_without_list; /* message 81 names no addresses; the oldest slots altogether */
+    bool is_without_list;   /* message 81 names no addresses; the oldest slots altogether */
+    bool has_first_version; /* of connecting */
+    struct gatt_client_options gatt;
 };
 
 /* "2022", "2024", "2025", "2026", each also with "-passive", and "none"; NULL for other names. */

@@ -290,13 +290,45 @@ static double member_number(const struct spot *object, const char *key, double m
     return spot_number(&spot, 0, max, fallback);
 }
 
+/* … and what is done on them. */
+static void read_gatt_firmware(const struct spot *firmware, struct slots_options *slots)
+{
+    static const char *const NAMES[] = {
+            "packs_services", "short_uuids",  "restarts_list",   "repeats_list",   "breaks",
+            "tells_breaks",   "owes_answers", "silent_commands", "keeps_services", NULL};
+    struct spot spot = spot_member(firmware, "gatt");
+    struct gatt_client_options *gatt = &slots->gatt;
+
+    if (spot.value == NULL || !spot_expect_object(&spot, NAMES))
+        return;
+    gatt->is_packing = member_bool(&spot, "packs_services", gatt->is_packing);
+    gatt->has_short_uuids = member_bool(&spot, "short_uuids", gatt->has_short_uuids);
+    gatt->is_restarting = member_bool(&spot, "restarts_list", gatt->is_restarting);
+    gatt->is_repeating = member_bool(&spot, "repeats_list", gatt->is_repeating);
+    gatt->breaks = member_number(&spot, "breaks", 1, gatt->breaks);
+    gatt->is_broken_told = member_bool(&spot, "tells_breaks", gatt->is_broken_told);
+    gatt->is_owing = member_bool(&spot, "owes_answers", gatt->is_owing);
+    gatt->is_command_silent = member_bool(&spot, "silent_commands", gatt->is_command_silent);
+    slots->keeps_services = member_bool(&spot, "keeps_services", slots->keeps_services);
+}
+
 /* How the firmware treats connections, where it differs from its profile. */
 static void read_firmware(const struct spot *spot, struct proxy_model_options *model)
 {
-    static const char *const NAMES[] = {
-            "features",          "list",    "early_release", "double_disconnect",
-            "silent_connecting", "leaking", "close_ms",      "give_up_ms",
-            "refusal",           "failure", "errors",        NULL};
+    static const char *const NAMES[] = {"features",
+                                        "list",
+                                        "early_release",
+                                        "double_disconnect",
+                                        "silent_connecting",
+                                        "leaking",
+                                        "close_ms",
+                                        "give_up_ms",
+                                        "refusal",
+                                        "failure",
+                                        "errors",
+                                        "first_version",
+                                        "gatt",
+                                        NULL};
     struct slots_options *slots = &model->slots;
 
     if (spot->value == NULL || !spot_expect_object(spot, NAMES))
@@ -317,6 +349,8 @@ static void read_firmware(const struct spot *spot, struct proxy_model_options *m
     slots->refusal = member_number(spot, "refusal", 1, 0);
     slots->failure = member_number(spot, "failure", 1, 0);
     read_errors(spot, "errors", &slots->failures);
+    slots->has_first_version = member_bool(spot, "first_version", slots->has_first_version);
+    read_gatt_firmware(spot, slots);
 }
 
 static void read_model(const struct spot *spot, struct proxy_model_options *model)
@@ -627,8 +661,37 @@ static void read_path(const struct scenario *s, const struct spot *spot,
     device->options.path_count = count;
 }
 
+static void add_database(const struct scenario *s, const struct spot *spot,
+                         struct gatt_server_options *gatt)
+{
+    const struct gatt *database = gatt_library_read(s->gatts, spot);
+    if (database != NULL)
+        gatt->databases[gatt->count++] = database;
+}
+
+/* "gatt": a database, or the list of those that the device goes round. */
+static void read_databases(const struct scenario *s, const struct spot *connect,
+                           struct gatt_server_options *ret_gatt)
+{
+    struct spot spot = spot_member(connect, "gatt");
+    struct spot period = spot_member(connect, "gatt_change_seconds");
+
+    ret_gatt->change_period = seconds_to_usec(spot_number(&period, 0.1, 1e6, 0));
+    if (!json_is_array(spot.value)) {
+        if (spot.value != NULL)
+            add_database(s, &spot, ret_gatt);
+        return;
+    }
+    size_t count = spot_items(&spot, GATT_DATABASES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        struct spot item = spot_item(&spot, i);
+        add_database(s, &item, ret_gatt);
+    }
+}
+
 /* "connect": true for what is usual, or an object. */
-static void read_peripheral(const struct spot *device, struct peripheral_options *ret_options)
+static void read_peripheral(const struct scenario *s, const struct spot *device,
+                            struct peripheral_options *ret_options)
 {
     static const char *const NAMES[] = {"ms",
                                         "discovery_ms",
@@ -643,6 +706,9 @@ static void read_peripheral(const struct spot *device, struct peripheral_options
                                         "advertises_linked",
                                         "pairing_error",
                                         "unanswered",
+                                        "gatt",
+                                        "pairs_itself",
+                                        "gatt_change_seconds",
                                         NULL};
     struct spot spot = spot_member(device, "connect");
 
@@ -669,6 +735,8 @@ static void read_peripheral(const struct spot *device, struct peripheral_options
     ret_options->is_linked_elsewhere = member_bool(&spot, "linked_elsewhere", false);
     ret_options->advertises_linked = member_bool(&spot, "advertises_linked", false);
     ret_options->pairing_error = read_error(&pairing, 0);
+    ret_options->pairs_itself = member_bool(&spot, "pairs_itself", false);
+    read_databases(s, &spot, &ret_options->gatt);
 }
 
 static bool is_address_taken(const struct scenario *s, uint64_t address)
@@ -756,7 +824,7 @@ bool scenario_read_device(const struct scenario *s, const struct spot *spot,
     read_payloads(s, spot, &device, &row);
     read_path(s, spot, &device);
     read_timing(spot, &dice, options);
-    read_peripheral(spot, &options->peripheral);
+    read_peripheral(s, spot, &options->peripheral);
     read_address(s, spot, row, options);
     (void) copy_name(options->label, sizeof(options->label), &name, spot_text(&name, ""));
     if (!read_where(s, spot, &options->place, NULL) && options->path_count == 0 &&
@@ -821,7 +889,7 @@ static void add_generated_device(struct scenario *s, const struct spot *spot, st
     options->payload_events = 1;
     (void) snprintf(options->label, sizeof(options->label), "%.63s", row->id);
     read_timing(spot, dice, options);
-    read_peripheral(spot, &options->peripheral);
+    read_peripheral(s, spot, &options->peripheral);
     options->place = room != NULL ? place_in_room(room, dice) : random_place(s, dice);
     if (has_row_address) {
         options->address = ROW_ADDRESS + row->line;
@@ -941,18 +1009,35 @@ static void read_device(struct scenario *s, const struct spot *spot)
         add_device(s, spot, &device);
 }
 
+/* false when the member is not there. */
+static bool member_path(const struct spot *root, const char *key, const char *folder,
+                        char ret_path[4096])
+{
+    struct spot spot = spot_member(root, key);
+    const char *name = spot_text(&spot, NULL);
+
+    if (name == NULL)
+        return false;
+    if (name[0] == '/')
+        (void) snprintf(ret_path, 4096, "%s", name);
+    else
+        (void) snprintf(ret_path, 4096, "%s/%s", folder, name);
+    return true;
+}
+
+static void read_gatts(struct scenario *s, const struct spot *root, const char *folder)
+{
+    char path[4096];
+    s->gatts = gatt_library_new(member_path(root, "gatt", folder, path) ? path : NULL);
+}
+
 static void read_corpus(struct scenario *s, const struct spot *root, const char *folder)
 {
     struct spot spot = spot_member(root, "payloads");
-    const char *name = spot_text(&spot, NULL);
     char path[4096], reason[200];
 
-    if (name == NULL)
+    if (!member_path(root, "payloads", folder, path))
         return;
-    if (name[0] == '/')
-        (void) snprintf(path, sizeof(path), "%s", name);
-    else
-        (void) snprintf(path, sizeof(path), "%s/%s", folder, name);
     s->corpus = corpus_load(path, reason);
     if (s->corpus == NULL)
         spot_fault(&spot, "%s", reason);
@@ -961,8 +1046,8 @@ static void read_corpus(struct scenario *s, const struct spot *root, const char 
 struct scenario *scenario_read(json_t *document, const char *folder, const uint64_t *seed,
                                struct reader *reader)
 {
-    static const char *const NAMES[] = {"comment", "seed",    "payloads", "radio", "rooms",
-                                        "proxies", "devices", "faults",   NULL};
+    static const char *const NAMES[] = {"comment", "seed",    "payloads", "gatt",   "radio",
+                                        "rooms",   "proxies", "devices",  "faults", NULL};
     struct scenario *s = xnew(struct scenario, 1);
     struct spot root = reader_root(reader, document);
 
@@ -973,6 +1058,7 @@ struct scenario *scenario_read(json_t *document, const char *folder, const uint6
     if (seed != NULL)
         s->seed = *seed;
     read_corpus(s, &root, folder);
+    read_gatts(s, &root, folder);
     read_radio(s, &root);
     read_rooms(s, &root);
     read_list(s, &proxies, WORLD_LISTENERS_MAX, read_proxy, generate_proxies);
@@ -1019,5 +1105,6 @@ void scenario_free(struct scenario *s)
     free(s->rooms);
     free(s->faults);
     corpus_free(s->corpus);
+    gatt_library_free(s->gatts);
     free(s);
 }

@@ -13,6 +13,7 @@
 
 #include "corpus.h"
 #include "fault.h"
+#include "gatt_library.h"
 #include "key.h"
 #include "proxy_model.h"
 #include "reader.h"
@@ -66,6 +67,7 @@ struct scenario {
     struct scenario_fault *faults;
     size_t faults_count;
     struct corpus *corpus; /* NULL when the file names none */
+    struct gatt_library *gatts;
 };
 
 /* folder is where a relative path of the payload file starts. seed: NULL for the file's own. NULL

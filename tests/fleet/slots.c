@@ -18,15 +18,16 @@
 
 #include "base/memory.h"
 
-#define NOT_CONNECTED  (-1)
-#define NOT_SUPPORTED  0x06 /* ATT */
-#define DEFAULT_MTU    23
-#define AIR_CLOSES     (30 * USEC_PER_MSEC) /* from the request to disconnect to DISCONNECT */
-#define REFUSED_WITHIN (20 * USEC_PER_MSEC) /* by a controller that has not closed yet */
-#define PAIRING        (200 * USEC_PER_MSEC)
-#define REACH_PERIOD   USEC_PER_SEC /* so often a link's loudness is looked at */
-#define GHOSTS_MAX     16
-#define NOBODY         0xdeadbeef0001u /* the address in lists that are wrong */
+#define NOT_CONNECTED    (-1)
+#define INVALID_ARGUMENT 0x102 /* of the firmware's framework */
+#define KEY_MISSING      0x06  /* the device has forgotten its bond */
+#define DEFAULT_MTU      23
+#define AIR_CLOSES       (30 * USEC_PER_MSEC) /* from the request to disconnect to DISCONNECT */
+#define REFUSED_WITHIN   (20 * USEC_PER_MSEC) /* by a controller that has not closed yet */
+#define PAIRING          (200 * USEC_PER_MSEC)
+#define REACH_PERIOD     USEC_PER_SEC /* so often a link's loudness is looked at */
+#define GHOSTS_MAX       16
+#define NOBODY           0xdeadbeef0001u /* the address in lists that are wrong */
 
 enum state { FREE, HELD, WAITING, CONNECTING, DISCOVERING, CONNECTED, DISCONNECTING, CLOSING };
 
@@ -37,12 +38,13 @@ struct slot {
     uint32_t mtu;  /* of the link; of the one before while there is none */
     uint64_t turn; /* in the line of those that wait */
     bool uses_cache;
+    bool is_first_version;
     bool wants_end; /* a DISCONNECT came while connecting */
     bool is_local;  /* we ended it */
     bool is_linked; /* the world counts the link */
     bool is_mute;   /* its client is gone */
     bool is_foreign;
-    bool is_paired, are_services_told;
+    bool is_paired;
     int32_t error;  /* how the attempt will end, why the link ends */
     usec_t began;   /* the attempt */
     usec_t due;     /* the next step of the state; USEC_NEVER */
@@ -50,6 +52,14 @@ struct slot {
     usec_t reaches; /* when its loudness is looked at */
     usec_t pairs;   /* when a pairing is done */
     struct peripheral_link link;
+    struct gatt_link *gatt_link; /* while is_linked */
+    struct gatt_client *gatt;    /* while connected; NULL: GATT is not possible */
+};
+
+/* What the proxy remembers of a device's services. */
+struct kept {
+    uint64_t address; /* 0: nothing */
+    const struct gatt *gatt;
 };
 
 /* A slot was freed at DISCONNECT: the controller still closes. */
@@ -69,6 +79,10 @@ struct slots {
     struct slot slots[SLOTS_MAX];
     struct ghost ghosts[GHOSTS_MAX];
     size_t next_ghost;
+    uint64_t bonds[SLOTS_BONDS_MAX]; /* oldest first */
+    size_t bonds_count;
+    struct kept kept[SLOTS_KEPT_MAX];
+    size_t next_kept;
     uint64_t turns;
 };
 
@@ -154,7 +168,7 @@ static void tell_slots(struct slots *s)
 {
     uint64_t addresses[SLOTS_MAX + 1];
     const struct message message = slots_message(s, addresses);
-    s->on_send(s->user, &message);
+    (void) s->on_send(s->user, &message); /* whoever does not listen misses it */
 }
 
 static void tell_not_connected(struct slots *s, uint64_t address, int32_t error)
@@ -163,7 +177,7 @@ static void tell_not_connected(struct slots *s, uint64_t address, int32_t error)
             .type = MESSAGE_DEVICE_CONNECTION_RESPONSE,
             .device_connection = {.address = address, .error = error},
     };
-    s->on_send(s->user, &message);
+    (void) s->on_send(s->user, &message); /* whoever does not listen misses it */
 }
 
 static void tell_connected(struct slots *s, const struct slot *slot, uint32_t mtu)
@@ -172,7 +186,7 @@ static void tell_connected(struct slots *s, const struct slot *slot, uint32_t mt
             .type = MESSAGE_DEVICE_CONNECTION_RESPONSE,
             .device_connection = {.address = slot->address, .connected = true, .mtu = mtu},
     };
-    s->on_send(s->user, &message);
+    (void) s->on_send(s->user, &message); /* whoever does not listen misses it */
     tell_slots(s);
 }
 
@@ -183,7 +197,7 @@ static void tell_result(struct slots *s, enum message_type type, uint64_t addres
             .type = type,
             .result = {.address = address, .success = error == 0, .error = error},
     };
-    s->on_send(s->user, &message);
+    (void) s->on_send(s->user, &message); /* whoever does not listen misses it */
 }
 
 /* ---- the end of a link ---- */
@@ -211,6 +225,18 @@ static bool has_ghost(const struct slots *s, uint64_t address)
     return false;
 }
 
+/* The air is closed: the world and the device count the link no more. */
+static void release_link(struct slots *s, struct slot *slot)
+{
+    gatt_client_free(slot->gatt);
+    slot->gatt = NULL;
+    gatt_link_close(slot->gatt_link);
+    slot->gatt_link = NULL;
+    if (slot->is_linked)
+        world_close_link(s->world, slot->address);
+    slot->is_linked = false;
+}
+
 static void end_slot(struct slots *s, struct slot *slot)
 {
     bool was_connected = slot->link.mtu != 0;
@@ -231,9 +257,7 @@ static void tell_end(struct slots *s, const struct slot *slot, int32_t error)
 /* The event DISCONNECT: the air is closed. */
 static void on_disconnect(struct slots *s, struct slot *slot, usec_t now)
 {
-    if (slot->is_linked)
-        world_close_link(s->world, slot->address);
-    slot->is_linked = false;
+    release_link(s, slot);
     if (s->options.is_early_release) {
         tell_end(s, slot, slot->error);
         add_ghost(s, slot, now);
@@ -321,7 +345,75 @@ void slots_begin(struct slots *s, usec_t now)
             attempt.error != 0 && s->options.is_silent_connecting ? USEC_NEVER : now + attempt.span;
 }
 
-static void establish(struct slots *s, struct slot *slot)
+/* ---- what is remembered ---- */
+
+static struct kept *find_kept(struct slots *s, uint64_t address)
+{
+    for (size_t i = 0; i < SLOTS_KEPT_MAX; i++)
+        if (s->kept[i].address == address)
+            return &s->kept[i];
+    return NULL;
+}
+
+/* What a discovery finds: the services of the device, or those of an earlier time. */
+static const struct gatt *discover(struct slots *s, const struct slot *slot)
+{
+    const struct gatt *gatt = gatt_link_gatt(slot->gatt_link);
+    const struct kept *kept = find_kept(s, slot->address);
+
+    if (!s->options.keeps_services)
+        return gatt;
+    if (kept != NULL)
+        return kept->gatt;
+    s->kept[s->next_kept++ % SLOTS_KEPT_MAX] = (struct kept){slot->address, gatt};
+    return gatt;
+}
+
+static void forget_services(struct slots *s, uint64_t address)
+{
+    struct kept *kept = find_kept(s, address);
+    if (kept != NULL)
+        *kept = (struct kept){0};
+}
+
+static size_t find_bond(const struct slots *s, uint64_t address)
+{
+    size_t i = 0;
+    while (i < s->bonds_count && s->bonds[i] != address)
+        i++;
+    return i;
+}
+
+static bool is_bonded(const struct slots *s, uint64_t address)
+{
+    return find_bond(s, address) < s->bonds_count;
+}
+
+static void remove_bond(struct slots *s, size_t at)
+{
+    if (at >= s->bonds_count)
+        return;
+    s->bonds_count--;
+    memmove(s->bonds + at, s->bonds + at + 1, (s->bonds_count - at) * sizeof(s->bonds[0]));
+}
+
+static void add_bond(struct slots *s, uint64_t address)
+{
+    remove_bond(s, find_bond(s, address));
+    if (s->bonds_count == SLOTS_BONDS_MAX)
+        remove_bond(s, 0);
+    s->bonds[s->bonds_count++] = address;
+}
+
+/* ---- the link ---- */
+
+static void begin_gatt(struct slots *s, struct slot *slot, const struct gatt *services)
+{
+    slot->gatt = gatt_client_new(&s->options.gatt, slot->address, slot->gatt_link, services,
+                                 slot->is_first_version, dice_next(&s->dice), s->on_send, s->user);
+}
+
+static void establish(struct slots *s, struct slot *slot, usec_t now)
 {
     bool is_stale = slot->uses_cache && s->options.is_mtu_stale && slot->mtu != 0;
     uint32_t mtu = is_stale ? slot->mtu : DEFAULT_MTU;
@@ -329,12 +421,21 @@ static void establish(struct slots *s, struct slot *slot)
     slot->state = CONNECTED;
     slot->due = USEC_NEVER;
     slot->mtu = slot->link.mtu;
+    begin_gatt(s, slot, slot->uses_cache ? NULL : discover(s, slot));
     tell_connected(s, slot, slot->uses_cache ? mtu : slot->mtu);
+    if (slot->link.pairs_itself && !slot->is_paired)
+        slot->pairs = now + PAIRING;
 }
 
-static void hold_link(struct slot *slot, usec_t now)
+/* Both sides know each other: the link is encrypted from its beginning. */
+static void hold_link(struct slots *s, struct slot *slot, usec_t now)
 {
     slot->is_linked = true;
+    slot->gatt_link = gatt_link_open(slot->link.server, slot->link.mtu, now);
+    slot->is_paired =
+            is_bonded(s, slot->address) && gatt_server_is_bonded(slot->link.server, s->listener);
+    if (slot->is_paired)
+        gatt_link_encrypt(slot->gatt_link);
     slot->ends = slot->link.life == USEC_NEVER ? USEC_NEVER : now + slot->link.life;
     slot->reaches = now + REACH_PERIOD;
     slot->pairs = USEC_NEVER;
@@ -354,11 +455,13 @@ static void on_attempt(struct slots *s, struct slot *slot, usec_t now)
             end_locally(slot, now);
         return;
     }
-    hold_link(slot, now);
+    hold_link(s, slot, now);
     if (slot->wants_end) {
         end_locally(slot, now);
+    } else if (is_bonded(s, slot->address) && !slot->is_paired) {
+        start_end(slot, KEY_MISSING, /* is_local= */ false, now);
     } else if (slot->uses_cache) {
-        establish(s, slot);
+        establish(s, slot, now);
     } else {
         slot->state = DISCOVERING;
         slot->due = now + slot->link.discovery;
@@ -375,6 +478,7 @@ static void stand_in_line(struct slots *s, struct slot *slot,
     slot->turn = ++s->turns;
     slot->address_type = request->address_type;
     slot->uses_cache = request->request_type == DEVICE_REQUEST_CONNECT_WITH_CACHE;
+    slot->is_first_version = request->request_type == DEVICE_REQUEST_CONNECT;
     tell_slots(s);
 }
 
@@ -491,12 +595,19 @@ static void on_device_request(struct slots *s, const struct message_device_reque
         on_pair(s, request->address, now);
         return;
     case DEVICE_REQUEST_UNPAIR:
+        remove_bond(s, find_bond(s, request->address));
         tell_result(s, MESSAGE_DEVICE_UNPAIRING_RESPONSE, request->address, 0);
         return;
     case DEVICE_REQUEST_CLEAR_CACHE:
+        forget_services(s, request->address);
         tell_result(s, MESSAGE_DEVICE_CLEAR_CACHE_RESPONSE, request->address, 0);
         return;
-    case DEVICE_REQUEST_CONNECT: /* the first version, which is gone */
+    case DEVICE_REQUEST_CONNECT:
+        if (s->options.has_first_version)
+            on_connect(s, request);
+        else
+            tell_not_connected(s, request->address, 0);
+        return;
     default:
         tell_not_connected(s, request->address, 0);
         return;
@@ -510,65 +621,53 @@ static void tell_gatt_error(struct slots *s, const struct message_gatt *gatt, ui
             .type = MESSAGE_GATT_ERROR_RESPONSE,
             .gatt = {.address = gatt->address, .handle = handle, .error = error},
     };
-    s->on_send(s->user, &message);
+    (void) s->on_send(s->user, &message); /* whoever does not listen misses it */
 }
 
-static void tell_services(struct slots *s, uint64_t address)
+static void on_gatt(struct slots *s, const struct message *message, usec_t now)
 {
-    const struct gatt gatt = world_gatt(s->world, address);
-    const struct message services = {
-            .type = MESSAGE_GATT_GET_SERVICES_RESPONSE,
-            .services = {.address = address, .services = gatt.services, .count = gatt.count},
-    };
-    if (gatt.count > 0)
-        s->on_send(s->user, &services);
+    struct slot *slot = find_open(s, message->gatt.address);
+    bool is_list = message->type == MESSAGE_GATT_GET_SERVICES_REQUEST;
+
+    if (slot != NULL && slot->gatt != NULL)
+        gatt_client_receive(slot->gatt, message, now);
+    else
+        tell_gatt_error(s, &message->gatt, is_list ? 0 : message->gatt.handle, NOT_CONNECTED);
 }
 
-/* Once a link: afterwards the list is thrown away, and a second request is not answered. */
-static void on_services(struct slots *s, const struct message_gatt *request)
+static bool are_acceptable(const struct message_connection_params *p)
 {
-    struct slot *slot = find_open(s, request->address);
+    return p->min_interval >= 6 && p->max_interval <= 3200 && p->min_interval <= p->max_interval &&
+           p->latency <= 499 && p->timeout >= 10 && p->timeout <= 3200 &&
+           4 * p->timeout > (1 + p->latency) * p->max_interval;
+}
 
-    if (slot == NULL) {
-        tell_gatt_error(s, request, 0, NOT_CONNECTED);
-        return;
-    }
-    if (slot->are_services_told)
-        return;
-    slot->are_services_told = true;
-    if (!slot->uses_cache)
-        tell_services(s, slot->address);
-    const struct message done = {
-            .type = MESSAGE_GATT_GET_SERVICES_DONE_RESPONSE,
-            .gatt = {.address = slot->address},
-    };
-    s->on_send(s->user, &done);
+/* Answered when the stack has accepted it; what the device thinks of it is not told. */
+static void on_parameters(struct slots *s, const struct message_connection_params *parameters)
+{
+    int32_t error = are_acceptable(parameters) ? 0 : INVALID_ARGUMENT;
+
+    if (find_open(s, parameters->address) == NULL)
+        error = NOT_CONNECTED;
+    tell_result(s, MESSAGE_SET_CONNECTION_PARAMS_RESPONSE, parameters->address, error);
 }
 
 void slots_receive(struct slots *s, const struct message *message, usec_t now)
 {
-    uint64_t address;
-
     switch ((unsigned) message->type) {
     case MESSAGE_DEVICE_REQUEST:
         on_device_request(s, &message->device_request, now);
         return;
     case MESSAGE_GATT_GET_SERVICES_REQUEST:
-        on_services(s, &message->gatt);
-        return;
     case MESSAGE_GATT_READ_REQUEST:
     case MESSAGE_GATT_WRITE_REQUEST:
     case MESSAGE_GATT_READ_DESCRIPTOR_REQUEST:
     case MESSAGE_GATT_WRITE_DESCRIPTOR_REQUEST:
     case MESSAGE_GATT_NOTIFY_REQUEST:
-        address = message->gatt.address;
-        tell_gatt_error(s, &message->gatt, message->gatt.handle,
-                        find_open(s, address) != NULL ? NOT_SUPPORTED : NOT_CONNECTED);
+        on_gatt(s, message, now);
         return;
     case MESSAGE_SET_CONNECTION_PARAMS_REQUEST:
-        address = message->connection_params.address;
-        tell_result(s, MESSAGE_SET_CONNECTION_PARAMS_RESPONSE, address,
-                    find_open(s, address) != NULL ? 0 : NOT_CONNECTED);
+        on_parameters(s, &message->connection_params);
         return;
     default:
         return;
@@ -589,7 +688,26 @@ static void end_pairing(struct slots *s, struct slot *slot)
 {
     slot->pairs = USEC_NEVER;
     slot->is_paired = slot->link.pairing_error == 0;
+    if (slot->is_paired) {
+        gatt_link_encrypt(slot->gatt_link);
+        gatt_server_bond(slot->link.server, s->listener);
+        add_bond(s, slot->address);
+    }
     tell_result(s, MESSAGE_DEVICE_PAIRING_RESPONSE, slot->address, slot->link.pairing_error);
+}
+
+static void tick_gatt(struct slot *slot, usec_t now)
+{
+    switch (gatt_client_tick(slot->gatt, now)) {
+    case GATT_CLIENT_GOES_ON:
+        return;
+    case GATT_CLIENT_TIMED_OUT:
+        end_locally(slot, now);
+        return;
+    case GATT_CLIENT_BROKEN:
+        start_end(slot, ERROR_GATT, /* is_local= */ false, now);
+        return;
+    }
 }
 
 /* What a link does by itself. */
@@ -608,6 +726,8 @@ static void tick_link(struct slots *s, struct slot *slot, usec_t now)
     }
     if (now >= slot->pairs)
         end_pairing(s, slot);
+    if (slot->gatt != NULL)
+        tick_gatt(slot, now);
 }
 
 static void tick_slot(struct slots *s, struct slot *slot, usec_t now)
@@ -621,7 +741,7 @@ static void tick_slot(struct slots *s, struct slot *slot, usec_t now)
         on_attempt(s, slot, now);
         return;
     case DISCOVERING:
-        establish(s, slot);
+        establish(s, slot, now);
         return;
     case DISCONNECTING:
         on_disconnect(s, slot, now);
@@ -672,6 +792,8 @@ usec_t slots_deadline(const struct slots *s)
         deadline = earlier(deadline, slot->due);
         if (slot->is_linked && is_open(slot))
             deadline = earlier(earlier(deadline, slot->reaches), earlier(slot->ends, slot->pairs));
+        if (slot->gatt != NULL && is_open(slot))
+            deadline = earlier(deadline, gatt_client_deadline(slot->gatt));
     }
     for (size_t i = 0; i < GHOSTS_MAX; i++)
         if (s->ghosts[i].address != 0)
@@ -725,8 +847,10 @@ int slots_occupy(struct slots *s, uint64_t address, usec_t now)
         return error;
     slot->state = CONNECTED;
     slot->is_foreign = true;
-    if (s->world != NULL && world_open_link(s->world, address, &slot->link))
-        hold_link(slot, now);
+    if (s->world != NULL && world_open_link(s->world, address, &slot->link)) {
+        hold_link(s, slot, now);
+        begin_gatt(s, slot, NULL);
+    }
     slot->mtu = slot->link.mtu;
     tell_slots(s);
     return 0;
@@ -751,14 +875,19 @@ struct slots *slots_new(const struct slots_options *options, struct world *world
 
 void slots_free(struct slots *s)
 {
+    if (s == NULL)
+        return;
+    for (size_t i = 0; i < s->options.limit; i++) { /* the world may be gone already */
+        gatt_client_free(s->slots[i].gatt);
+        gatt_link_close(s->slots[i].gatt_link);
+    }
     free(s);
 }
 
 void slots_restart(struct slots *s)
 {
     for (size_t i = 0; i < s->options.limit; i++) {
-        if (s->slots[i].is_linked)
-            world_close_link(s->world, s->slots[i].address);
+        release_link(s, &s->slots[i]);
         s->slots[i] = (struct slot){0};
     }
     memset(s->ghosts, 0, sizeof(s->ghosts));
@@ -778,6 +907,14 @@ void slots_abandon(struct slots *s, usec_t now)
 
 /* ---- for those who watch ---- */
 
+bool slots_bond(const struct slots *s, size_t index, uint64_t *ret_address)
+{
+    if (index >= s->bonds_count)
+        return false;
+    *ret_address = s->bonds[index];
+    return true;
+}
+
 bool slots_view(const struct slots *s, size_t index, struct slots_view *ret_view)
 {
     static const char *const STATES[] = {"free",        "held",      "waiting",       "connecting",
@@ -787,7 +924,13 @@ bool slots_view(const struct slots *s, size_t index, struct slots_view *ret_view
         const struct slot *slot = &s->slots[i];
         if (slot->state == FREE || index-- > 0)
             continue;
-        *ret_view = (struct slots_view){slot->address, STATES[slot->state], slot->is_foreign};
+        *ret_view = (struct slots_view){
+                .address = slot->address,
+                .state = STATES[slot->state],
+                .is_foreign = slot->is_foreign,
+                .is_paired = slot->is_paired,
+                .waiting = slot->gatt != NULL ? gatt_client_waiting(slot->gatt) : 0,
+        };
         return true;
     }
     for (size_t i = 0; i < GHOSTS_MAX; i++) {

@@ -3,8 +3,8 @@
  *
  * A slot is free, or held (it has an address and does nothing), waiting for the scanner to stop,
  * connecting (one of all slots at a time), discovering, connected, disconnecting (the air is being
- * closed) or closing (the controller is). Generations of firmware differ in their options. Services
- * can be listed; other GATT operations on a link fail as "not supported".
+ * closed) or closing (the controller is). Generations of firmware differ in their options. What is
+ * done on a link is the gatt_client's; bonds are kept here and survive everything.
  *
  * Pure: time goes in, messages come out, the devices are those of a world. */
 #pragma once
@@ -15,11 +15,14 @@
 
 #include "base/clock.h"
 #include "esphome/message.h"
+#include "gatt_client.h"
 #include "luck.h"
 #include "world.h"
 
-#define SLOTS_MAX     9
-#define SLOTS_GIVE_UP (20 * USEC_PER_SEC) /* of the Bluetooth stack, where nobody answers */
+#define SLOTS_MAX       9
+#define SLOTS_GIVE_UP   (20 * USEC_PER_SEC) /* of the Bluetooth stack, where nobody answers */
+#define SLOTS_BONDS_MAX 15                  /* of a proxy; the oldest gives way */
+#define SLOTS_KEPT_MAX  16                  /* lists of services that a proxy keeps */
 
 /* The addresses of message 81. */
 enum slots_list {
@@ -42,15 +45,19 @@ struct slots_options {
     bool is_leaking;           /* a slot that was connected is free after DISCONNECT alone */
     bool is_mtu_stale;         /* with cache: the MTU of the slot's last link instead of 23 */
     bool is_pair_silent;       /* no answer to PAIR where there is no link */
-    struct luck_span close;    /* from DISCONNECT to CLOSE */
-    usec_t give_up;            /* 0: SLOTS_GIVE_UP */
-    double refusal;            /* share of requests that are answered as if no slot were free */
-    double failure;            /* share of attempts that fail at this proxy */
+    bool has_first_version;    /* of connecting: the proxy writes CCCDs itself */
+    bool keeps_services;       /* of a device, from the first discovery until CLEAR_CACHE */
+    struct gatt_client_options gatt;
+    struct luck_span close; /* from DISCONNECT to CLOSE */
+    usec_t give_up;         /* 0: SLOTS_GIVE_UP */
+    double refusal;         /* share of requests that are answered as if no slot were free */
+    double failure;         /* share of attempts that fail at this proxy */
     struct luck_errors failures;
 };
 
-/* Hands out a message, for whoever is to get what the proxy says; must not call the slots. */
-typedef void slots_send_fn(void *user, const struct message *message);
+/* Hands out a message, for whoever is to get what the proxy says: 0, or negative when it was not
+ * taken. Must not call the slots. */
+typedef int slots_send_fn(void *user, const struct message *message);
 
 struct slots;
 
@@ -60,7 +67,8 @@ struct slots *slots_new(const struct slots_options *options, struct world *world
 /* Accepts NULL. */
 void slots_free(struct slots *s);
 
-/* Power on: links end without a word, all slots are free. */
+/* Power on: links end without a word, all slots are free, bonds and kept services are still there.
+ */
 void slots_restart(struct slots *s);
 /* The client that owned the proxy is gone: all links end within 100 ms, and nobody is told. */
 void slots_abandon(struct slots *s, usec_t now);
@@ -94,7 +102,12 @@ struct slots_view {
     uint64_t address;
     const char *state; /* "held", "waiting", "connecting" …; static storage */
     bool is_foreign;   /* made by slots_occupy() */
+    bool is_paired;
+    size_t waiting; /* operations that the device has not answered */
 };
+/* The index-th bond; false at the end. */
+bool slots_bond(const struct slots *s, size_t index, uint64_t *ret_address);
+
 /* index from 0; false at the end. Free slots are left out; at the end stand those that were freed
  * early and that the controller has not closed ("released"). */
 bool slots_view(const struct slots *s, size_t index, struct slots_view *ret_view);

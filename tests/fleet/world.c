@@ -188,6 +188,7 @@ static struct device *find_device(const struct world *w, uint64_t address, size_
 
 static void free_device(struct device *d)
 {
+    peripheral_done(&d->peripheral);
     free(d->payloads);
     free(d->path);
     free(d->audible);
@@ -378,10 +379,10 @@ bool world_reaches(const struct world *w, size_t listener, uint64_t address)
     return d != NULL && loudness(w, d, listener) >= lowest_heard(w);
 }
 
-struct gatt world_gatt(const struct world *w, uint64_t address)
+struct gatt_server *world_gatt_server(struct world *w, uint64_t address)
 {
-    const struct device *d = find_device(w, address, NULL);
-    return d != NULL ? d->peripheral.gatt : (struct gatt){0};
+    struct device *d = find_device(w, address, NULL);
+    return d != NULL ? peripheral_server(&d->peripheral) : NULL;
 }
 
 int world_fail_next(struct world *w, uint64_t address, unsigned attempts, int32_t error)

@@ -99,8 +99,8 @@ bool world_open_link(struct world *w, uint64_t address, struct peripheral_link *
 void world_close_link(struct world *w, uint64_t address);
 /* Whether a link of the two would last: the device is there and loud enough. */
 bool world_reaches(const struct world *w, size_t listener, uint64_t address);
-/* Empty when the device is gone. */
-struct gatt world_gatt(const struct world *w, uint64_t address);
+/* NULL when the device is gone. */
+struct gatt_server *world_gatt_server(struct world *w, uint64_t address);
 /* The next attempts that would be answered fail. -ENOENT. */
 int world_fail_next(struct world *w, uint64_t address, unsigned attempts, int32_t error);
 

@@ -112,6 +112,7 @@ static void it_holds_as_many_links_as_it_can_and_is_silent_then(void **state)
     peripheral_close(&p);
     assert_true(peripheral_is_free(&p));
     assert_true(peripheral_advertises(&p));
+    peripheral_done(&p);
 }
 
 static void one_that_is_linked_elsewhere_may_go_on_advertising(void **state)

@@ -1033,6 +1033,7 @@ static void services_are_listed_once_a_link(void **state)
     connect(f, LAMP);
     forget(f);
     ask_gatt(f, MESSAGE_GATT_GET_SERVICES_REQUEST, LAMP, 0);
+    pass(f, 100 * USEC_PER_MSEC);
     const struct message_services *services =
             &next(f, MESSAGE_GATT_GET_SERVICES_RESPONSE)->message.services;
     assert_int_equal(services->count, 1);
@@ -1040,6 +1041,7 @@ static void services_are_listed_once_a_link(void **state)
     assert_int_equal(services->services[0].characteristics_count, 1);
     next(f, MESSAGE_GATT_GET_SERVICES_DONE_RESPONSE);
     ask_gatt(f, MESSAGE_GATT_GET_SERVICES_REQUEST, LAMP, 0);
+    pass(f, SECOND);
     expect_nothing(f);
     fixture_free(f);
 }
@@ -1053,6 +1055,7 @@ static void with_cache_the_list_of_services_is_empty(void **state)
     pass(f, SECOND);
     forget(f);
     ask_gatt(f, MESSAGE_GATT_GET_SERVICES_REQUEST, LAMP, 0);
+    pass(f, SECOND);
     next(f, MESSAGE_GATT_GET_SERVICES_DONE_RESPONSE);
     expect_nothing(f);
     fixture_free(f);
@@ -1066,8 +1069,9 @@ static void operations_on_handles_fail_in_two_ways(void **state)
     connect(f, LAMP);
     forget(f);
     ask_gatt(f, MESSAGE_GATT_READ_REQUEST, LAMP, 42);
+    pass(f, 100 * USEC_PER_MSEC);
     assert_int_equal(f->sent[f->read].message.gatt.handle, 42);
-    assert_int_equal(next(f, MESSAGE_GATT_ERROR_RESPONSE)->message.gatt.error, 0x06);
+    assert_int_equal(next(f, MESSAGE_GATT_ERROR_RESPONSE)->message.gatt.error, 0x01);
     ask_gatt(f, MESSAGE_GATT_READ_REQUEST, LOCK, 42);
     assert_int_equal(next(f, MESSAGE_GATT_ERROR_RESPONSE)->message.gatt.error, -1);
     fixture_free(f);
@@ -1128,8 +1132,11 @@ static void unpairing_and_clearing_need_no_link(void **state)
 static void parameters_are_accepted_on_a_link_alone(void **state)
 {
     struct fixture *f = fixture_new("2026");
-    const struct message request = {.type = MESSAGE_SET_CONNECTION_PARAMS_REQUEST,
-                                    .connection_params = {.address = LAMP}};
+    struct message request = {.type = MESSAGE_SET_CONNECTION_PARAMS_REQUEST,
+                              .connection_params = {.address = LAMP,
+                                                    .min_interval = 6,
+                                                    .max_interval = 12,
+                                                    .timeout = 400}};
 
     (void) state;
     send_request(f, f->model, &request);
@@ -1138,6 +1145,9 @@ static void parameters_are_accepted_on_a_link_alone(void **state)
     forget(f);
     send_request(f, f->model, &request);
     assert_int_equal(next(f, MESSAGE_SET_CONNECTION_PARAMS_RESPONSE)->message.result.error, 0);
+    request.connection_params.min_interval = 13;
+    send_request(f, f->model, &request);
+    assert_int_equal(next(f, MESSAGE_SET_CONNECTION_PARAMS_RESPONSE)->message.result.error, 0x102);
     fixture_free(f);
 }
 
