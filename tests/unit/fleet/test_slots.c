@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "fleet/dice.h"
+#include "fleet/gatt_library.h"
 #include "fleet/proxy_model.h"
 
 #define START  ((usec_t) 1000000)
@@ -25,6 +26,9 @@
 #define MTU    247
 #define NEAR   2.0
 #define FAR    10000.0
+#define ECHO   21 /* handles of TEST_DATA/gatt/bench.json */
+#define MUTE   33
+#define STATE  6 /* … and of lock.json */
 
 struct sent {
     unsigned client;
@@ -36,9 +40,11 @@ struct sent {
 struct fixture {
     struct world *world;
     struct proxy_model *model, *other; /* other: a second proxy beside the first */
-    struct sent sent[200];
+    struct sent sent[2000];
     size_t count, read;
     usec_t now;
+    struct gatt_library *library;
+    bool was_sent[MESSAGE_TYPE_MAX + 1];
 };
 
 static int on_send(void *user, unsigned client, const struct message *message)
@@ -48,6 +54,7 @@ static int on_send(void *user, unsigned client, const struct message *message)
     if (message->type == MESSAGE_SCANNER_STATE_RESPONSE ||
         message->type == MESSAGE_RAW_ADVERTISEMENTS_RESPONSE)
         return 0;
+    f->was_sent[message->type] = true;
     assert_true(f->count < ARRAY_SIZE(f->sent));
     struct sent *sent = &f->sent[f->count++];
     *sent = (struct sent){.client = client, .message = *message, .time = f->now};
@@ -117,6 +124,7 @@ static struct fixture *fixture_with(const struct proxy_model_options *options)
     const struct proxy_model_options other = options_of("2026");
 
     f->now = START;
+    f->library = gatt_library_new(TEST_DATA "/gatt");
     f->world = world_new(&RADIO, 1);
     (void) world_add_listener(f->world, &(struct world_place){0}, 1.0);
     (void) world_add_listener(f->world, &(struct world_place){0}, 1.0);
@@ -150,7 +158,41 @@ static void fixture_free(struct fixture *f)
     proxy_model_free(f->model);
     proxy_model_free(f->other);
     world_free(f->world);
+    gatt_library_free(f->library);
     free(f);
+}
+
+static const struct gatt *load(struct fixture *f, const char *name)
+{
+    struct reader reader = {0};
+    json_t *document = json_string(name);
+    struct spot root = reader_root(&reader, document);
+    const struct gatt *gatt = gatt_library_read(f->library, &root);
+
+    json_decref(document);
+    reader_done(&reader);
+    assert_non_null(gatt);
+    return gatt;
+}
+
+/* A device with one database, or with two that it goes round. */
+static void add_with_gatt(struct fixture *f, uint64_t address, const char *a, const char *b)
+{
+    struct world_device_options options = device_of(address);
+
+    options.peripheral.gatt.databases[options.peripheral.gatt.count++] = load(f, a);
+    if (b != NULL)
+        options.peripheral.gatt.databases[options.peripheral.gatt.count++] = load(f, b);
+    add_device(f, &options);
+}
+
+/* A proxy of the profile, and one device at address LAMP with a database. */
+static struct fixture *fixture_with_gatt(const char *profile, const char *database)
+{
+    const struct proxy_model_options options = options_of(profile);
+    struct fixture *f = fixture_with(&options);
+    add_with_gatt(f, LAMP, database, NULL);
+    return f;
 }
 
 static void on_heard(void *user, const struct world_reception *r, usec_t now)
@@ -1132,11 +1174,10 @@ static void unpairing_and_clearing_need_no_link(void **state)
 static void parameters_are_accepted_on_a_link_alone(void **state)
 {
     struct fixture *f = fixture_new("2026");
-    struct message request = {.type = MESSAGE_SET_CONNECTION_PARAMS_REQUEST,
-                              .connection_params = {.address = LAMP,
-                                                    .min_interval = 6,
-                                                    .max_interval = 12,
-                                                    .timeout = 400}};
+    struct message request = {
+            .type = MESSAGE_SET_CONNECTION_PARAMS_REQUEST,
+            .connection_params = {
+                    .address = LAMP, .min_interval = 6, .max_interval = 12, .timeout = 400}};
 
     (void) state;
     send_request(f, f->model, &request);
@@ -1151,7 +1192,341 @@ static void parameters_are_accepted_on_a_link_alone(void **state)
     fixture_free(f);
 }
 
+static int32_t read_error_of(struct fixture *f, uint64_t address, uint32_t handle)
+{
+    forget(f);
+    ask_gatt(f, MESSAGE_GATT_READ_REQUEST, address, handle);
+    pass(f, 500 * USEC_PER_MSEC);
+    assert_int_equal(f->count - f->read, 1);
+    const struct message *message = &f->sent[f->read++].message;
+    if (message->type == MESSAGE_GATT_READ_RESPONSE)
+        return 0;
+    assert_int_equal(message->type, MESSAGE_GATT_ERROR_RESPONSE);
+    return message->gatt.error;
+}
+
+static void reboot(struct fixture *f)
+{
+    proxy_model_leave(f->model, 0, f->now);
+    proxy_model_restart(f->model, f->now);
+    assert_int_equal(proxy_model_join(f->model), 0);
+    subscribe(f, f->model);
+}
+
+static void disconnect(struct fixture *f, uint64_t address)
+{
+    ask(f, address, DEVICE_REQUEST_DISCONNECT);
+    pass(f, SECOND);
+}
+
+static bool is_bonded(const struct fixture *f, uint64_t address)
+{
+    uint64_t bond;
+    for (size_t i = 0; slots_bond(proxy_model_slots(f->model), i, &bond); i++)
+        if (bond == address)
+            return true;
+    return false;
+}
+
+static void a_bond_opens_what_is_protected_and_survives_a_reboot_of_the_proxy(void **state)
+{
+    struct fixture *f = fixture_with_gatt("2026", "lock");
+
+    (void) state;
+    connect(f, LAMP);
+    assert_int_equal(read_error_of(f, LAMP, STATE), 0x05);
+    ask(f, LAMP, DEVICE_REQUEST_PAIR);
+    pass(f, SECOND);
+    expect_result(f, MESSAGE_DEVICE_PAIRING_RESPONSE, 0);
+    assert_true(is_bonded(f, LAMP));
+    assert_int_equal(read_error_of(f, LAMP, STATE), 0);
+    reboot(f);
+    connect(f, LAMP);
+    assert_int_equal(read_error_of(f, LAMP, STATE), 0);
+    ask(f, LAMP, DEVICE_REQUEST_PAIR);
+    expect_result(f, MESSAGE_DEVICE_PAIRING_RESPONSE, 0); /* at once */
+    fixture_free(f);
+}
+
+static void unpairing_ends_the_bond_with_the_next_link(void **state)
+{
+    struct fixture *f = fixture_with_gatt("2026", "lock");
+
+    (void) state;
+    connect(f, LAMP);
+    ask(f, LAMP, DEVICE_REQUEST_PAIR);
+    pass(f, SECOND);
+    ask(f, LAMP, DEVICE_REQUEST_UNPAIR);
+    assert_false(is_bonded(f, LAMP));
+    disconnect(f, LAMP);
+    connect(f, LAMP);
+    assert_int_equal(read_error_of(f, LAMP, STATE), 0x05);
+    fixture_free(f);
+}
+
+static void a_bond_is_that_of_one_proxy(void **state)
+{
+    struct fixture *f = fixture_with_gatt("2026", "lock");
+
+    (void) state;
+    ask_at(f, f->other, LAMP, DEVICE_REQUEST_CONNECT_WITHOUT_CACHE);
+    pass(f, SECOND);
+    ask_at(f, f->other, LAMP, DEVICE_REQUEST_PAIR);
+    pass(f, SECOND);
+    ask_at(f, f->other, LAMP, DEVICE_REQUEST_DISCONNECT);
+    pass(f, SECOND);
+    connect(f, LAMP);
+    assert_int_equal(read_error_of(f, LAMP, STATE), 0x05);
+    fixture_free(f);
+}
+
+static void a_device_that_forgot_the_bond_ends_the_link_with_6(void **state)
+{
+    struct fixture *f = fixture_with_gatt("2026", "lock");
+
+    (void) state;
+    connect(f, LAMP);
+    ask(f, LAMP, DEVICE_REQUEST_PAIR);
+    pass(f, SECOND);
+    disconnect(f, LAMP);
+    gatt_server_forget_bonds(world_gatt_server(f->world, LAMP));
+    forget(f);
+    connect(f, LAMP);
+    SLOTS(2, LAMP, 0);
+    expect_not_connected(f, LAMP, 0x06);
+    SLOTS(3, 0);
+    ask(f, LAMP, DEVICE_REQUEST_UNPAIR);
+    expect_result(f, MESSAGE_DEVICE_UNPAIRING_RESPONSE, 0);
+    connect(f, LAMP);
+    assert_int_equal(read_error_of(f, LAMP, STATE), 0x05); /* and can be paired anew */
+    fixture_free(f);
+}
+
+static void a_proxy_remembers_so_many_bonds_and_the_oldest_gives_way(void **state)
+{
+    const struct proxy_model_options options = options_of("2026");
+    struct fixture *f = fixture_with(&options);
+
+    (void) state;
+    for (uint64_t i = 0; i <= SLOTS_BONDS_MAX; i++) {
+        add_usual(f, LAMP + i);
+        connect(f, LAMP + i);
+        ask(f, LAMP + i, DEVICE_REQUEST_PAIR);
+        pass(f, SECOND);
+        disconnect(f, LAMP + i);
+    }
+    assert_false(is_bonded(f, LAMP));
+    assert_true(is_bonded(f, LAMP + 1));
+    assert_true(is_bonded(f, LAMP + SLOTS_BONDS_MAX));
+    fixture_free(f);
+}
+
+static void a_device_can_ask_for_pairing_itself(void **state)
+{
+    const struct proxy_model_options options = options_of("2026");
+    struct fixture *f = fixture_with(&options);
+    struct world_device_options device = device_of(LAMP);
+
+    (void) state;
+    device.peripheral.pairs_itself = true;
+    add_device(f, &device);
+    for (unsigned i = 0; i < 2; i++) {
+        forget(f);
+        connect(f, LAMP);
+        pass(f, SECOND);
+        SLOTS(2, LAMP, 0);
+        expect_connected(f, LAMP, MTU);
+        SLOTS(2, LAMP, 0);
+        if (i == 0) /* with a bond the link is encrypted already */
+            expect_result(f, MESSAGE_DEVICE_PAIRING_RESPONSE, 0);
+        expect_nothing(f);
+        disconnect(f, LAMP);
+    }
+    fixture_free(f);
+}
+
+/* How many services a new link lists. */
+static size_t list_services(struct fixture *f)
+{
+    connect(f, LAMP);
+    forget(f);
+    ask_gatt(f, MESSAGE_GATT_GET_SERVICES_REQUEST, LAMP, 0);
+    pass(f, SECOND);
+    size_t count = next(f, MESSAGE_GATT_GET_SERVICES_RESPONSE)->message.services.count;
+    next(f, MESSAGE_GATT_GET_SERVICES_DONE_RESPONSE);
+    disconnect(f, LAMP);
+    return count;
+}
+
+static void firmware_that_keeps_services_lists_old_ones_until_its_cache_is_cleared(void **state)
+{
+    (void) state;
+    for (unsigned keeps = 0; keeps < 2; keeps++) {
+        struct proxy_model_options options = options_of("2026");
+        options.slots.keeps_services = keeps != 0;
+        struct fixture *f = fixture_with(&options);
+        add_with_gatt(f, LAMP, "changed-a", "changed-b");
+        assert_int_equal(list_services(f), 3);
+        gatt_server_change(world_gatt_server(f->world, LAMP));
+        assert_int_equal(list_services(f), keeps ? 3 : 4);
+        reboot(f);
+        assert_int_equal(list_services(f), keeps ? 3 : 4);
+        ask(f, LAMP, DEVICE_REQUEST_CLEAR_CACHE);
+        assert_int_equal(list_services(f), 4);
+        fixture_free(f);
+    }
+}
+
+static void firmware_before_2026_connects_in_the_first_version_and_writes_cccds(void **state)
+{
+    struct fixture *f = fixture_with_gatt("2025", "bench");
+    const struct message enable = {.type = MESSAGE_GATT_NOTIFY_REQUEST,
+                                   .gatt = {.address = LAMP, .handle = ECHO, .flag = true}};
+
+    (void) state;
+    ask(f, LAMP, DEVICE_REQUEST_CONNECT);
+    pass(f, SECOND);
+    SLOTS(2, LAMP, 0);
+    expect_connected(f, LAMP, MTU);
+    forget(f);
+    send_request(f, f->model, &enable);
+    pass(f, SECOND);
+    next(f, MESSAGE_GATT_NOTIFY_RESPONSE);
+    assert_int_equal(next(f, MESSAGE_GATT_WRITE_RESPONSE)->message.gatt.handle, ECHO + 1);
+    assert_int_equal(gatt_server_set(world_gatt_server(f->world, LAMP), ECHO,
+                                     (struct bytes){(const uint8_t *) "x", 1}, f->now),
+                     0);
+    pass(f, SECOND);
+    next(f, MESSAGE_GATT_NOTIFY_DATA_RESPONSE);
+    fixture_free(f);
+}
+
+static void a_device_that_stays_silent_loses_its_link(void **state)
+{
+    struct fixture *f = fixture_with_gatt("2025", "bench");
+
+    (void) state;
+    connect(f, LAMP);
+    forget(f);
+    ask_gatt(f, MESSAGE_GATT_READ_REQUEST, LAMP, MUTE);
+    pass(f, 29 * SECOND);
+    expect_nothing(f);
+    pass(f, 2 * SECOND);
+    expect_not_connected(f, LAMP, ERROR_LOCALLY_TERMINATED);
+    fixture_free(f);
+}
+
+static void a_broken_list_ends_the_link_with_its_error_in_2026(void **state)
+{
+    struct proxy_model_options options = options_of("2026");
+    options.slots.gatt.breaks = 1;
+    struct fixture *f = fixture_with(&options);
+
+    (void) state;
+    add_with_gatt(f, LAMP, "bench", NULL);
+    connect(f, LAMP);
+    ask_gatt(f, MESSAGE_GATT_GET_SERVICES_REQUEST, LAMP, 0);
+    pass(f, SECOND);
+    assert_false(f->was_sent[MESSAGE_GATT_GET_SERVICES_DONE_RESPONSE]);
+    f->read = f->count - 2;
+    expect_not_connected(f, LAMP, ERROR_GATT);
+    SLOTS(3, 0);
+    fixture_free(f);
+}
+
+static void what_waits_for_a_device_ends_with_the_link_unanswered(void **state)
+{
+    struct fixture *f = fixture_with_gatt("2026", "bench");
+
+    (void) state;
+    connect(f, LAMP);
+    forget(f);
+    ask_gatt(f, MESSAGE_GATT_READ_REQUEST, LAMP, ECHO);
+    assert_int_equal(slots_drop(proxy_model_slots(f->model), LAMP, 0x08, f->now), 0);
+    pass(f, SECOND);
+    expect_not_connected(f, LAMP, 0x08);
+    SLOTS(3, 0);
+    expect_nothing(f);
+    fixture_free(f);
+}
+
+static void a_device_that_is_taken_away_leaves_its_link_to_die(void **state)
+{
+    struct fixture *f = fixture_with_gatt("2026", "bench");
+
+    (void) state;
+    connect(f, LAMP);
+    forget(f);
+    assert_int_equal(world_remove_device(f->world, LAMP), 0);
+    ask_gatt(f, MESSAGE_GATT_READ_REQUEST, LAMP, ECHO);
+    pass(f, 3 * SECOND);
+    next(f, MESSAGE_GATT_READ_RESPONSE); /* it was on its way */
+    expect_not_connected(f, LAMP, 0x08);
+    SLOTS(3, 0);
+    fixture_free(f);
+}
+
 /* ---- all at once ---- */
+
+/* One operation on a device, with whatever handle and size. */
+static void operate_at_random(struct fixture *f, struct dice *dice, uint64_t address)
+{
+    static const enum message_type TYPES[] = {
+            MESSAGE_GATT_READ_REQUEST,
+            MESSAGE_GATT_WRITE_REQUEST,
+            MESSAGE_GATT_READ_DESCRIPTOR_REQUEST,
+            MESSAGE_GATT_WRITE_DESCRIPTOR_REQUEST,
+            MESSAGE_GATT_NOTIFY_REQUEST,
+    };
+    static const uint8_t OCTETS[600] = {1};
+    const size_t sizes[] = {0, 1, 2, 20, 300, 512, 513, 600};
+    struct message message = {
+            .type = TYPES[dice_below(dice, ARRAY_SIZE(TYPES))],
+            .gatt = {.address = address,
+                     .handle = (uint32_t) dice_below(dice, 32), /* without the silent one */
+                     .flag = dice_below(dice, 2) == 0,
+                     .data = {OCTETS, sizes[dice_below(dice, ARRAY_SIZE(sizes))]}},
+    };
+    send_request(f, f->model, &message);
+}
+
+static unsigned answers_among(const struct fixture *f)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < f->count; i++) {
+        enum message_type type = f->sent[i].message.type;
+        count += type == MESSAGE_GATT_READ_RESPONSE || type == MESSAGE_GATT_WRITE_RESPONSE ||
+                 type == MESSAGE_GATT_NOTIFY_RESPONSE || type == MESSAGE_GATT_ERROR_RESPONSE;
+    }
+    return count;
+}
+
+static void a_thousand_operations_have_a_thousand_answers(void **state)
+{
+    static const char *const PROFILES[] = {"2022", "2024", "2025", "2026"};
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_SIZE(PROFILES); i++) {
+        struct fixture *f = fixture_with_gatt(PROFILES[i], "bench");
+        struct dice dice;
+        dice_seed(&dice, 1);
+        connect(f, LAMP);
+        for (unsigned k = 0; k < 1000;) {
+            f->count = 0;
+            unsigned burst = 1 + (unsigned) dice_below(&dice, 20); /* more than the line holds */
+            for (unsigned n = 0; n < burst; n++)
+                operate_at_random(f, &dice, LAMP);
+            pass(f, 60 * SECOND / 4);
+            assert_int_equal(answers_among(f), burst);
+            assert_int_equal(links_of(f, LAMP), 1);
+            k += burst;
+        }
+        f->count = f->read = 0;
+        disconnect(f, LAMP);
+        assert_null(slots_at(f, 0));
+        fixture_free(f);
+    }
+}
 
 static void act_at_random(struct fixture *f, struct dice *dice)
 {
@@ -1165,7 +1540,7 @@ static void act_at_random(struct fixture *f, struct dice *dice)
     uint64_t address = LAMP + dice_below(dice, 6); /* two of them are nobody's */
     struct slots *slots = proxy_model_slots(f->model);
 
-    switch (dice_below(dice, 8)) {
+    switch (dice_below(dice, 11)) {
     case 0:
         (void) slots_drop(slots, address, ERROR_SUPERVISION_TIMEOUT, f->now);
         return;
@@ -1173,6 +1548,13 @@ static void act_at_random(struct fixture *f, struct dice *dice)
         if (dice_below(dice, 20) > 0)
             return;
         come_back(f);
+        return;
+    case 2:
+        ask_gatt(f, MESSAGE_GATT_GET_SERVICES_REQUEST, address, 0);
+        return;
+    case 3:
+    case 4:
+        operate_at_random(f, dice, address);
         return;
     default:
         ask(f, address, REQUESTS[dice_below(dice, ARRAY_SIZE(REQUESTS))]);
@@ -1218,7 +1600,7 @@ static void live_at_random(const struct proxy_model_options *options)
 
     dice_seed(&dice, 1);
     for (uint64_t address = LAMP; address <= VALVE; address++)
-        add_usual(f, address);
+        add_with_gatt(f, address, "bench", "lock");
     for (unsigned i = 0; i < 1000; i++) {
         f->count = 0;
         act_at_random(f, &dice);
@@ -1296,6 +1678,20 @@ int main(void)
             cmocka_unit_test(a_pairing_whose_link_drops_is_not_answered),
             cmocka_unit_test(unpairing_and_clearing_need_no_link),
             cmocka_unit_test(parameters_are_accepted_on_a_link_alone),
+            cmocka_unit_test(a_bond_opens_what_is_protected_and_survives_a_reboot_of_the_proxy),
+            cmocka_unit_test(unpairing_ends_the_bond_with_the_next_link),
+            cmocka_unit_test(a_bond_is_that_of_one_proxy),
+            cmocka_unit_test(a_device_that_forgot_the_bond_ends_the_link_with_6),
+            cmocka_unit_test(a_proxy_remembers_so_many_bonds_and_the_oldest_gives_way),
+            cmocka_unit_test(a_device_can_ask_for_pairing_itself),
+            cmocka_unit_test(
+                    firmware_that_keeps_services_lists_old_ones_until_its_cache_is_cleared),
+            cmocka_unit_test(firmware_before_2026_connects_in_the_first_version_and_writes_cccds),
+            cmocka_unit_test(a_device_that_stays_silent_loses_its_link),
+            cmocka_unit_test(a_broken_list_ends_the_link_with_its_error_in_2026),
+            cmocka_unit_test(what_waits_for_a_device_ends_with_the_link_unanswered),
+            cmocka_unit_test(a_device_that_is_taken_away_leaves_its_link_to_die),
+            cmocka_unit_test(a_thousand_operations_have_a_thousand_answers),
             cmocka_unit_test(whatever_is_asked_every_slot_can_be_had_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
