@@ -332,6 +332,82 @@ static void faults_of_connections_are_told(void **state)
                   "/devices/1/connect: must be an object\n");
 }
 
+static void generations_differ_in_what_they_do_on_links(void **state)
+{
+    struct scenario *s = read_good(
+            "{\"proxies\":[{\"name\":\"a\",\"at\":[0,0],\"profile\":\"2024\"},"
+            "{\"name\":\"b\",\"at\":[0,0],\"profile\":\"2025\"},"
+            "{\"name\":\"c\",\"at\":[0,0],\"profile\":\"2026\"},"
+            "{\"name\":\"d\",\"at\":[0,0],\"profile\":\"2024\",\"firmware\":{"
+            "\"first_version\":false,\"gatt\":{\"packs_services\":true,\"short_uuids\":true,"
+            "\"restarts_list\":true,\"repeats_list\":true,\"breaks\":0.5,\"tells_breaks\":true,"
+            "\"owes_answers\":true,\"silent_commands\":true,\"keeps_services\":true}}}]}");
+
+    (void) state;
+    const struct slots_options *old = &s->proxies[0].model.slots, *own = &s->proxies[3].model.slots;
+    const struct slots_options *newer = &s->proxies[1].model.slots;
+    const struct slots_options *newest = &s->proxies[2].model.slots;
+    assert_true(old->has_first_version && newer->has_first_version && !newest->has_first_version);
+    assert_true(!old->gatt.is_packing && newer->gatt.is_packing && newest->gatt.is_packing);
+    assert_true(!old->gatt.has_short_uuids && newer->gatt.has_short_uuids);
+    assert_true(!newer->gatt.is_restarting && newest->gatt.is_restarting);
+    assert_true(!newer->gatt.is_owing && newest->gatt.is_owing);
+    assert_true(!newer->gatt.is_broken_told && newest->gatt.is_broken_told);
+    assert_false(newest->keeps_services || newest->gatt.is_repeating);
+    assert_false(own->has_first_version);
+    assert_true(own->gatt.is_packing && own->gatt.has_short_uuids && own->gatt.is_restarting);
+    assert_true(own->gatt.is_repeating && own->gatt.is_broken_told && own->gatt.is_owing);
+    assert_true(own->gatt.is_command_silent && own->keeps_services);
+    assert_float_equal(own->gatt.breaks, 0.5, 1e-9);
+    scenario_free(s);
+}
+
+static void a_device_has_a_database_by_name_in_place_or_several(void **state)
+{
+    struct scenario *s = read_good(
+            "{\"gatt\":\"gatt\",\"devices\":["
+            "{\"at\":[0,0],\"payload\":{\"raw\":\"00\"},\"connect\":{\"gatt\":\"lock\"}},"
+            "{\"at\":[0,0],\"payload\":{\"raw\":\"00\"},\"connect\":{\"pairs_itself\":true,"
+            "\"gatt\":[\"lock\",{\"services\":[]}],\"gatt_change_seconds\":2}},"
+            "{\"at\":[0,0],\"payload\":{\"raw\":\"00\"},\"connect\":true}]}");
+
+    (void) state;
+    const struct peripheral_options *one = &s->devices[0].options.peripheral;
+    const struct peripheral_options *two = &s->devices[1].options.peripheral;
+    assert_int_equal(one->gatt.count, 1);
+    assert_int_equal(one->gatt.change_period, 0);
+    assert_false(one->pairs_itself);
+    assert_int_equal(two->gatt.count, 2);
+    assert_ptr_equal(two->gatt.databases[0], one->gatt.databases[0]);
+    assert_int_equal(gatt_count(two->gatt.databases[1]), 0);
+    assert_int_equal(two->gatt.change_period, 2 * USEC_PER_SEC);
+    assert_true(two->pairs_itself);
+    assert_int_equal(s->devices[2].options.peripheral.gatt.count, 0);
+    scenario_free(s);
+}
+
+static void faults_of_databases_are_told(void **state)
+{
+    (void) state;
+    expect_faults("{\"devices\":[{\"at\":[0,0],\"payload\":{\"raw\":\"00\"},\"connect\":{"
+                  "\"gatt\":\"lock\",\"gatt_change_seconds\":0.01}}],\"proxies\":[{\"name\":"
+                  "\"a\",\"at\":[0,0],\"firmware\":{\"gatt\":{\"breaks\":2,\"x\":1}}}]}",
+                  "/proxies/0/firmware/gatt/x: is not known here\n"
+                  "/devices/0/connect/gatt_change_seconds: must be a number from 0.1 to 1e+06\n"
+                  "/devices/0/connect/gatt: names no file of the folder /gatt\n");
+    expect_faults("{\"gatt\":\"gatt\",\"devices\":[{\"at\":[0,0],\"payload\":{\"raw\":\"00\"},"
+                  "\"connect\":{\"gatt\":[0,0,0,0,0,0,0,0,0]}}]}",
+                  "/devices/0/connect/gatt: has more than 8 items\n"
+                  "/devices/0/connect/gatt/0: must be an object\n"
+                  "/devices/0/connect/gatt/1: must be an object\n"
+                  "/devices/0/connect/gatt/2: must be an object\n"
+                  "/devices/0/connect/gatt/3: must be an object\n"
+                  "/devices/0/connect/gatt/4: must be an object\n"
+                  "/devices/0/connect/gatt/5: must be an object\n"
+                  "/devices/0/connect/gatt/6: must be an object\n"
+                  "/devices/0/connect/gatt/7: must be an object\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +426,9 @@ int main(void)
             cmocka_unit_test(a_device_can_be_connectable),
             cmocka_unit_test(generated_ones_have_firmware_and_connect_too),
             cmocka_unit_test(faults_of_connections_are_told),
+            cmocka_unit_test(generations_differ_in_what_they_do_on_links),
+            cmocka_unit_test(a_device_has_a_database_by_name_in_place_or_several),
+            cmocka_unit_test(faults_of_databases_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
