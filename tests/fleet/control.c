@@ -349,13 +349,12 @@ static json_t *slots_status(const struct station *station)
 
 static json_t *bonds_status(const struct station *station)
 {
-    const struct slots *slots = proxy_model_slots(station_model(station));
+    const struct bonds *bonds = slots_bonds(proxy_model_slots(station_model(station)));
     char text[BLE_ADDRESS_TEXT_SIZE];
-    uint64_t address;
     json_t *list = json_array();
 
-    for (size_t i = 0; slots_bond(slots, i, &address); i++) {
-        ble_address_format(text, address);
+    for (size_t i = 0; i < bonds->count; i++) {
+        ble_address_format(text, bonds->who[i]);
         (void) json_array_append_new(list, json_string(text));
     }
     return list;

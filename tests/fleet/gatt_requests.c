@@ -112,5 +112,5 @@ void gatt_request_forget_bonds(struct world *w, const struct spot *request)
 {
     struct gatt_server *server = read_server(w, request);
     if (server != NULL)
-        gatt_server_forget_bonds(server);
+        *gatt_server_bonds(server) = (struct bonds){0};
 }

@@ -52,8 +52,7 @@ struct gatt_server {
     struct state *states; /* one for each of its attributes */
     struct dice dice;
     struct gatt_link *links;
-    size_t bonds[GATT_BONDS_MAX]; /* peer + 1; 0: none */
-    size_t next_bond;
+    struct bonds bonds;
     usec_t changes; /* when the database does by itself; 0: not set up */
     bool is_orphan; /* the device is gone */
 };
@@ -374,23 +373,9 @@ int gatt_server_fail_next(struct gatt_server *s, uint32_t handle, unsigned times
     return 0;
 }
 
-bool gatt_server_is_bonded(const struct gatt_server *s, size_t peer)
+struct bonds *gatt_server_bonds(struct gatt_server *s)
 {
-    for (size_t i = 0; i < GATT_BONDS_MAX; i++)
-        if (s->bonds[i] == peer + 1)
-            return true;
-    return false;
-}
-
-void gatt_server_bond(struct gatt_server *s, size_t peer)
-{
-    if (!gatt_server_is_bonded(s, peer))
-        s->bonds[s->next_bond++ % GATT_BONDS_MAX] = peer + 1;
-}
-
-void gatt_server_forget_bonds(struct gatt_server *s)
-{
-    memset(s->bonds, 0, sizeof(s->bonds));
+    return &s->bonds;
 }
 
 static unsigned count_subscribers(const struct gatt_server *s, size_t cccd)

@@ -14,10 +14,10 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "bonds.h"
 #include "gatt.h"
 
 #define GATT_DATABASES_MAX 8
-#define GATT_BONDS_MAX     8 /* of a device; the oldest gives way */
 
 /* Errors of the Attribute Protocol that come from here. */
 enum gatt_error {
@@ -54,10 +54,8 @@ int gatt_server_set(struct gatt_server *s, uint32_t handle, struct bytes value, 
 /* The next operations on the handle fail with the error; 0: are never answered. -ENOENT. */
 int gatt_server_fail_next(struct gatt_server *s, uint32_t handle, unsigned times, int32_t error);
 
-/* Bonds with others, who are numbers. */
-bool gatt_server_is_bonded(const struct gatt_server *s, size_t peer);
-void gatt_server_bond(struct gatt_server *s, size_t peer);
-void gatt_server_forget_bonds(struct gatt_server *s);
+/* Whom the device is bonded with, by numbers of the caller's; to be changed by whoever wants. */
+struct bonds *gatt_server_bonds(struct gatt_server *s);
 
 /* What was done to the attribute at an index of the database. */
 struct gatt_server_view {

@@ -79,8 +79,7 @@ struct slots {
     struct slot slots[SLOTS_MAX];
     struct ghost ghosts[GHOSTS_MAX];
     size_t next_ghost;
-    uint64_t bonds[SLOTS_BONDS_MAX]; /* oldest first */
-    size_t bonds_count;
+    struct bonds bonds;
     struct kept kept[SLOTS_KEPT_MAX];
     size_t next_kept;
     uint64_t turns;
@@ -376,35 +375,6 @@ static void forget_services(struct slots *s, uint64_t address)
         *kept = (struct kept){0};
 }
 
-static size_t find_bond(const struct slots *s, uint64_t address)
-{
-    size_t i = 0;
-    while (i < s->bonds_count && s->bonds[i] != address)
-        i++;
-    return i;
-}
-
-static bool is_bonded(const struct slots *s, uint64_t address)
-{
-    return find_bond(s, address) < s->bonds_count;
-}
-
-static void remove_bond(struct slots *s, size_t at)
-{
-    if (at >= s->bonds_count)
-        return;
-    s->bonds_count--;
-    memmove(s->bonds + at, s->bonds + at + 1, (s->bonds_count - at) * sizeof(s->bonds[0]));
-}
-
-static void add_bond(struct slots *s, uint64_t address)
-{
-    remove_bond(s, find_bond(s, address));
-    if (s->bonds_count == SLOTS_BONDS_MAX)
-        remove_bond(s, 0);
-    s->bonds[s->bonds_count++] = address;
-}
-
 /* ---- the link ---- */
 
 static void begin_gatt(struct slots *s, struct slot *slot, const struct gatt *services)
@@ -432,8 +402,8 @@ static void hold_link(struct slots *s, struct slot *slot, usec_t now)
 {
     slot->is_linked = true;
     slot->gatt_link = gatt_link_open(slot->link.server, slot->link.mtu, now);
-    slot->is_paired =
-            is_bonded(s, slot->address) && gatt_server_is_bonded(slot->link.server, s->listener);
+    slot->is_paired = bonds_has(&s->bonds, slot->address) &&
+                      bonds_has(gatt_server_bonds(slot->link.server), s->listener);
     if (slot->is_paired)
         gatt_link_encrypt(slot->gatt_link);
     slot->ends = slot->link.life == USEC_NEVER ? USEC_NEVER : now + slot->link.life;
@@ -458,7 +428,7 @@ static void on_attempt(struct slots *s, struct slot *slot, usec_t now)
     hold_link(s, slot, now);
     if (slot->wants_end) {
         end_locally(slot, now);
-    } else if (is_bonded(s, slot->address) && !slot->is_paired) {
+    } else if (bonds_has(&s->bonds, slot->address) && !slot->is_paired) {
         start_end(slot, KEY_MISSING, /* is_local= */ false, now);
     } else if (slot->uses_cache) {
         establish(s, slot, now);
@@ -595,7 +565,7 @@ static void on_device_request(struct slots *s, const struct message_device_reque
         on_pair(s, request->address, now);
         return;
     case DEVICE_REQUEST_UNPAIR:
-        remove_bond(s, find_bond(s, request->address));
+        bonds_remove(&s->bonds, request->address);
         tell_result(s, MESSAGE_DEVICE_UNPAIRING_RESPONSE, request->address, 0);
         return;
     case DEVICE_REQUEST_CLEAR_CACHE:
@@ -690,8 +660,8 @@ static void end_pairing(struct slots *s, struct slot *slot)
     slot->is_paired = slot->link.pairing_error == 0;
     if (slot->is_paired) {
         gatt_link_encrypt(slot->gatt_link);
-        gatt_server_bond(slot->link.server, s->listener);
-        add_bond(s, slot->address);
+        bonds_add(gatt_server_bonds(slot->link.server), s->listener);
+        bonds_add(&s->bonds, slot->address);
     }
     tell_result(s, MESSAGE_DEVICE_PAIRING_RESPONSE, slot->address, slot->link.pairing_error);
 }
@@ -907,12 +877,9 @@ void slots_abandon(struct slots *s, usec_t now)
 
 /* ---- for those who watch ---- */
 
-bool slots_bond(const struct slots *s, size_t index, uint64_t *ret_address)
+const struct bonds *slots_bonds(const struct slots *s)
 {
-    if (index >= s->bonds_count)
-        return false;
-    *ret_address = s->bonds[index];
-    return true;
+    return &s->bonds;
 }
 
 bool slots_view(const struct slots *s, size_t index, struct slots_view *ret_view)

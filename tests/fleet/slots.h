@@ -14,15 +14,15 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "bonds.h"
 #include "esphome/message.h"
 #include "gatt_client.h"
 #include "luck.h"
 #include "world.h"
 
-#define SLOTS_MAX       9
-#define SLOTS_GIVE_UP   (20 * USEC_PER_SEC) /* of the Bluetooth stack, where nobody answers */
-#define SLOTS_BONDS_MAX 15                  /* of a proxy; the oldest gives way */
-#define SLOTS_KEPT_MAX  16                  /* lists of services that a proxy keeps */
+#define SLOTS_MAX      9
+#define SLOTS_GIVE_UP  (20 * USEC_PER_SEC) /* of the Bluetooth stack, where nobody answers */
+#define SLOTS_KEPT_MAX 16                  /* lists of services that a proxy keeps */
 
 /* The addresses of message 81. */
 enum slots_list {
@@ -105,8 +105,8 @@ struct slots_view {
     bool is_paired;
     size_t waiting; /* operations that the device has not answered */
 };
-/* The index-th bond; false at the end. */
-bool slots_bond(const struct slots *s, size_t index, uint64_t *ret_address);
+/* The devices that the proxy is bonded with, by address. */
+const struct bonds *slots_bonds(const struct slots *s);
 
 /* index from 0; false at the end. Free slots are left out; at the end stand those that were freed
  * early and that the controller has not closed ("released"). */

@@ -134,9 +134,9 @@ static void failures_and_forgetting_are_ordered(void **state)
     uint8_t value[GATT_VALUE_MAX];
     size_t size;
 
-    gatt_server_bond(server_of(f), 3);
+    bonds_add(gatt_server_bonds(server_of(f)), 3);
     ask(f, "{\"do\":\"forget_bonds\",\"device\":\"C0:FF:EE:00:00:01\"}", "");
-    assert_false(gatt_server_is_bonded(server_of(f), 3));
+    assert_false(bonds_has(gatt_server_bonds(server_of(f)), 3));
     ask(f, "{\"do\":\"fail_gatt\",\"device\":\"C0:FF:EE:00:00:01\",\"handle\":21}", "");
     struct gatt_link *link = gatt_link_open(server_of(f), 23, NOW);
     assert_int_equal(gatt_link_read(link, ECHO, NOW, value, &size), 0x0e);

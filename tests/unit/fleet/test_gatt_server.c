@@ -375,23 +375,6 @@ static void a_write_or_the_time_can_be_the_update(void **state)
     fixture_free(f);
 }
 
-static void bonds_give_way_to_newer_ones_and_can_be_forgotten(void **state)
-{
-    struct fixture *f = bench();
-
-    (void) state;
-    for (size_t peer = 0; peer <= GATT_BONDS_MAX; peer++) {
-        gatt_server_bond(f->server, peer);
-        gatt_server_bond(f->server, peer);
-    }
-    assert_false(gatt_server_is_bonded(f->server, 0));
-    assert_true(gatt_server_is_bonded(f->server, 1));
-    assert_true(gatt_server_is_bonded(f->server, GATT_BONDS_MAX));
-    gatt_server_forget_bonds(f->server);
-    assert_false(gatt_server_is_bonded(f->server, 1));
-    fixture_free(f);
-}
-
 static void a_link_outlives_its_device(void **state)
 {
     struct fixture *f = bench();
@@ -421,7 +404,6 @@ int main(void)
             cmocka_unit_test(an_update_makes_handles_wrong_and_forgets_subscriptions),
             cmocka_unit_test(an_update_is_indicated_to_who_asked_for_it),
             cmocka_unit_test(a_write_or_the_time_can_be_the_update),
-            cmocka_unit_test(bonds_give_way_to_newer_ones_and_can_be_forgotten),
             cmocka_unit_test(a_link_outlives_its_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
