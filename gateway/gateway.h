@@ -15,6 +15,7 @@
 #include "base/histogram.h"
 #include "ble/address.h"
 #include "ble/advertising_data.h"
+#include "ble/gatt_tree.h"
 #include "ble/uuid.h"
 #include "config/config_edit.h"
 
@@ -569,6 +570,157 @@ struct gateway_route {
 size_t gateway_get_routes(const struct gateway *g, uint64_t address,
                           struct gateway_route *ret_routes, size_t max, int *ret_code);
 
+/* ---- GATT ---- */
+
+/* What programs do with a device over its link: gateway/gatt with names instead of numbers. Trees
+ * and their entries are values of ble/gatt_tree.h. */
+
+#define GATEWAY_GATT_HASH_SIZE 16
+
+struct gateway_gatt { /* what is known of a device's database; borrowed */
+    const struct gatt_tree *tree;
+    bool has_hash;
+    uint8_t hash[GATEWAY_GATT_HASH_SIZE]; /* the characteristic Database Hash */
+    int64_t updated;                      /* wall clock of the discovery */
+    size_t services_count;
+};
+/* False: nothing is known, a link would have to discover it; *ret_gatt is zeroed. */
+bool gateway_get_gatt(const struct gateway *g, uint64_t address, struct gateway_gatt *ret_gatt);
+
+/* The proxies that hold a bond with the device, in order of the configuration: the first at *index
+ * or behind it, which is then the one behind that. Begin with 0; NULL at the end. */
+const char *gateway_next_bond(const struct gateway *g, uint64_t address, size_t *index);
+
+enum gateway_gatt_verb {
+    GATEWAY_GATT_SERVICES,
+    GATEWAY_GATT_READ,
+    GATEWAY_GATT_WRITE,
+    GATEWAY_GATT_READ_DESCRIPTOR,
+    GATEWAY_GATT_WRITE_DESCRIPTOR,
+    GATEWAY_GATT_SUBSCRIBE,
+    GATEWAY_GATT_UNSUBSCRIBE,
+    GATEWAY_GATT_PAIR,
+    GATEWAY_GATT_UNPAIR,      /* opens no link; without a proxy: on each that holds a bond */
+    GATEWAY_GATT_PARAMETERS,  /* opens no link: E_NOT_CONNECTED */
+    GATEWAY_GATT_CLEAR_CACHE, /* opens no link */
+};
+
+struct gateway_connection_parameters { /* BLE units: 1.25 ms, 1.25 ms, events, 10 ms */
+    uint32_t min_interval, max_interval, latency, timeout;
+};
+
+struct gateway_gatt_wish { /* copied; octets and texts as well */
+    enum gateway_gatt_verb verb;
+    bool has_handle;
+    uint16_t handle;      /* of a characteristic's value, or of a descriptor */
+    struct ble_uuid uuid; /* of a characteristic, without handle */
+    struct bytes value;   /* of writes */
+    bool has_response;    /* of WRITE; false: with response if the characteristic has `write` */
+    bool response;
+    const char *type; /* of SUBSCRIBE: "auto", "notify", "indicate", "both"; NULL: "auto" */
+    bool refresh;     /* of SERVICES: discover anew, whatever is known */
+    struct gateway_connection_parameters parameters;
+    bool clears_cccd;         /* of subscriptions: 0000 is written when the last holder goes */
+    struct gateway_wish link; /* how a link is opened; .address is the device; .renew: the lease
+                                 that the operation belongs to, NULL: its own */
+    usec_t timeout;           /* from the open link on */
+    unsigned tries;           /* in all, after lost links */
+};
+/* What the configuration says where a request says nothing. */
+void gateway_default_gatt_wish(const struct gateway *g, struct gateway_gatt_wish *ret_wish);
+
+struct gateway_gatt_answer { /* borrowed, valid during the call */
+    int code;                /* 0, what a request for a link may be answered with, or E_*:
+                                DISCONNECTED, GATT_ERROR, GATT_TIMEOUT, PAIRING_FAILED,
+                                CHARACTERISTIC_NOT_FOUND, CHARACTERISTIC_AMBIGUOUS,
+                                DESCRIPTOR_NOT_FOUND, NOT_PERMITTED, NOT_SUPPORTED, VALUE_TOO_LONG,
+                                USE_SUBSCRIPTION, NOT_CONNECTED, CONFLICT, QUEUE_FULL */
+    const struct gateway_link_answer *link; /* that of the link, when it was that which failed */
+    bool has_number;
+    int32_t number;          /* ATT error of GATT_ERROR, reason of DISCONNECTED, PAIRING_FAILED */
+    const char *number_name; /* NULL: the number has no name */
+    uint16_t handle;         /* that was worked on; 0: none */
+    const struct gatt_entry *entry; /* of the tree; NULL: not known */
+    struct bytes value;             /* read */
+    bool with_response;             /* how WRITE was done */
+    uint32_t max;                   /* of VALUE_TOO_LONG */
+    const uint16_t *handles;        /* of CHARACTERISTIC_AMBIGUOUS */
+    size_t handles_count;
+    const struct gateway_gatt *gatt; /* of SERVICES */
+    bool is_discovered;              /* of SERVICES: just now, not from the store */
+    const char *proxy;               /* that carried it; NULL: none */
+    const char *lease;               /* SUBSCRIBE: what holds it; else NULL */
+    usec_t expires;
+    bool cleared_proxy;  /* of CLEAR_CACHE; the gateway's own copy is gone in any case */
+    const char *feature; /* of NOT_SUPPORTED: what the proxy lacks; NULL: not that */
+};
+typedef void gateway_gatt_fn(void *user, const struct gateway_gatt_answer *answer);
+
+/* 0: answered once, later, from the loop (*ret_request is valid until the answer begins); or
+ * E_QUEUE_FULL, E_OVERLOADED, E_SHUTTING_DOWN, E_VALUE_TOO_LONG (no device takes so much);
+ * E_INVALID_REQUEST: there is no such type. */
+struct gateway_gatt_request;
+int gateway_gatt_submit(struct gateway *g, const struct gateway_gatt_wish *wish,
+                        gateway_gatt_fn *done, void *user,
+                        struct gateway_gatt_request **ret_request);
+/* Gives it up: nothing is called any more. */
+void gateway_gatt_cancel(struct gateway *g, struct gateway_gatt_request *request);
+
+struct gateway_gatt_subscription {
+    uint16_t handle;
+    const struct ble_uuid *uuid; /* NULL: the tree is not known */
+    const char *type;            /* "notify", "indicate", "both" */
+    usec_t since;
+    uint64_t counter; /* values so far */
+    size_t holders;
+};
+/* Those of a device; index from 0, false at the end. */
+bool gateway_get_gatt_subscription(const struct gateway *g, uint64_t address, size_t index,
+                                   struct gateway_gatt_subscription *ret_subscription);
+/* The id of a lease that holds it, holder from 0; NULL at the end. */
+const char *gateway_get_gatt_holder(const struct gateway *g, uint64_t address, size_t index,
+                                    size_t holder);
+
+struct gateway_gatt_value { /* a notification or indication; borrowed */
+    uint64_t address;
+    uint16_t handle;
+    const struct ble_uuid *uuid; /* NULL: the tree is not known */
+    struct bytes value;
+    const char *proxy; /* NULL: one that is gone */
+    usec_t time;       /* of arrival */
+    uint64_t counter;  /* of the subscription, from 1 */
+};
+
+/* A queue of a device's values, for who wants one after the other; its length is
+ * links.notify_queue, the oldest goes first. handle 0: of all subscriptions. on_ready (may be NULL)
+ * is called when it becomes non-empty; commands are for later then. E_OVERLOADED: too many. */
+struct gateway_gatt_reader;
+int gateway_gatt_reader_open(struct gateway *g, uint64_t address, uint16_t handle,
+                             void (*on_ready)(void *user), void *user,
+                             struct gateway_gatt_reader **ret_reader);
+void gateway_gatt_reader_close(struct gateway_gatt_reader *reader); /* accepts NULL */
+/* The oldest; *ret_lost: how many this reader lost before it. False: none. Valid until the next. */
+bool gateway_gatt_reader_next(struct gateway_gatt_reader *reader,
+                              struct gateway_gatt_value *ret_value, uint64_t *ret_lost);
+
+#define GATEWAY_GATT_DOUBTS_MAX 8
+
+struct gateway_gatt_statistics { /* counters count since the start */
+    uint64_t requests, answered, failed;
+    uint64_t operations;   /* sent to proxies */
+    uint64_t shared_reads; /* answered by the operation of another request */
+    uint64_t discoveries;
+    uint64_t values, values_lost; /* notifications; those that readers were too slow for */
+    size_t subscriptions, readers, waiting;
+    size_t entries, trees, cache_bytes; /* of the cache; equal trees are one */
+    uint64_t hits, misses, evicted;
+    uint64_t forgotten[GATEWAY_GATT_DOUBTS_MAX]; /* by gateway_gatt_doubt_name() */
+};
+void gateway_get_gatt_statistics(const struct gateway *g,
+                                 struct gateway_gatt_statistics *ret_statistics);
+/* "hash", "service_changed" … from 0 on: why what was known was forgotten; NULL beyond. */
+const char *gateway_gatt_doubt_name(unsigned doubt);
+
 /* ---- changes ---- */
 
 enum gateway_device_reason { /* bits */
@@ -630,8 +782,9 @@ struct gateway_window_change {
 /* Callbacks that are NULL are not called. What they get is valid for the call. A subscriber may end
  * its own subscription from inside, and must not send commands. */
 struct gateway_link_change {
-    const char *action; /* "queued", "opened", "closed", "moved", "failed"; NULL: its leases, or its
-                           attempt: nothing that is an event, but its view changed */
+    const char *action; /* "queued", "opened", "closed", "moved", "failed"; NULL: its leases, its
+                           attempt or its subscriptions: nothing that is an event, but its view
+                           changed */
     usec_t time;
     uint64_t address;
     const char *proxy; /* NULL: none */
@@ -649,6 +802,9 @@ struct gateway_subscriber {
     void (*on_proxy)(void *user, enum gateway_proxy_reason reason, size_t proxy_index);
     void (*on_window)(void *user, const struct gateway_window_change *change);
     void (*on_link)(void *user, const struct gateway_link_change *change);
+    /* However it ended; what it held is let go. */
+    void (*on_lease_ended)(void *user, uint64_t address, const char *lease);
+    void (*on_value)(void *user, const struct gateway_gatt_value *value);
     /* Another configuration runs; devices and proxies that it concerns were told before. */
     void (*on_configuration)(void *user);
     void *user;
