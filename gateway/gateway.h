@@ -620,7 +620,6 @@ struct gateway_gatt_wish { /* copied; octets and texts as well */
     const char *type; /* of SUBSCRIBE: "auto", "notify", "indicate", "both"; NULL: "auto" */
     bool refresh;     /* of SERVICES: discover anew, whatever is known */
     struct gateway_connection_parameters parameters;
-    bool clears_cccd;         /* of subscriptions: 0000 is written when the last holder goes */
     struct gateway_wish link; /* how a link is opened; .address is the device; .renew: the lease
                                  that the operation belongs to, NULL: its own */
     usec_t timeout;           /* from the open link on */
@@ -658,7 +657,7 @@ typedef void gateway_gatt_fn(void *user, const struct gateway_gatt_answer *answe
 
 /* 0: answered once, later, from the loop (*ret_request is valid until the answer begins); or
  * E_QUEUE_FULL, E_OVERLOADED, E_SHUTTING_DOWN, E_VALUE_TOO_LONG (no device takes so much);
- * E_INVALID_REQUEST: there is no such type. */
+ * E_INVALID_REQUEST: there is no such type, or no device can have such parameters. */
 struct gateway_gatt_request;
 int gateway_gatt_submit(struct gateway *g, const struct gateway_gatt_wish *wish,
                         gateway_gatt_fn *done, void *user,
@@ -693,7 +692,8 @@ struct gateway_gatt_value { /* a notification or indication; borrowed */
 
 /* A queue of a device's values, for who wants one after the other; its length is
  * links.notify_queue, the oldest goes first. handle 0: of all subscriptions. on_ready (may be NULL)
- * is called when it becomes non-empty; commands are for later then. E_OVERLOADED: too many. */
+ * is called when it becomes non-empty: it may look into its reader, and must neither send commands
+ * nor close readers. All are closed before the gateway is freed. E_OVERLOADED: too many. */
 struct gateway_gatt_reader;
 int gateway_gatt_reader_open(struct gateway *g, uint64_t address, uint16_t handle,
                              void (*on_ready)(void *user), void *user,
@@ -802,7 +802,7 @@ struct gateway_subscriber {
     void (*on_proxy)(void *user, enum gateway_proxy_reason reason, size_t proxy_index);
     void (*on_window)(void *user, const struct gateway_window_change *change);
     void (*on_link)(void *user, const struct gateway_link_change *change);
-    /* However it ended; what it held is let go. */
+    /* A lease that held subscriptions, however it ended; they are let go. */
     void (*on_lease_ended)(void *user, uint64_t address, const char *lease);
     void (*on_value)(void *user, const struct gateway_gatt_value *value);
     /* Another configuration runs; devices and proxies that it concerns were told before. */
