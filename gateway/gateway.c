@@ -1,7 +1,8 @@
 /* Introduces the rooms to each other. Reports climb from the fleet into the device table; what
  * changes there goes on to the subscribers as a view. A proxy that comes or goes is a source of the
  * table that goes online or offline. The table's next deadline is the one timer of its own. What
- * proxies and packets mean for active scanning is scanning.h's, and for links linking.h's. */
+ * proxies and packets mean for active scanning is scanning.h's, for links linking.h's, and for what
+ * is done over links gatting.h's. */
 #include "inside.h"
 
 #include <assert.h>
@@ -13,6 +14,7 @@
 
 #include "base/memory.h"
 #include "configured.h"
+#include "gatting.h"
 #include "keeping.h"
 #include "linking.h"
 #include "loop_lag.h"
@@ -235,6 +237,7 @@ static void on_proxy_state(struct gateway *g, uint16_t source, const struct prox
     if (is_online && status->has_mac)
         keeping_note_mac(g->keeping, source, status->mac);
     linking_proxy_changed(g->linking, source, status, now);
+    gatting_proxy_changed(g->gatting, source, is_online, now);
     subscribers_tell_proxy(g, GATEWAY_PROXY_STATE, source);
 }
 
@@ -276,6 +279,22 @@ static void on_link_message(void *user, uint16_t source, const struct message *m
     struct gateway *g = user;
 
     linking_message(g->linking, source, message, now);
+    gatting_message(g->gatting, source, message, now);
+}
+
+static void on_link_event(void *user, const struct link_event *event, uint16_t moved_from)
+{
+    struct gateway *g = user;
+
+    gatting_link_event(g->gatting, event);
+    gateway_tell_link(g, event, moved_from);
+}
+
+static void on_links_settled(void *user, usec_t now)
+{
+    struct gateway *g = user;
+
+    gatting_wake(g->gatting, now);
 }
 
 static void on_attempt(void *user, uint64_t address, const struct link_attempt *attempt)
@@ -292,7 +311,6 @@ static void on_connecting(void *user, uint16_t source, bool is_connecting, usec_
     struct proxy *proxy = fleet_get(g->fleet, source);
     struct proxy_status status;
 
-    proxy_set_awaited(proxy, PROXY_WAIT_LINK, is_connecting);
     proxy_get_status(proxy, &status);
     recordings_proxy(g->recordings, source, &status, is_connecting, now);
     device_table_source_connecting(g->table, source, is_connecting, now);
@@ -345,8 +363,10 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
 {
     struct gateway *g = xnew(struct gateway, 1);
     struct device_table_settings settings = table_settings_make(config);
-    const struct linking_callbacks link_callbacks = {gateway_tell_link, on_attempt, on_connecting,
-                                                     g};
+    const struct linking_callbacks link_callbacks = {on_link_event, on_attempt, on_connecting,
+                                                     on_links_settled, g};
+    const struct gatting_callbacks gatt_callbacks = {gateway_tell_value, gateway_tell_subscriptions,
+                                                     gateway_tell_lease_ended, g};
 
     assert(config->proxies_count <= DEVICE_TABLE_SOURCES_MAX);
     g->loop = loop;
@@ -363,9 +383,11 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
     g->scanning = scanning_new(loop, config, g->table, on_scan_window, on_scan_covered, g);
     g->configured = configured_new(config);
     g->linking = linking_new(loop, config, g->configured, g->table, &link_callbacks);
+    g->gatting = gatting_new(loop, config, g->linking, &gatt_callbacks);
     configured_compare(/* older= */ NULL, g->configured, gateway_apply_device, g);
     g->recordings = recordings_new(config, g->configured, g->scanning, g->started, clock_wall());
-    g->keeping = keeping_new(loop, store, g, g->table, g->recordings);
+    g->keeping = keeping_new(loop, store, g, g->table, gatt_get_cache(gatting_gatt(g->gatting)),
+                             g->recordings);
     if (file)
         g->rewriter = rewriter_new(loop, file);
     gateway_arm_table_timer(g, g->started);
@@ -376,7 +398,8 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
     g->loop_lag = loop_lag_start(loop);
     g->fleet = make_fleet(g);
     scanning_attach(g->scanning, g->fleet);
-    linking_attach(g->linking, g->fleet, g->keeping);
+    linking_attach(g->linking, g->fleet, g->keeping, gatt_get_cache(gatting_gatt(g->gatting)));
+    gatting_attach(g->gatting, g->fleet, g->keeping);
     return g;
 }
 
@@ -421,6 +444,7 @@ static void on_rewriter_closed(void *user)
     struct gateway *g = user;
 
     g->rewriter = NULL;
+    gatting_stop(g->gatting);
     linking_stop(g->linking, on_linking_stopped, g);
 }
 
@@ -441,6 +465,7 @@ void gateway_free(struct gateway *g)
         return;
     assert(!g->fleet);
     assert(!g->subscriptions);
+    gatting_free(g->gatting);
     linking_free(g->linking);
     scanning_free(g->scanning);
     past_free(g->past);

@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "configured.h"
+#include "gatting.h"
 #include "keeping.h"
 #include "linking.h"
 #include "proxy/fleet.h"
@@ -71,6 +72,7 @@ void gateway_reconfigure(struct gateway *g, struct config *config)
     device_table_configure(g->table, &settings);
     scanning_configure(g->scanning, config, clock_now());
     linking_configure(g->linking, config, g->configured, clock_now());
+    gatting_configure(g->gatting, config);
     configured_compare(configured_before, g->configured, gateway_apply_device, g);
     gateway_arm_table_timer(g, clock_now());
     configured_compare(configured_before, g->configured, tell_settings, g);
@@ -85,6 +87,7 @@ static bool forget(struct gateway *g, uint64_t address)
 {
     const struct recording_command command = {.what = RECORDING_FORGET, .address = address};
 
+    gatting_forget(g->gatting, address);
     keeping_forget_pairs(g->keeping, address);
     recordings_command(g->recordings, &command, clock_now());
     return device_table_forget(g->table, address);

@@ -154,24 +154,32 @@ void gateway_default_wish(const struct gateway *g, struct gateway_wish *ret_wish
     };
 }
 
-static void tell_answer(const struct gateway_link_request *r, const struct link_answer *a)
+void gateway_view_link_answer(const struct gateway *g, const struct link_answer *a,
+                              struct gateway_attempt *attempts,
+                              struct gateway_link_answer *ret_answer)
 {
-    struct gateway_attempt *attempts AUTO_FREE = xnew(struct gateway_attempt, a->attempts_count);
-    const struct gateway_link_answer answer = {
+    *ret_answer = (struct gateway_link_answer){
             .code = a->code,
             .has_reason = a->has_reason,
             .reason = a->reason,
             .reason_name = reason_name(a->has_reason, a->reason),
             .lease = a->lease,
             .expires = a->expires,
-            .proxy = proxy_name(r->gateway, a->source),
+            .proxy = proxy_name(g, a->source),
             .retry_after = a->retry_after,
             .attempts = attempts,
             .attempts_count = a->attempts_count,
     };
-
     for (size_t i = 0; i < a->attempts_count; i++)
-        attempts[i] = view_attempt(r->gateway, &a->attempts[i]);
+        attempts[i] = view_attempt(g, &a->attempts[i]);
+}
+
+static void tell_answer(const struct gateway_link_request *r, const struct link_answer *a)
+{
+    struct gateway_attempt *attempts AUTO_FREE = xnew(struct gateway_attempt, a->attempts_count);
+    struct gateway_link_answer answer;
+
+    gateway_view_link_answer(r->gateway, a, attempts, &answer);
     r->done(r->user, &answer);
 }
 
@@ -186,10 +194,9 @@ static void on_answer(void *user, const struct link_answer *answer)
     free(r);
 }
 
-int gateway_connect(struct gateway *g, const struct gateway_wish *w, gateway_link_fn *done,
-                    void *user, struct gateway_link_request **ret_request)
+struct link_wish gateway_make_link_wish(const struct gateway_wish *w)
 {
-    const struct link_wish wish = {
+    return (struct link_wish){
             .address = w->address,
             .timeout = w->timeout,
             .attempt_timeout = w->attempt_timeout,
@@ -205,6 +212,12 @@ int gateway_connect(struct gateway *g, const struct gateway_wish *w, gateway_lin
             .client = w->client,
             .purpose = w->purpose,
     };
+}
+
+int gateway_connect(struct gateway *g, const struct gateway_wish *w, gateway_link_fn *done,
+                    void *user, struct gateway_link_request **ret_request)
+{
+    const struct link_wish wish = gateway_make_link_wish(w);
     struct gateway_link_request *r = xnew(struct gateway_link_request, 1);
     usec_t now = clock_now();
     int rc;

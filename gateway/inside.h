@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include "gateway.h"
+#include "link/links.h"
 
 /* How many devices each proxy hears: a cache, since counting walks the table. */
 struct heard_counts {
@@ -21,6 +22,7 @@ struct gateway {
     struct device_table *table;
     struct scanning *scanning;
     struct linking *linking;
+    struct gatting *gatting;
     char *lease_id; /* that was told last */
     uv_timer_t table_timer;
     usec_t table_deadline;         /* what the timer is armed for */
@@ -45,8 +47,19 @@ void gateway_apply_device(void *user, const struct config_device *before,
                           const struct config_device *after);
 
 /* As linking_callbacks.on_event. */
-struct link_event;
 void gateway_tell_link(void *user, const struct link_event *event, uint16_t moved_from);
+
+/* As gatting_callbacks. */
+struct gatt_value;
+void gateway_tell_value(void *user, const struct gatt_value *value);
+void gateway_tell_subscriptions(void *user, uint64_t address);
+void gateway_tell_lease_ended(void *user, uint64_t address, const char *lease);
+
+/* Links in the room's words; texts are borrowed. attempts has room for those of the answer. */
+struct link_wish gateway_make_link_wish(const struct gateway_wish *wish);
+void gateway_view_link_answer(const struct gateway *g, const struct link_answer *answer,
+                              struct gateway_attempt *attempts,
+                              struct gateway_link_answer *ret_answer);
 
 /* For the table's next deadline: to be called when it may have changed. */
 void gateway_arm_table_timer(struct gateway *g, usec_t now);

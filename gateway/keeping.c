@@ -1,5 +1,13 @@
+/* The story: the store hands back what it kept, first devices, then GATT databases, which need to
+ * know whose address is private. From then on whatever changes is marked, and the store asks for it
+ * when it writes.
+ *
+ * Failure modes: a database that is damaged, or has no room in the cache, goes from the file, and
+ * with it what was proved of it through proxies; bonds stay, since they are the proxies'. A proxy
+ * whose MAC is not known has nothing. */
 #include "keeping.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,18 +19,23 @@
 #include "ble/address.h"
 #include "config/config.h"
 #include "gateway/gateway.h"
+#include "gatt/gatt_cache.h"
 #include "keeper/keeper.h"
+#include "link/links.h"
 #include "recordings.h"
 #include "scan/device_table.h"
 #include "store/store.h"
 
 #define KEY_SIZE 128
 
+static_assert(STORE_GATT_HASH_SIZE == GATT_HASH_SIZE, "the store keeps the cache's hashes");
+
 struct keeping {
     struct store *store;
     struct keeper *keeper;
     const struct gateway *gateway;
     const struct device_table *table;
+    struct gatt_cache *cache;
     uv_timer_t sweep;
     uint64_t *macs; /* by place in the configuration; 0: not known */
     void (*on_closed)(void *user);
@@ -68,6 +81,102 @@ static uint16_t source_of(void *user, uint64_t mac)
     return SOURCE_NONE;
 }
 
+/* ---- devices through proxies ---- */
+
+/* A proxy whose MAC is not known has nothing. */
+static struct store_pair pair_of(const struct keeping *k, size_t proxy, uint64_t address)
+{
+    struct store_pair pair = {.device = address};
+
+    if (k && k->macs[proxy] != 0)
+        (void) store_get_pair(k->store, address, k->macs[proxy], &pair);
+    return pair;
+}
+
+static uint8_t address_type_of(const struct keeping *k, uint64_t address)
+{
+    const struct device *row = device_table_find(k->table, address);
+    struct device_facts facts = {.address_type = BLE_ADDRESS_PUBLIC};
+
+    if (row)
+        device_get_facts(k->table, row, &facts);
+    return facts.address_type;
+}
+
+/* An address that changes means nothing to a later run. */
+static void put_pair(struct keeping *k, const struct store_pair *pair)
+{
+    if (pair->proxy != 0)
+        store_put_pair(k->store, pair,
+                       !ble_address_is_private(pair->device, address_type_of(k, pair->device)));
+}
+
+/* To the store a proof without an MTU is none. */
+static void note_pair(struct keeping *k, size_t proxy, uint64_t address, bool is_proved,
+                      uint32_t mtu)
+{
+    struct store_pair pair = pair_of(k, proxy, address);
+
+    pair.mtu = !is_proved ? 0 : mtu > 0 ? mtu : LINK_DEFAULT_MTU;
+    put_pair(k, &pair);
+}
+
+/* ---- GATT databases ---- */
+
+static bool read_gatt(void *user, uint64_t address, struct store_gatt *ret_gatt)
+{
+    const struct keeping *k = user;
+    struct gatt_known known;
+
+    if (!gatt_cache_get(k->cache, address, &known))
+        return false;
+    *ret_gatt = (struct store_gatt){
+            .address = address,
+            .address_type = address_type_of(k, address),
+            .tree = known.tree,
+            .has_hash = known.has_hash,
+            .updated = known.updated,
+    };
+    memcpy(ret_gatt->hash, known.hash, sizeof ret_gatt->hash);
+    return true;
+}
+
+static void on_gatt_loaded(void *user, const struct store_gatt *gatt)
+{
+    struct keeping *k = user;
+    bool is_back =
+            gatt->tree && gatt_cache_restore(k->cache, gatt->address, gatt->tree,
+                                             gatt->has_hash ? gatt->hash : NULL, gatt->updated);
+
+    if (!is_back)
+        store_touch_gatt(k->store, gatt->address);
+    for (size_t i = 0; i < gateway_proxies_count(k->gateway); i++) {
+        struct store_pair pair = pair_of(k, i, gatt->address);
+
+        if (pair.mtu == 0)
+            continue;
+        if (!is_back || !gatt_cache_restore_pair(k->cache, gatt->address, (uint16_t) i, pair.mtu))
+            note_pair(k, i, gatt->address, /* is_proved= */ false, 0);
+    }
+}
+
+static void restore_gatt(struct keeping *k)
+{
+    struct gatt_cache_statistics statistics;
+    int rc;
+
+    store_read_gatt_from(k->store, read_gatt, k);
+    rc = store_load_gatt(k->store, on_gatt_loaded, k);
+    gatt_cache_get_statistics(k->cache, &statistics);
+    if (rc < 0)
+        log_warning("store.restore_failed", "cause=%s, going on with %zu GATT databases",
+                    error_token(rc), statistics.entries);
+    else
+        log_info("store.gatt_restored", "databases=%zu", statistics.entries);
+}
+
+/* ---- life ---- */
+
 static void on_restored(void *user, const struct device_restored *device, usec_t now)
 {
     recordings_restored(user, device, now);
@@ -94,7 +203,8 @@ static void on_sweep(uv_timer_t *timer)
 }
 
 struct keeping *keeping_new(struct uv_loop_s *loop, struct store *store, const struct gateway *g,
-                            struct device_table *table, struct recordings *recordings)
+                            struct device_table *table, struct gatt_cache *cache,
+                            struct recordings *recordings)
 {
     const struct config *config = gateway_config(g);
     struct keeping *k;
@@ -105,11 +215,13 @@ struct keeping *keeping_new(struct uv_loop_s *loop, struct store *store, const s
     k->store = store;
     k->gateway = g;
     k->table = table;
+    k->cache = cache;
     k->macs = xnew(uint64_t, config->proxies_count);
     for (size_t i = 0; i < config->proxies_count; i++)
         k->macs[i] = known_mac(k, &config->proxies[i]);
     k->keeper = keeper_new(table, store, &(struct keeper_proxies){mac_of, source_of, k});
     restore(k, table, recordings);
+    restore_gatt(k);
     (void) uv_timer_init(loop, &k->sweep); /* cannot fail, nor can the start */
     k->sweep.data = k;
     (void) uv_timer_start(&k->sweep, on_sweep, KEEPER_SWEEP_MS, KEEPER_SWEEP_MS);
@@ -164,60 +276,39 @@ void keeping_note_mac(struct keeping *k, size_t proxy, uint64_t mac)
     if (!k)
         return;
     c = &gateway_config(k->gateway)->proxies[proxy];
+    if (k->macs[proxy] != mac && k->macs[proxy] != 0)
+        gatt_cache_forget_source(k->cache, (uint16_t) proxy);
     k->macs[proxy] = mac;
     host_key(c, key);
     store_put_text(k->store, key, c->host);
     store_put_proxy(k->store, c->name, mac);
 }
 
-/* A proxy whose MAC is not known has nothing. */
-static struct store_pair pair_of(const struct keeping *k, size_t proxy, uint64_t address)
+bool keeping_is_bonded(const struct keeping *k, size_t proxy, uint64_t address)
 {
-    struct store_pair pair = {.device = address};
-
-    if (k && k->macs[proxy] != 0)
-        (void) store_get_pair(k->store, address, k->macs[proxy], &pair);
-    return pair;
+    return pair_of(k, proxy, address).is_bonded;
 }
 
-/* An address that changes means nothing to a later run. */
-static void put_pair(struct keeping *k, const struct store_pair *pair)
-{
-    const struct device *row = device_table_find(k->table, pair->device);
-    struct device_facts facts = {0};
-
-    if (row)
-        device_get_facts(k->table, row, &facts);
-    if (pair->proxy != 0)
-        store_put_pair(k->store, pair,
-                       !row || !ble_address_is_private(facts.address, facts.address_type));
-}
-
-void keeping_get_pair(const struct keeping *k, size_t proxy, uint64_t address, uint32_t *ret_mtu,
-                      bool *ret_bonded)
+void keeping_note_bond(struct keeping *k, size_t proxy, uint64_t address, bool is_bonded)
 {
     struct store_pair pair = pair_of(k, proxy, address);
 
-    *ret_mtu = pair.mtu;
-    *ret_bonded = pair.is_bonded;
-}
-
-void keeping_note_mtu(struct keeping *k, size_t proxy, uint64_t address, uint32_t mtu)
-{
-    struct store_pair pair = pair_of(k, proxy, address);
-
-    pair.mtu = mtu;
+    pair.is_bonded = is_bonded;
     if (k)
         put_pair(k, &pair);
 }
 
-void keeping_note_bond(struct keeping *k, size_t proxy, uint64_t address)
+void keeping_gatt_changed(struct keeping *k, uint64_t address)
 {
-    struct store_pair pair = pair_of(k, proxy, address);
-
-    pair.is_bonded = true;
     if (k)
-        put_pair(k, &pair);
+        store_touch_gatt(k->store, address);
+}
+
+void keeping_pair_changed(struct keeping *k, size_t proxy, uint64_t address, bool is_proved,
+                          uint32_t mtu)
+{
+    if (k)
+        note_pair(k, proxy, address, is_proved, mtu);
 }
 
 void keeping_forget_pairs(struct keeping *k, uint64_t address)

@@ -25,6 +25,7 @@
 #include "ble/address.h"
 #include "config/config.h"
 #include "configured.h"
+#include "gatt/gatt_cache.h"
 #include "keeping.h"
 #include "proxy/fleet.h"
 #include "scan/device_table.h"
@@ -50,6 +51,7 @@ struct linking {
     struct device_table *table;          /* borrowed */
     struct fleet *fleet;                 /* borrowed; NULL: none (any more) */
     struct keeping *keeping;             /* borrowed; NULL: none */
+    const struct gatt_cache *cache;      /* borrowed */
     struct links *links;
     struct linking_callbacks callbacks;
     uv_timer_t *timer; /* NULL: stopped; frees itself */
@@ -156,34 +158,22 @@ static void get_rules(void *user, uint64_t address, struct link_rules *ret_rules
 static bool is_proved(void *user, uint16_t source, uint64_t address, uint32_t *ret_mtu)
 {
     const struct linking *l = user;
-    bool is_bonded;
 
-    keeping_get_pair(l->keeping, source, address, ret_mtu, &is_bonded);
-    return *ret_mtu > 0;
-}
-
-static void on_mtu(void *user, uint16_t source, uint64_t address, uint32_t mtu)
-{
-    const struct linking *l = user;
-
-    keeping_note_mtu(l->keeping, source, address, mtu);
+    return gatt_cache_is_proved(l->cache, address, source, ret_mtu);
 }
 
 static bool is_bonded(void *user, uint16_t source, uint64_t address)
 {
     const struct linking *l = user;
-    uint32_t mtu;
-    bool is;
 
-    keeping_get_pair(l->keeping, source, address, &mtu, &is);
-    return is;
+    return keeping_is_bonded(l->keeping, source, address);
 }
 
 static void on_bonded(void *user, uint16_t source, uint64_t address)
 {
     const struct linking *l = user;
 
-    keeping_note_bond(l->keeping, source, address);
+    keeping_note_bond(l->keeping, source, address, true);
 }
 
 static void on_event(void *user, const struct link_event *event)
@@ -364,6 +354,13 @@ void linking_settle(struct linking *l, usec_t now)
         uv_close((uv_handle_t *) TAKE(l->timer), on_timer_closed);
     else
         arm(l, now);
+    l->callbacks.on_settled(l->callbacks.user, now);
+}
+
+void linking_wake(struct linking *l, usec_t now)
+{
+    l->is_unsettled = l->is_unsettled || l->events_count > 0;
+    arm(l, now);
 }
 
 /* ---- life ---- */
@@ -392,9 +389,19 @@ struct linking *linking_new(struct uv_loop_s *loop, const struct config *config,
                             const struct linking_callbacks *callbacks)
 {
     struct linking *l = xnew(struct linking, 1);
-    const struct links_house house = {send_message, is_known,  get_hearers, get_address_type,
-                                      get_rules,    is_proved, on_mtu,      is_bonded,
-                                      on_bonded,    on_event,  on_attempt,  l};
+    const struct links_house house = {
+            .send = send_message,
+            .is_known = is_known,
+            .hearers = get_hearers,
+            .address_type = get_address_type,
+            .rules = get_rules,
+            .is_proved = is_proved,
+            .is_bonded = is_bonded,
+            .on_bonded = on_bonded,
+            .on_event = on_event,
+            .on_attempt = on_attempt,
+            .user = l,
+    };
     const struct links_settings settings = settings_of(config);
     uint64_t seed = draw_seed();
 
@@ -415,10 +422,12 @@ struct linking *linking_new(struct uv_loop_s *loop, const struct config *config,
     return l;
 }
 
-void linking_attach(struct linking *l, struct fleet *fleet, struct keeping *keeping)
+void linking_attach(struct linking *l, struct fleet *fleet, struct keeping *keeping,
+                    const struct gatt_cache *cache)
 {
     l->fleet = fleet;
     l->keeping = keeping;
+    l->cache = cache;
 }
 
 void linking_stop(struct linking *l, void (*on_stopped)(void *user), void *user)
@@ -514,9 +523,15 @@ void linking_proxy_changed(struct linking *l, uint16_t source, const struct prox
     linking_settle(l, now);
 }
 
+static bool is_about_links(enum message_type type)
+{
+    return type == MESSAGE_DEVICE_CONNECTION_RESPONSE ||
+           type == MESSAGE_CONNECTIONS_FREE_RESPONSE || type == MESSAGE_DEVICE_PAIRING_RESPONSE;
+}
+
 void linking_message(struct linking *l, uint16_t source, const struct message *message, usec_t now)
 {
-    if (!l->proxies[source].is_online)
+    if (!l->proxies[source].is_online || !is_about_links(message->type))
         return;
     links_message(l->links, source, message, now);
     tell_events(l);
@@ -539,6 +554,11 @@ void linking_heard(struct linking *l, const struct ble_report *reports, size_t c
 bool linking_is_connecting(const struct linking *l, uint16_t source)
 {
     return l->proxies[source].is_connecting;
+}
+
+uint32_t linking_features(const struct linking *l, uint16_t source)
+{
+    return l->proxies[source].is_online ? l->proxies[source].told.features : 0;
 }
 
 struct links *linking_links(const struct linking *l)

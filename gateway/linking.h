@@ -16,6 +16,7 @@ struct config;
 struct configured;
 struct device_table;
 struct fleet;
+struct gatt_cache;
 struct keeping;
 struct linking;
 struct proxy_status;
@@ -31,6 +32,8 @@ struct linking_callbacks {
     void (*on_attempt)(void *user, uint64_t address, const struct link_attempt *attempt);
     /* The proxy begins or ends establishing a link, and does not scan meanwhile. */
     void (*on_connecting)(void *user, uint16_t source, bool is_connecting, usec_t now);
+    /* The links were at work: who uses them may have something to do. */
+    void (*on_settled)(void *user, usec_t now);
     void *user;
 };
 
@@ -40,9 +43,10 @@ struct linking *linking_new(struct uv_loop_s *loop, const struct config *config,
                             const struct configured *configured, struct device_table *table,
                             const struct linking_callbacks *callbacks);
 
-/* Who carries messages, and who remembers (NULL: nobody). Before the loop turns; both outlive
- * linking_stop(). */
-void linking_attach(struct linking *l, struct fleet *fleet, struct keeping *keeping);
+/* Who carries messages, who remembers bonds (NULL: nobody), and who knows what is proved. Before
+ * the loop turns; all outlive linking_stop(). */
+void linking_attach(struct linking *l, struct fleet *fleet, struct keeping *keeping,
+                    const struct gatt_cache *cache);
 
 /* Answers all requests and closes all links, for LINKING_STOP_TIMEOUT at most; then on_stopped,
  * from the loop. */
@@ -60,12 +64,15 @@ void linking_keep(struct linking *l, uint64_t address, bool is_kept, usec_t now)
 
 void linking_proxy_changed(struct linking *l, uint16_t source, const struct proxy_status *status,
                            usec_t now);
+/* Those that are not about links and slots (69, 81, 85) cost nothing. */
 void linking_message(struct linking *l, uint16_t source, const struct message *message, usec_t now);
 /* The hot path: packets matter only while a link waits for somebody to hear its device. */
 bool linking_listens(const struct linking *l);
 void linking_heard(struct linking *l, const struct ble_report *reports, size_t count, usec_t now);
 
 bool linking_is_connecting(const struct linking *l, uint16_t source);
+/* enum proxy_feature; 0: it carries no links now. */
+uint32_t linking_features(const struct linking *l, uint16_t source);
 
 /* ---- commands and questions ---- */
 
@@ -73,3 +80,6 @@ bool linking_is_connecting(const struct linking *l, uint16_t source);
 struct links *linking_links(const struct linking *l);
 /* Tells what happened, and arms the timer. */
 void linking_settle(struct linking *l, usec_t now);
+/* The same, but in this turn of the loop, and only if the room has something to do or to tell: for
+ * who calls into it often, or from inside. */
+void linking_wake(struct linking *l, usec_t now);

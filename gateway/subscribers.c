@@ -95,6 +95,28 @@ void subscribers_tell_link(struct gateway *g, const struct gateway_link_change *
     sweep(g);
 }
 
+void subscribers_tell_lease_ended(struct gateway *g, uint64_t address, const char *lease)
+{
+    g->is_telling = true;
+    for (struct gateway_subscription *s = g->subscriptions; s; s = s->next) {
+        if (!s->is_ended && s->subscriber.on_lease_ended)
+            s->subscriber.on_lease_ended(s->subscriber.user, address, lease);
+    }
+    g->is_telling = false;
+    sweep(g);
+}
+
+void subscribers_tell_value(struct gateway *g, const struct gateway_gatt_value *value)
+{
+    g->is_telling = true;
+    for (struct gateway_subscription *s = g->subscriptions; s; s = s->next) {
+        if (!s->is_ended && s->subscriber.on_value)
+            s->subscriber.on_value(s->subscriber.user, value);
+    }
+    g->is_telling = false;
+    sweep(g);
+}
+
 void subscribers_tell_configuration(struct gateway *g)
 {
     g->is_telling = true;

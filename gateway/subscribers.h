@@ -10,4 +10,6 @@ void subscribers_tell_hearing(struct gateway *g, const struct gateway_hearing *h
 void subscribers_tell_proxy(struct gateway *g, enum gateway_proxy_reason reason, size_t index);
 void subscribers_tell_window(struct gateway *g, const struct gateway_window_change *change);
 void subscribers_tell_link(struct gateway *g, const struct gateway_link_change *change);
+void subscribers_tell_lease_ended(struct gateway *g, uint64_t address, const char *lease);
+void subscribers_tell_value(struct gateway *g, const struct gateway_gatt_value *value);
 void subscribers_tell_configuration(struct gateway *g);

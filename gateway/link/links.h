@@ -135,10 +135,9 @@ struct links_house {
     /* How the device's address is to be called in message 68 (0 public, 1 random). */
     uint32_t (*address_type)(void *user, uint64_t address);
     void (*rules)(void *user, uint64_t address, struct link_rules *ret_rules);
-    /* A connect with cache is proved for this pair; *ret_mtu of its last connect without. */
+    /* A connect with cache is proved for this pair; *ret_mtu of its last connect without, 0: not
+     * known. Not touched when it is not proved. */
     bool (*is_proved)(void *user, uint16_t source, uint64_t address, uint32_t *ret_mtu);
-    /* A connect without cache succeeded with this MTU. */
-    void (*on_mtu)(void *user, uint16_t source, uint64_t address, uint32_t mtu);
     bool (*is_bonded)(void *user, uint16_t source, uint64_t address);
     /* A pairing succeeded there. */
     void (*on_bonded)(void *user, uint16_t source, uint64_t address);

@@ -152,7 +152,6 @@ void opening_connected(struct links *l, struct link *link, uint32_t mtu)
     if (!link->is_cached) {
         link->mtu = mtu < LINK_DEFAULT_MTU ? LINK_DEFAULT_MTU : mtu > MTU_MAX ? MTU_MAX : mtu;
         link->mtu_source = LINK_MTU_NEGOTIATED;
-        l->house.on_mtu(l->house.user, link->source, link->address, link->mtu);
     }
     free(link->opening);
     link->opening = NULL;

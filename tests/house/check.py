@@ -41,7 +41,7 @@ MAIN = ["base", "ble", "config", "gateway", "json", "rest", "http", "mqtt", "mqt
 
 # Where a header of another project may be included.
 HOMES = {
-    r"uv\.h": ["gateway/main.c", "gateway/service.c", "gateway/gateway.c", "gateway/inside.h", "gateway/keeping.c", "gateway/linking.c", "gateway/loop_lag.c", "gateway/replay_job.c", "gateway/rewriter.c", "gateway/scanning.c", "gateway/proxy/", "gateway/mdns/",
+    r"uv\.h": ["gateway/main.c", "gateway/service.c", "gateway/gateway.c", "gateway/gatting.c", "gateway/inside.h", "gateway/keeping.c", "gateway/linking.c", "gateway/loop_lag.c", "gateway/replay_job.c", "gateway/rewriter.c", "gateway/scanning.c", "gateway/proxy/", "gateway/mdns/",
                "gateway/store/", "frontends/http/", "frontends/mqtt/", "frontends/esphome/",
                "frontends/matter/", "tests/fleet/", "tests/integration/", "tests/unit/proxy/",
                "tests/unit/http/", "tests/unit/gateway/", "tests/unit/fleet/", "tests/unit/rest/"],

@@ -126,7 +126,7 @@ struct fixture {
     struct client clients[CLIENTS];
     struct link_event told[TOLD_MAX];
     size_t told_count; /* in all; the ring has the newest */
-    size_t mtus, steps_done;
+    size_t steps_done;
     size_t opened[DEVICES], closed[DEVICES];
     size_t tried[DEVICES], ended[DEVICES]; /* attempts */
     struct link_attempt attempts[DEVICES]; /* that ended last */
@@ -414,14 +414,6 @@ static inline bool house_is_proved(void *user, uint16_t source, uint64_t address
         return f->guest.is_proved(f, source, address, ret_mtu);
     *ret_mtu = air->mtu;
     return air->is_proved;
-}
-
-static inline void house_on_mtu(void *user, uint16_t source, uint64_t address, uint32_t mtu)
-{
-    struct fixture *f = user;
-
-    (void) source, (void) address, (void) mtu;
-    f->mtus++;
 }
 
 static inline bool house_is_bonded(void *user, uint16_t source, uint64_t address)
@@ -724,7 +716,6 @@ static inline int fixture_setup(void **state)
             .address_type = house_address_type,
             .rules = house_rules,
             .is_proved = house_is_proved,
-            .on_mtu = house_on_mtu,
             .is_bonded = house_is_bonded,
             .on_bonded = house_on_bonded,
             .on_event = house_on_event,
