@@ -276,8 +276,6 @@ void keeping_note_mac(struct keeping *k, size_t proxy, uint64_t mac)
     if (!k)
         return;
     c = &gateway_config(k->gateway)->proxies[proxy];
-    if (k->macs[proxy] != mac && k->macs[proxy] != 0)
-        gatt_cache_forget_source(k->cache, (uint16_t) proxy);
     k->macs[proxy] = mac;
     host_key(c, key);
     store_put_text(k->store, key, c->host);

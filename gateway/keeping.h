@@ -34,8 +34,7 @@ void keeping_changed(struct keeping *k, const struct device_change *change);
  * the one learned under its name at its host. A proxy that moved to another host is another one. */
 bool keeping_get_mac(const struct keeping *k, size_t proxy, uint64_t *ret_mac);
 
-/* It is online and has this MAC. If another proxy had its place, what the cache knows of that one
- * is true of it no more. */
+/* It is online and has this MAC. */
 void keeping_note_mac(struct keeping *k, size_t proxy, uint64_t mac);
 
 /* A bond of the device in this proxy. */
