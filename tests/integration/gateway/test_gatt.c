@@ -256,6 +256,16 @@ static void close_link(struct fixture *f)
         (void) uv_run(&f->loop, UV_RUN_ONCE);
 }
 
+static void pair_with(struct fixture *f, size_t proxy)
+{
+    struct gateway_gatt_wish wish = wish_of(f, GATEWAY_GATT_PAIR);
+
+    wish.link.has_proxy = true;
+    wish.link.proxy_index = proxy;
+    assert_int_equal(ask(f, &wish), 0);
+    close_link(f);
+}
+
 static unsigned discoveries(const struct fixture *f)
 {
     return f->fakes[0].discoveries + f->fakes[1].discoveries;
@@ -402,6 +412,24 @@ static void P05_a_database_that_changed_is_not_believed_twice(void **state)
     assert_int_equal(discoveries(f), 2);
 }
 
+static void what_had_no_room_after_a_restart_has_proved_nothing_either(void **state)
+{
+    struct fixture *f = *state;
+    struct gateway_gatt gatt;
+
+    pair_with(f, 0);
+    assert_int_equal(read_through(f, 0), 0);
+    stop(f);
+    start(f, "\"cache_entries\":0");
+    assert_false(gateway_get_gatt(f->gateway, FRIDGE, &gatt));
+    stop(f);
+    start(f, "");
+    assert_int_equal(read_through(f, 0), 0);
+    assert_int_equal(f->fakes[0].cached, 0);
+    assert_int_equal(discoveries(f), 2);
+    assert_string_equal(gateway_next_bond(f->gateway, FRIDGE, &(size_t){0}), "kitchen");
+}
+
 static void a_device_that_somebody_forgets_is_discovered_anew(void **state)
 {
     struct fixture *f = *state;
@@ -505,16 +533,6 @@ static void a_reader_takes_one_value_after_the_other_and_is_told_what_it_lost(vo
 }
 
 /* ---- bonds ---- */
-
-static void pair_with(struct fixture *f, size_t proxy)
-{
-    struct gateway_gatt_wish wish = wish_of(f, GATEWAY_GATT_PAIR);
-
-    wish.link.has_proxy = true;
-    wish.link.proxy_index = proxy;
-    assert_int_equal(ask(f, &wish), 0);
-    close_link(f);
-}
 
 static void P09_bonds_outlive_a_restart_and_end_on_every_proxy(void **state)
 {
@@ -639,6 +657,7 @@ int main(void)
             TEST(P02_nor_does_one_after_a_restart),
             TEST(P02_nor_does_one_through_another_proxy_or_after_its_reboot),
             TEST(P05_a_database_that_changed_is_not_believed_twice),
+            TEST(what_had_no_room_after_a_restart_has_proved_nothing_either),
             TEST(a_device_that_somebody_forgets_is_discovered_anew),
             TEST(G09_values_come_in_order_until_the_lease_ends),
             TEST(G09_a_lost_link_ends_leases_and_subscriptions),
