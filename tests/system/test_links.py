@@ -58,6 +58,11 @@ def wait_slots(pair, name, wanted, limit_s=10.0):
     pair.gateway.wait_for(lambda: slots(pair, name) == wanted, limit_s, f"slots {wanted} of {name}")
 
 
+def discover(pair, device=LOCK):
+    """Its proxy has proved from then on that links with cache may be tried there."""
+    pair.get(f"/devices/{device['address']}/services")
+
+
 def patch_device(pair, **settings):
     pair.ask("PATCH", f"/api/v1/devices/{LOCK['address']}", body=json.dumps({"settings": settings}))
 
@@ -138,6 +143,7 @@ def test_C06_rules_of_a_device_take_effect_at_once(start):
 def test_C07_and_the_mtu_are_known_after_a_restart(start):
     pair = running(start)
     assert connect(pair, proxy="office", pair=True)["mtu_source"] == "negotiated"
+    discover(pair)
     stop(pair)
     restart(pair)
     wait_heard(pair)
@@ -150,6 +156,7 @@ def test_C08_a_proxy_that_has_not_proved_it_is_asked_without_cache(start):
     pair = running(start)
     for proxy, source in (("kitchen", "negotiated"), ("kitchen", "stored"), ("office", "negotiated")):
         assert connect(pair, proxy=proxy)["mtu_source"] == source
+        discover(pair)
         pair.ask("DELETE", "/api/v1" + LOCK_PATH)
         wait_link(pair, lambda found: found["state"] == "none")
 
@@ -160,6 +167,7 @@ def test_C08_who_changes_addresses_is_known_for_the_run_alone(start):
     link = f"/devices/{phone['address']}/connection"
     for source in ("negotiated", "stored"):
         assert connect(pair, phone, proxy="kitchen")["mtu_source"] == source
+        discover(pair, phone)
         pair.ask("DELETE", "/api/v1" + link)
         pair.gateway.wait_for(lambda: pair.get(link)["state"] == "none")
     stop(pair)
@@ -171,6 +179,7 @@ def test_C08_who_changes_addresses_is_known_for_the_run_alone(start):
 def test_a_device_that_somebody_forgets_has_proved_nothing(start):
     pair = running(start)
     connect(pair, proxy="kitchen")
+    discover(pair)
     pair.ask("DELETE", "/api/v1" + LOCK_PATH)
     wait_link(pair, lambda found: found["state"] == "none")
     pair.ask("DELETE", f"/api/v1/devices/{LOCK['address']}", 204)
