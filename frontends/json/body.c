@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -119,6 +120,14 @@ static bool is_address(const json_t *value)
     return json_is_string(value) && ble_address_parse(json_string_value(value), &address);
 }
 
+static bool is_hex(const json_t *value)
+{
+    const char *text = json_string_value(value);
+
+    return text && json_string_length(value) % 2 == 0 &&
+           strspn(text, "0123456789abcdefABCDEF") == json_string_length(value);
+}
+
 static void check_value(struct reading *r, const struct body_rule *rule, const json_t *value)
 {
     double number = json_number_value(value);
@@ -161,6 +170,10 @@ static void check_value(struct reading *r, const struct body_rule *rule, const j
     case BODY_ADDRESS:
         if (!is_address(value))
             (void) snprintf(detail, sizeof detail, "must be a device address");
+        break;
+    case BODY_HEX:
+        if (!is_hex(value))
+            (void) snprintf(detail, sizeof detail, "must be octets in hex, two digits each");
         break;
     case BODY_OBJECT:
         if (!json_is_object(value))
@@ -276,6 +289,19 @@ bool body_address(const struct body *body, const char *name, uint64_t *ret_addre
     const char *text = body_text(body, name);
 
     return text && ble_address_parse(text, ret_address);
+}
+
+uint8_t *body_octets(const struct body *body, const char *name, size_t *ret_size)
+{
+    const json_t *value = json_object_get(body->fields, name);
+    size_t length = json_string_length(value);
+    uint8_t *octets;
+
+    if (!json_is_string(value))
+        return NULL;
+    octets = xnew(uint8_t, length / 2 + 1);
+    (void) bytes_from_hex(octets, length / 2, json_string_value(value), length, ret_size);
+    return octets;
 }
 
 char *body_object(const struct body *body, const char *name)

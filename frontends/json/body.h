@@ -14,6 +14,7 @@ enum body_type {
     BODY_TEXTS,   /* a list of texts, at least one */
     BODY_TIME,    /* a text of RFC 3339 */
     BODY_ADDRESS, /* a text: of a device */
+    BODY_HEX,     /* a text: octets, two digits each */
     BODY_OBJECT,  /* what is in it is somebody else's to judge */
 };
 
@@ -49,5 +50,7 @@ const char *body_list_text(const struct body *body, const char *name, size_t ind
 bool body_bool(const struct body *body, const char *name, bool alternative);
 int64_t body_time(const struct body *body, const char *name, int64_t alternative); /* wall clock */
 bool body_address(const struct body *body, const char *name, uint64_t *ret_address);
+/* Octets, to be freed; NULL: absent. */
+uint8_t *body_octets(const struct body *body, const char *name, size_t *ret_size);
 /* The object again as JSON text, to be freed; NULL: absent. */
 char *body_object(const struct body *body, const char *name);

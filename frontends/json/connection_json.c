@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "json/gatt_json.h"
 #include "json/moment_json.h"
 
 /* ---- attempts ---- */
@@ -85,14 +86,6 @@ void connection_json_write_latest_attempts(struct writer *w, const char *key,
 
 /* ---- links ---- */
 
-static void write_until(struct writer *w, const char *key, const struct gateway *g, usec_t moment)
-{
-    if (moment == USEC_NEVER)
-        writer_null(w, key);
-    else
-        writer_time(w, key, gateway_wall(g, moment));
-}
-
 static void write_leases(struct writer *w, const struct gateway *g, uint64_t address)
 {
     struct gateway_lease lease;
@@ -103,7 +96,7 @@ static void write_leases(struct writer *w, const struct gateway *g, uint64_t add
         writer_text(w, "id", lease.id);
         writer_text(w, "client", lease.client);
         writer_text(w, "purpose", lease.purpose);
-        write_until(w, "expires", g, lease.expires);
+        moment_json_write_until(w, "expires", g, lease.expires);
         writer_end_object(w);
     }
     writer_end_array(w);
@@ -143,8 +136,7 @@ static void write_fields(struct writer *w, const struct gateway *g, uint64_t add
     moment_json_write(w, "linger_until", g, link.linger_until);
     write_positive(w, "queue_position", link.queue_position);
     write_leases(w, g, address);
-    writer_begin_array(w, "subscriptions");
-    writer_end_array(w);
+    gatt_json_write_subscriptions(w, "subscriptions", g, address);
     write_all_attempts(w, g, address);
 }
 
@@ -162,7 +154,7 @@ void connection_json_write_opened(struct writer *w, const char *key, const struc
     writer_begin_object(w, key);
     write_fields(w, g, address);
     writer_text(w, "lease", lease);
-    write_until(w, "expires", g, expires);
+    moment_json_write_until(w, "expires", g, expires);
     writer_end_object(w);
 }
 
@@ -197,7 +189,7 @@ static void write_clients(struct writer *w, const struct gateway *g,
         last = lease.expires > last ? lease.expires : last;
     }
     writer_end_array(w);
-    write_until(w, "expires", g, last > 0 ? last : USEC_NEVER);
+    moment_json_write_until(w, "expires", g, last > 0 ? last : USEC_NEVER);
 }
 
 void connection_json_write_holders_of(struct writer *w, const struct gateway *g, size_t proxy_index)

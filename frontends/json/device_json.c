@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "json/connection_json.h"
 #include "json/element_name.h"
+#include "json/gatt_json.h"
 #include "json/packet_json.h"
 
 /* ---- the merged view ---- */
@@ -252,16 +253,12 @@ static void write_security(struct writer *w)
 /* The proxies that hold a bond. */
 static void write_bonds(struct writer *w, const struct gateway *g, uint64_t address)
 {
-    size_t max = gateway_proxies_count(g), count;
-    struct gateway_route *routes AUTO_FREE = xnew(struct gateway_route, max + 1);
-    int code;
+    const char *proxy;
+    size_t index = 0;
 
-    count = gateway_get_routes(g, address, routes, max, &code);
     writer_begin_array(w, "bonds");
-    for (size_t i = 0; i < count; i++) {
-        if (routes[i].is_bonded)
-            writer_text(w, NULL, routes[i].proxy);
-    }
+    while ((proxy = gateway_next_bond(g, address, &index)))
+        writer_text(w, NULL, proxy);
     writer_end_array(w);
 }
 
@@ -333,7 +330,7 @@ void device_json_write_detail(struct writer *w, const char *key, const struct ga
     write_elements(w, g, device);
     write_latest(w, g, device);
     write_sources(w, g, device);
-    writer_null(w, "gatt");
+    gatt_json_write_summary(w, "gatt", g, device->address);
     write_security(w);
     write_bonds(w, g, device->address);
     write_settings(w, device->config);

@@ -144,6 +144,23 @@ void event_json_write_connection(struct writer *w, const char *key, const struct
     writer_end_object(w);
 }
 
+void event_json_write_notification(struct writer *w, const char *key, const struct gateway *g,
+                                   const struct gateway_gatt_value *value)
+{
+    writer_begin_object(w, key);
+    writer_time(w, "time", gateway_wall(g, value->time));
+    writer_address(w, "address", value->address);
+    if (value->uuid)
+        packet_json_write_uuid(w, "characteristic", value->uuid);
+    else
+        writer_null(w, "characteristic");
+    writer_unsigned(w, "handle", value->handle);
+    writer_hex(w, "value", value->value.data, value->value.size);
+    writer_text(w, "proxy", value->proxy ? value->proxy : "unknown");
+    writer_unsigned(w, "counter", value->counter);
+    writer_end_object(w);
+}
+
 void event_json_write_advertisement(struct writer *w, const char *key, const struct gateway *g,
                                     const struct gateway_hearing *hearing)
 {

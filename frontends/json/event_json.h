@@ -36,6 +36,10 @@ void event_json_write_window(struct writer *w, const char *key, const struct gat
 void event_json_write_connection(struct writer *w, const char *key, const struct gateway *g,
                                  const struct gateway_link_change *change);
 
+/* Schema NotificationEvent. */
+void event_json_write_notification(struct writer *w, const char *key, const struct gateway *g,
+                                   const struct gateway_gatt_value *value);
+
 /* Schema AdvertisementEvent: this packet alone. */
 void event_json_write_advertisement(struct writer *w, const char *key, const struct gateway *g,
                                     const struct gateway_hearing *hearing);

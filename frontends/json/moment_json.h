@@ -6,3 +6,6 @@
 
 /* Schema Time; null for 0. */
 void moment_json_write(struct writer *w, const char *key, const struct gateway *g, usec_t moment);
+/* The same; null for USEC_NEVER. */
+void moment_json_write_until(struct writer *w, const char *key, const struct gateway *g,
+                             usec_t moment);

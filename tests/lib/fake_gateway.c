@@ -69,6 +69,7 @@ struct gateway {
     void *replay_user;
     bool is_replay_cancelled;
     struct fake_links *links;
+    struct fake_gatts *gatts;
 };
 
 struct gateway_recording {
@@ -760,6 +761,7 @@ struct gateway *fake_gateway_new(const struct config *config)
     assert(config->proxies_count <= PROXIES_MAX);
     g->config = config;
     g->links = fake_links_new();
+    g->gatts = fake_gatts_new(g);
     g->now = FAKE_START;
     histogram_init(&g->loop_lag, lag_bounds, ARRAY_SIZE(lag_bounds));
     for (size_t i = 0; i < config->proxies_count; i++)
@@ -786,6 +788,7 @@ void fake_gateway_free(struct gateway *g)
 {
     assert(!g->timers && !g->subscriptions);
     fake_links_free(g->links);
+    fake_gatts_free(g->gatts);
     while (g->orders_count > 0)
         free(g->orders[--g->orders_count]);
     for (size_t i = 0; i < g->devices_count; i++)
@@ -998,6 +1001,33 @@ void fake_inside_tell_link(struct gateway *g, const struct gateway_link_change *
         next = subscription->next;
         if (subscription->subscriber.on_link)
             subscription->subscriber.on_link(subscription->subscriber.user, change);
+    }
+}
+
+struct fake_gatts *fake_inside_gatts(const struct gateway *g)
+{
+    return g->gatts;
+}
+
+void fake_inside_tell_value(struct gateway *g, const struct gateway_gatt_value *value)
+{
+    struct gateway_subscription *subscription = g->subscriptions, *next;
+
+    for (; subscription; subscription = next) {
+        next = subscription->next;
+        if (subscription->subscriber.on_value)
+            subscription->subscriber.on_value(subscription->subscriber.user, value);
+    }
+}
+
+void fake_inside_tell_lease_ended(struct gateway *g, uint64_t address, const char *lease)
+{
+    struct gateway_subscription *subscription = g->subscriptions, *next;
+
+    for (; subscription; subscription = next) {
+        next = subscription->next;
+        if (subscription->subscriber.on_lease_ended)
+            subscription->subscriber.on_lease_ended(subscription->subscriber.user, address, lease);
     }
 }
 

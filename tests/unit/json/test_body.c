@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -214,6 +216,39 @@ static void body_values_that_break_a_rule_are_all_told(void **state)
                      E_INVALID_REQUEST);
 }
 
+static void body_octets_are_read_from_hex(void **state)
+{
+    static const struct body_rule of_value[] = {
+            {.name = "value", .type = BODY_HEX, .is_required = true}, {.name = NULL}};
+    static const char *const wrong[] = {"1", "\"0\"", "\"0g\"", "\"0x01\"", "null", "\" 1\""};
+    struct body *body;
+    uint8_t *octets;
+    size_t size;
+
+    (void) state;
+    assert_int_equal(read_as(of_value, "{\"value\":\"01Ff\"}", "", &body), 0);
+    octets = body_octets(body, "value", &size);
+    assert_int_equal(size, 2);
+    assert_memory_equal(octets, "\x01\xff", 2);
+    free(octets);
+    assert_null(body_octets(body, "other", &size));
+    body_free(body);
+    assert_int_equal(read_as(of_value, "{\"value\":\"\"}", "", &body), 0);
+    octets = body_octets(body, "value", &size);
+    assert_non_null(octets);
+    assert_int_equal(size, 0);
+    free(octets);
+    body_free(body);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        char text[64];
+
+        (void) snprintf(text, sizeof text, "{\"value\":%s}", wrong[i]);
+        assert_int_equal(
+                read_as(of_value, text, "/value: must be octets in hex, two digits each\n", &body),
+                E_INVALID_REQUEST);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +261,7 @@ int main(void)
             cmocka_unit_test(body_times_and_addresses_are_read),
             cmocka_unit_test(body_numbers_and_lists_that_are_none_are_faults),
             cmocka_unit_test(body_fields_that_are_absent_have_their_alternative),
+            cmocka_unit_test(body_octets_are_read_from_hex),
             cmocka_unit_test(body_values_that_break_a_rule_are_all_told),
     };
 

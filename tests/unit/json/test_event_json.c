@@ -315,6 +315,33 @@ static void control_events_are_as_the_contract_has_them(void **state)
     writer_done(&w);
 }
 
+static void G09_notification_event_has_handle_uuid_and_time(void **state)
+{
+    static const uint8_t octets[] = {0x16, 0x48};
+    const struct ble_uuid uuid = ble_uuid_from_short(0x2a37);
+    const struct gateway_gatt_value value = {.address = ADDRESS,
+                                             .handle = 21,
+                                             .uuid = &uuid,
+                                             .value = {octets, sizeof octets},
+                                             .proxy = "kitchen",
+                                             .time = FAKE_START + USEC_PER_SEC,
+                                             .counter = 7};
+    struct fixture *f = *state;
+    struct writer w = {0};
+    json_t *event;
+
+    event_json_write_notification(&w, NULL, f->gateway, &value);
+    event = parse(&w);
+    assert_int_equal(json_object_size(event), 7);
+    assert_string_equal(text(event, "time"), "2026-11-21T10:00:01.000Z");
+    assert_string_equal(text(event, "characteristic"), "00002a37-0000-1000-8000-00805f9b34fb");
+    assert_int_equal(json_integer_value(json_object_get(event, "handle")), 21);
+    assert_string_equal(text(event, "value"), "1648");
+    assert_string_equal(text(event, "proxy"), "kitchen");
+    assert_int_equal(json_integer_value(json_object_get(event, "counter")), 7);
+    json_decref(event);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -330,6 +357,7 @@ int main(void)
             TEST(E06_rssi_tells_both_loudnesses),
             TEST(what_no_radio_measured_is_no_rssi_event),
             TEST(proxy_event_shows_the_proxy_and_why),
+            TEST(G09_notification_event_has_handle_uuid_and_time),
             TEST(connection_event_shows_the_link_and_why_it_ended),
             TEST(log_line_has_its_fields),
             TEST(control_events_are_as_the_contract_has_them),
