@@ -503,6 +503,7 @@ struct gateway_link_answer { /* borrowed, valid during the call */
     usec_t retry_after; /* E_NO_FREE_SLOT: how long until one may be free; 0: not known */
     const struct gateway_attempt *attempts; /* of this request */
     size_t attempts_count;
+    usec_t began; /* when it was asked for; 0: not told */
 };
 typedef void gateway_link_fn(void *user, const struct gateway_link_answer *answer);
 

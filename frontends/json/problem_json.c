@@ -1,7 +1,9 @@
 #include "problem_json.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* "proxy_not_found" becomes "Proxy not found". */
@@ -27,6 +29,23 @@ static void write_faults(struct writer *w, const struct problem *problem)
         writer_end_object(w);
     }
     writer_end_array(w);
+}
+
+void problem_add_part(struct problem *problem, const char *name, struct writer *w)
+{
+    size_t i = 0;
+
+    while (i < PROBLEM_PARTS_MAX && problem->parts[i].name)
+        i++;
+    assert(i < PROBLEM_PARTS_MAX);
+    problem->parts[i] = (struct problem_part){name, buffer_take_text(&w->text)};
+    *w = (struct writer){0};
+}
+
+void problem_done(struct problem *problem)
+{
+    for (size_t i = 0; i < PROBLEM_PARTS_MAX; i++)
+        free((char *) problem->parts[i].json);
 }
 
 void problem_json_write(struct writer *w, const struct problem *problem)

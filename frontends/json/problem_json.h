@@ -35,4 +35,8 @@ struct problem {
     unsigned retry_after_s;
 };
 
+/* Adds a further field with what was written, which is taken; released by problem_done(). */
+void problem_add_part(struct problem *problem, const char *name, struct writer *w);
+void problem_done(struct problem *problem); /* only if all parts were added so */
+
 void problem_json_write(struct writer *w, const struct problem *problem);
