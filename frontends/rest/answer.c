@@ -51,6 +51,14 @@ void answer_set_json(struct answer *a, int status, struct writer *w)
     answer_set_text(a, status, "application/json", &w->text);
 }
 
+void answer_set_stream(struct answer *a, struct answer_stream *stream)
+{
+    a->status = 200;
+    a->content_type = "text/event-stream";
+    a->stream = stream;
+    answer_add_header(a, "X-Accel-Buffering", "no"); /* a proxy in between must not hold it */
+}
+
 void answer_set_problem(struct answer *a, const struct problem *problem)
 {
     struct writer w = {0};

@@ -57,5 +57,8 @@ void answer_set_text(struct answer *a, int status, const char *content_type, str
 /* Takes what was written as application/json. */
 void answer_set_json(struct answer *a, int status, struct writer *w);
 
+/* Server-sent events; takes the stream. */
+void answer_set_stream(struct answer *a, struct answer_stream *stream);
+
 /* application/problem+json; Retry-After comes with retry_after_s. */
 void answer_set_problem(struct answer *a, const struct problem *problem);

@@ -168,6 +168,16 @@ static void on_link(void *user, const struct gateway_link_change *change)
     publish_written(p, EVENT_CONNECTION, 0, &subject);
 }
 
+static void on_value(void *user, const struct gateway_gatt_value *value)
+{
+    struct event_publisher *p = user;
+    struct event_subject subject;
+
+    event_subject_of_value(&subject, &p->facts, p->gateway, value);
+    event_json_write_notification(&p->writer, NULL, p->gateway, value);
+    publish_written(p, EVENT_NOTIFICATION, 0, &subject);
+}
+
 static void tell_packet(struct event_publisher *p, const struct gateway_hearing *hearing,
                         uint64_t advertisement, uint64_t rssi)
 {
@@ -245,6 +255,7 @@ static void begin_work(struct event_publisher *p)
                                                   .on_proxy = on_proxy,
                                                   .on_window = on_window,
                                                   .on_link = on_link,
+                                                  .on_value = on_value,
                                                   .user = p};
 
     if (p->changes)

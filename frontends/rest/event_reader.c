@@ -391,9 +391,12 @@ void event_reader_again(struct event_reader *r)
     wake(r);
 }
 
-/* It was woken and has not read since; being woken may be a little later than now. */
-static bool is_stalled(const struct event_reader *r, usec_t now)
+/* It was woken and has not read since; being woken may be a little later than now. Nobody carries
+ * it yet while what it is for is being prepared. */
+static bool is_stalled(struct event_reader *r, usec_t now)
 {
+    if (!r->stream.on_stalled)
+        r->last_read = now;
     return !r->is_waiting && now >= r->last_read + EVENT_READER_STALLED;
 }
 

@@ -195,25 +195,40 @@ void event_subject_of_hearing(struct event_subject *ret_subject, struct buffer *
     set_facts(ret_subject, facts);
 }
 
-void event_subject_of_link(struct event_subject *ret_subject, struct buffer *facts,
-                           const struct gateway *g, const struct gateway_link_change *change)
+/* The device, if it is known, and the proxies of these names (NULL: none); without any, all that
+ * hear it. */
+static void make_of_link(struct event_subject *ret_subject, struct buffer *facts,
+                         const struct gateway *g, uint64_t address, const char *proxy,
+                         const char *from)
 {
     struct gateway_device device;
-    bool is_known = gateway_find_device(g, change->address, &device) == 0;
+    bool is_known = gateway_find_device(g, address, &device) == 0;
 
     buffer_clear(facts);
     if (is_known)
         add_device(facts, g, &device);
-    add_text(facts, FACT_PROXY, change->proxy);
-    add_text(facts, FACT_PROXY, change->from);
-    if (is_known && !change->proxy && !change->from)
+    add_text(facts, FACT_PROXY, proxy);
+    add_text(facts, FACT_PROXY, from);
+    if (is_known && !proxy && !from)
         add_hearers(facts, g, &device);
     *ret_subject = (struct event_subject){
             .has_device = true,
-            .address = change->address,
+            .address = address,
             .rssi = is_known ? device.rssi_smoothed : (double) NAN,
     };
     set_facts(ret_subject, facts);
+}
+
+void event_subject_of_link(struct event_subject *ret_subject, struct buffer *facts,
+                           const struct gateway *g, const struct gateway_link_change *change)
+{
+    make_of_link(ret_subject, facts, g, change->address, change->proxy, change->from);
+}
+
+void event_subject_of_value(struct event_subject *ret_subject, struct buffer *facts,
+                            const struct gateway *g, const struct gateway_gatt_value *value)
+{
+    make_of_link(ret_subject, facts, g, value->address, value->proxy, /* from= */ NULL);
 }
 
 void event_subject_of_proxy(struct event_subject *ret_subject, struct buffer *facts,

@@ -31,6 +31,9 @@ void event_subject_of_hearing(struct event_subject *ret_subject, struct buffer *
  * that hear the device. */
 void event_subject_of_link(struct event_subject *ret_subject, struct buffer *facts,
                            const struct gateway *g, const struct gateway_link_change *change);
+/* A value that a device notified: the device, if it is known, and the proxy that brought it. */
+void event_subject_of_value(struct event_subject *ret_subject, struct buffer *facts,
+                            const struct gateway *g, const struct gateway_gatt_value *value);
 /* No device; proxy NULL: no proxy either. */
 void event_subject_of_proxy(struct event_subject *ret_subject, struct buffer *facts,
                             const char *proxy);

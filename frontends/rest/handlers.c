@@ -270,3 +270,25 @@ int handlers_clear_history(struct call *call)
     call->request->answer.status = 204;
     return REST_ANSWERED;
 }
+
+bool handlers_read_address(const struct call *call, const char *text, uint64_t *ret_address)
+{
+    char detail[128];
+
+    if (ble_address_parse(text, ret_address))
+        return true;
+    (void) snprintf(detail, sizeof detail, NO_ADDRESS, text);
+    rest_refuse(&call->request->answer, 400, E_INVALID_REQUEST, detail);
+    return false;
+}
+
+bool handlers_find_proxy(const struct call *call, const char *name, size_t *ret_index)
+{
+    char detail[128];
+
+    if (gateway_find_proxy(call->gateway, name, ret_index) == 0)
+        return true;
+    (void) snprintf(detail, sizeof detail, NO_PROXY, name);
+    rest_refuse(&call->request->answer, 404, E_PROXY_NOT_FOUND, detail);
+    return false;
+}

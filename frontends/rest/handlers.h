@@ -14,6 +14,7 @@ struct call {
     struct gateway *gateway;
     struct pendings *pendings;
     struct device_waits *waits;
+    struct value_queues *queues;
     struct clients *clients;
     struct event_publisher *events;
     struct metrics *metrics;
@@ -27,6 +28,10 @@ struct call {
 /* The queries of the lists. */
 extern const struct query_rule handlers_proxies_query[];
 extern const struct query_rule handlers_devices_query[];
+
+/* A device address, or a proxy's name, of the request. False: it is none, which is answered. */
+bool handlers_read_address(const struct call *call, const char *text, uint64_t *ret_address);
+bool handlers_find_proxy(const struct call *call, const char *name, size_t *ret_index);
 
 int handlers_info(struct call *call);
 int handlers_contract(struct call *call);

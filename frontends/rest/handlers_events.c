@@ -38,40 +38,34 @@ static struct answer_stream *make_nothing(void)
     return stream;
 }
 
-static void set_stream(struct answer *answer, struct answer_stream *stream)
-{
-    answer->status = 200;
-    answer->content_type = "text/event-stream";
-    answer->stream = stream;
-    answer_add_header(answer, "X-Accel-Buffering", "no"); /* a proxy in between must not hold it */
-}
-
-static void open_stream(struct call *call, struct event_wish *wish)
+int handlers_events_open(struct call *call, struct event_wish *wish,
+                         struct answer_stream **ret_stream)
 {
     struct rest_request *request = call->request;
-    struct answer_stream *stream;
 
     if (!request->takes_streams)
         rest_refuse(&request->answer, 404, E_NOT_FOUND, "streams are not carried here");
     else if (strcmp(request->method, "HEAD") == 0)
-        set_stream(&request->answer, make_nothing());
+        answer_set_stream(&request->answer, make_nothing());
     else if (event_publisher_open(call->events, wish, request->user_agent, request->remote,
-                                  &stream) != 0)
-        rest_refuse(&request->answer, 503, E_OVERLOADED, "too many event streams");
+                                  ret_stream) == 0)
+        return 0;
     else
-        set_stream(&request->answer, stream);
+        rest_refuse(&request->answer, 503, E_OVERLOADED, "too many event streams");
+    return REST_ANSWERED;
 }
 
 int handlers_events(struct call *call)
 {
     struct faults faults = {0};
+    struct answer_stream *stream;
     struct event_wish wish;
 
     event_wish_read(&wish, call->query, call->request->last_event_id, &faults);
     if (faults_any(&faults))
         faults_answer(&faults, &call->request->answer);
-    else
-        open_stream(call, &wish);
+    else if (handlers_events_open(call, &wish, &stream) == 0)
+        answer_set_stream(&call->request->answer, stream);
     faults_done(&faults);
     event_wish_done(&wish);
     return REST_ANSWERED;

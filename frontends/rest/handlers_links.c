@@ -62,30 +62,6 @@ static int answer_json(struct call *call, struct writer *w)
     return REST_ANSWERED;
 }
 
-/* False: it is none, which is answered. */
-static bool read_address(struct call *call, const char *text, uint64_t *ret_address)
-{
-    char detail[128];
-
-    if (ble_address_parse(text, ret_address))
-        return true;
-    (void) snprintf(detail, sizeof detail, "\"%.64s\" is not a device address", text);
-    rest_refuse(&call->request->answer, 400, E_INVALID_REQUEST, detail);
-    return false;
-}
-
-/* False: there is none of that name, which is answered. */
-static bool find_proxy(struct call *call, const char *name, size_t *ret_index)
-{
-    char detail[128];
-
-    if (gateway_find_proxy(call->gateway, name, ret_index) == 0)
-        return true;
-    (void) snprintf(detail, sizeof detail, "no proxy is called \"%.64s\"", name);
-    rest_refuse(&call->request->answer, 404, E_PROXY_NOT_FOUND, detail);
-    return false;
-}
-
 static int answer_link(struct call *call, uint64_t address)
 {
     struct writer w = {0};
@@ -185,8 +161,8 @@ int handlers_connect(struct call *call)
     int rc;
 
     gateway_default_wish(call->gateway, &wish);
-    if (!read_address(call, call->parameters[0], &wish.address) ||
-        (proxy && !find_proxy(call, proxy, &wish.proxy_index)))
+    if (!handlers_read_address(call, call->parameters[0], &wish.address) ||
+        (proxy && !handlers_find_proxy(call, proxy, &wish.proxy_index)))
         return REST_ANSWERED;
     wish.has_proxy = proxy != NULL;
     read_wish(call, &wish);
@@ -203,7 +179,7 @@ int handlers_link(struct call *call)
     struct gateway_link link;
     uint64_t address;
 
-    if (!read_address(call, call->parameters[0], &address))
+    if (!handlers_read_address(call, call->parameters[0], &address))
         return REST_ANSWERED;
     if (!query_text(call->query, "wait") || longest == 0 ||
         !gateway_get_link(call->gateway, address, &link))
@@ -223,7 +199,7 @@ int handlers_disconnect(struct call *call)
     uint64_t address;
     int rc;
 
-    if (!read_address(call, call->parameters[0], &address))
+    if (!handlers_read_address(call, call->parameters[0], &address))
         return REST_ANSWERED;
     rc = gateway_disconnect(call->gateway, address, lease);
     if (rc == 0 || (rc == E_GONE && !gateway_get_link(call->gateway, address, &link)))
@@ -303,8 +279,8 @@ int handlers_free_slot(struct call *call)
     size_t index;
     int rc;
 
-    if (!find_proxy(call, call->parameters[0], &index) ||
-        !read_address(call, call->parameters[1], &address))
+    if (!handlers_find_proxy(call, call->parameters[0], &index) ||
+        !handlers_read_address(call, call->parameters[1], &address))
         return REST_ANSWERED;
     holder = find_holder(call->gateway, index, address);
     rc = gateway_free_slot(call->gateway, index, address);

@@ -20,19 +20,6 @@ const struct query_rule handlers_explain_query[] = {
         {.name = NULL},
 };
 
-/* The address in the path; false: the refusal is written. */
-static bool read_address(const struct call *call, uint64_t *ret_address)
-{
-    char detail[128];
-
-    if (ble_address_parse(call->parameters[0], ret_address))
-        return true;
-    (void) snprintf(detail, sizeof detail, "\"%.64s\" is not a device address",
-                    call->parameters[0]);
-    rest_refuse(&call->request->answer, 400, E_INVALID_REQUEST, detail);
-    return false;
-}
-
 int handlers_history(struct call *call)
 {
     usec_t now = gateway_now(call->gateway), since, until;
@@ -40,7 +27,7 @@ int handlers_history(struct call *call)
     struct writer w = {0};
     uint64_t address;
 
-    if (!read_address(call, &address))
+    if (!handlers_read_address(call, call->parameters[0], &address))
         return REST_ANSWERED;
     if (gateway_find_device(call->gateway, address, &device) != 0) {
         rest_refuse(&call->request->answer, 404, E_DEVICE_NOT_FOUND, NULL);
@@ -62,7 +49,7 @@ int handlers_explain(struct call *call)
     struct writer w = {0};
     uint64_t address;
 
-    if (!read_address(call, &address))
+    if (!handlers_read_address(call, call->parameters[0], &address))
         return REST_ANSWERED;
     explain_json_write(&w, NULL, call->gateway, address,
                        intent && strcmp(intent, "advertisement") == 0);

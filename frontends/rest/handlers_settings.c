@@ -202,25 +202,13 @@ static bool is_overloaded(struct call *call)
     return true;
 }
 
-static bool read_address(struct call *call, uint64_t *ret_address)
-{
-    char detail[128];
-
-    if (ble_address_parse(call->parameters[0], ret_address))
-        return true;
-    (void) snprintf(detail, sizeof detail, "\"%.64s\" is not a device address",
-                    call->parameters[0]);
-    rest_refuse(&call->request->answer, 400, E_INVALID_REQUEST, detail);
-    return false;
-}
-
 int handlers_patch_device(struct call *call)
 {
     char *patch AUTO_FREE = body_object(call->body, "settings");
     struct wait *wait;
     uint64_t address;
 
-    if (!read_address(call, &address) || is_overloaded(call))
+    if (!handlers_read_address(call, call->parameters[0], &address) || is_overloaded(call))
         return REST_ANSWERED;
     wait = new_wait(call, answer_device);
     wait->address = address;
@@ -234,7 +222,7 @@ int handlers_delete_device(struct call *call)
     struct wait *wait;
     uint64_t address;
 
-    if (!read_address(call, &address) || is_overloaded(call))
+    if (!handlers_read_address(call, call->parameters[0], &address) || is_overloaded(call))
         return REST_ANSWERED;
     wait = new_wait(call, answer_nothing);
     return begin(call, wait, gateway_remove_device(call->gateway, address, &wait->change));
@@ -292,7 +280,7 @@ int handlers_put_need(struct call *call)
     uint64_t address;
     char patch[96];
 
-    if (!read_address(call, &address) || is_overloaded(call))
+    if (!handlers_read_address(call, call->parameters[0], &address) || is_overloaded(call))
         return REST_ANSWERED;
     if (gateway_needs_count(call->gateway) >= GATEWAY_NEEDS_MAX &&
         !gateway_get_need(call->gateway, address, &need)) {
@@ -311,7 +299,7 @@ int handlers_delete_need(struct call *call)
     struct gateway_need need;
     uint64_t address;
 
-    if (!read_address(call, &address) || is_overloaded(call))
+    if (!handlers_read_address(call, call->parameters[0], &address) || is_overloaded(call))
         return REST_ANSWERED;
     if (!gateway_get_need(call->gateway, address, &need)) {
         rest_refuse(&call->request->answer, 404, E_NOT_FOUND, "the device has no need");

@@ -17,10 +17,12 @@
 #include "rest/event_metrics.h"
 #include "rest/event_publisher.h"
 #include "rest/gateway_metrics.h"
+#include "rest/gatt_metrics.h"
 #include "rest/handlers.h"
 #include "rest/link_metrics.h"
 #include "rest/metrics.h"
 #include "rest/pending.h"
+#include "rest/value_queues.h"
 #include "json/info_json.h"
 
 #define WAITING_MAX   1024
@@ -30,6 +32,7 @@ struct rest {
     struct gateway *gateway; /* borrowed */
     struct pendings *pendings;
     struct device_waits *waits;
+    struct value_queues *queues;
     struct clients *clients;
     struct event_publisher *events;
     struct device_texts texts;
@@ -70,20 +73,6 @@ static void refuse_unrouted(struct answer *answer, int cause, const struct route
     }
 }
 
-static void refuse_role(struct answer *answer, enum rest_role has, enum rest_role needs)
-{
-    struct problem problem = {.cause = E_FORBIDDEN, .status = 403};
-
-    if (has == REST_ROLE_NONE) {
-        answer_add_header(answer, "WWW-Authenticate", "Bearer");
-        rest_refuse(answer, 401, E_UNAUTHORIZED, NULL);
-        return;
-    }
-    problem.detail = "the role is too small";
-    problem.needs_role = role_names[needs];
-    answer_set_problem(answer, &problem);
-}
-
 static bool is_type(const char *content_type, const char *wanted)
 {
     size_t length = strcspn(content_type, "; \t");
@@ -116,7 +105,8 @@ static bool read_body(struct rest_request *request, const struct route *route,
     int rc;
 
     *ret_body = NULL;
-    if (route->body == ROUTE_BODY_NONE)
+    if (route->body == ROUTE_BODY_NONE ||
+        (route->body == ROUTE_BODY_VALUE && rest_has_octets(request)))
         return true;
     if (!is_known_type(request)) {
         rest_refuse(&request->answer, 415, E_UNSUPPORTED_MEDIA_TYPE, NULL);
@@ -140,6 +130,7 @@ static int handle(struct rest *rest, struct rest_request *request, const struct 
             .gateway = rest->gateway,
             .pendings = rest->pendings,
             .waits = rest->waits,
+            .queues = rest->queues,
             .clients = rest->clients,
             .events = rest->events,
             .metrics = rest->metrics,
@@ -165,7 +156,7 @@ static int check_and_handle(struct rest *rest, struct rest_request *request,
     int result = REST_ANSWERED;
 
     if (request->role < match->route->role) {
-        refuse_role(&request->answer, request->role, match->route->role);
+        rest_refuse_role(&request->answer, request->role, match->route->role);
         return REST_ANSWERED;
     }
     if (request->body_size > body_max) {
@@ -195,11 +186,13 @@ struct rest *rest_new(struct gateway *g)
     rest->gateway = g;
     rest->pendings = pendings_new(waiting_capacity(gateway_config(g)));
     rest->waits = device_waits_new(g, rest->pendings);
+    rest->queues = value_queues_new(g);
     rest->clients = clients_new();
     rest->events = event_publisher_new(g, rest->clients, &rest->texts);
     rest->metrics = metrics_new();
     metrics_register_collector(rest->metrics, gateway_metrics_collect, g);
     rest->link_metrics = link_metrics_new(g, rest->metrics);
+    metrics_register_collector(rest->metrics, gatt_metrics_collect, g);
     metrics_register_collector(rest->metrics, event_metrics_collect, rest->events);
     return rest;
 }
@@ -228,6 +221,7 @@ void rest_free(struct rest *rest)
     rest_stop(rest);
     device_waits_free(rest->waits);
     pendings_free(rest->pendings);
+    value_queues_free(rest->queues);
     event_publisher_free(rest->events);
     device_texts_done(&rest->texts);
     clients_free(rest->clients);
@@ -266,6 +260,11 @@ void rest_cancel(struct rest *rest, struct rest_request *request, int cause)
     pending_cancel(request->pending, cause);
 }
 
+bool rest_has_octets(const struct rest_request *request)
+{
+    return request->content_type && is_type(request->content_type, "application/octet-stream");
+}
+
 struct clients *rest_clients(struct rest *rest)
 {
     return rest->clients;
@@ -293,6 +292,20 @@ void rest_refuse(struct answer *ret_answer, int status, int cause, const char *d
 
     if (status == 503)
         problem.retry_after_s = RETRY_AFTER_S;
+    answer_set_problem(ret_answer, &problem);
+}
+
+void rest_refuse_role(struct answer *ret_answer, enum rest_role has, enum rest_role needs)
+{
+    struct problem problem = {.cause = E_FORBIDDEN, .status = 403};
+
+    if (has == REST_ROLE_NONE) {
+        answer_add_header(ret_answer, "WWW-Authenticate", "Bearer");
+        rest_refuse(ret_answer, 401, E_UNAUTHORIZED, NULL);
+        return;
+    }
+    problem.detail = "the role is too small";
+    problem.needs_role = role_names[needs];
     answer_set_problem(ret_answer, &problem);
 }
 

@@ -31,6 +31,7 @@ struct rest_request {
     const char *method;        /* "GET", "HEAD" … */
     const char *target;        /* path and query as sent, percent-encoded: "/api/v1/info?a=b" */
     const char *content_type;  /* of the body; NULL: not told */
+    const char *accept;        /* NULL: anything */
     const char *if_none_match; /* NULL: none */
     const char *last_event_id; /* NULL: none */
     const char *user_agent;    /* what the caller calls itself; NULL: not told */
@@ -89,8 +90,13 @@ struct info_json_mqtt;
 typedef void rest_mqtt_fn(void *user, struct info_json_mqtt *ret_mqtt);
 void rest_set_mqtt(struct rest *rest, rest_mqtt_fn *get, void *user);
 
+/* The body is octets, not JSON. */
+bool rest_has_octets(const struct rest_request *request);
+
 /* For transports: the answer to a request that they refuse themselves (cause as in problem_json.h).
  * detail NULL: the sentence of the cause. */
 void rest_refuse(struct answer *ret_answer, int status, int cause, const char *detail);
+/* 401 for who has no role at all, 403 for who needs a larger one. */
+void rest_refuse_role(struct answer *ret_answer, enum rest_role has, enum rest_role needs);
 /* 413; max is the longest body allowed. */
 void rest_refuse_size(struct answer *ret_answer, uint64_t max);

@@ -8,6 +8,7 @@
 #include "rest/event_wish.h"
 #include "rest/handlers.h"
 #include "rest/handlers_events.h"
+#include "rest/handlers_gatt.h"
 #include "rest/handlers_links.h"
 #include "rest/handlers_past.h"
 #include "rest/handlers_recorder.h"
@@ -62,18 +63,18 @@ static const struct route table[] = {
         {"PUT", API "/devices/{address}/connection", REST_ROLE_CONTROL, "links", handlers_connect, NULL, ROUTE_BODY_JSON, handlers_connect_request},
         {"GET", API "/devices/{address}/connection", REST_ROLE_READ, "links", handlers_link, handlers_link_query, ROUTE_BODY_NONE, NULL},
         {"DELETE", API "/devices/{address}/connection", REST_ROLE_CONTROL, "links", handlers_disconnect, handlers_disconnect_query, ROUTE_BODY_NONE, NULL},
-        ABSENT("PUT", API "/devices/{address}/connection/parameters", REST_ROLE_CONTROL, "gatt"),
-        ABSENT("GET", API "/devices/{address}/services", REST_ROLE_READ, "gatt"),
-        ABSENT("GET", API "/devices/{address}/characteristics/{characteristic}", REST_ROLE_CONTROL, "gatt"),
-        ABSENT("PUT", API "/devices/{address}/characteristics/{characteristic}", REST_ROLE_CONTROL, "gatt"),
-        ABSENT("GET", API "/devices/{address}/descriptors/{handle}", REST_ROLE_CONTROL, "gatt"),
-        ABSENT("PUT", API "/devices/{address}/descriptors/{handle}", REST_ROLE_CONTROL, "gatt"),
-        ABSENT("PUT", API "/devices/{address}/characteristics/{characteristic}/subscription", REST_ROLE_CONTROL, "gatt"),
-        ABSENT("DELETE", API "/devices/{address}/characteristics/{characteristic}/subscription", REST_ROLE_CONTROL, "gatt"),
-        ABSENT("GET", API "/devices/{address}/notifications", REST_ROLE_READ, "gatt"),
-        ABSENT("POST", API "/devices/{address}/bond", REST_ROLE_CONTROL, "gatt"),
-        ABSENT("DELETE", API "/devices/{address}/bond", REST_ROLE_CONTROL, "gatt"),
-        ABSENT("DELETE", API "/devices/{address}/gatt-cache", REST_ROLE_CONTROL, "gatt"),
+        {"PUT", API "/devices/{address}/connection/parameters", REST_ROLE_CONTROL, "gatt", handlers_set_parameters, NULL, ROUTE_BODY_JSON, handlers_parameters_request},
+        {"GET", API "/devices/{address}/services", REST_ROLE_READ, "gatt", handlers_services, handlers_services_query, ROUTE_BODY_NONE, NULL},
+        {"GET", API "/devices/{address}/characteristics/{characteristic}", REST_ROLE_CONTROL, "gatt", handlers_read, handlers_read_query, ROUTE_BODY_NONE, NULL},
+        {"PUT", API "/devices/{address}/characteristics/{characteristic}", REST_ROLE_CONTROL, "gatt", handlers_write, handlers_write_query, ROUTE_BODY_VALUE, handlers_write_request},
+        {"GET", API "/devices/{address}/descriptors/{handle}", REST_ROLE_CONTROL, "gatt", handlers_read_descriptor, handlers_descriptor_query, ROUTE_BODY_NONE, NULL},
+        {"PUT", API "/devices/{address}/descriptors/{handle}", REST_ROLE_CONTROL, "gatt", handlers_write_descriptor, handlers_descriptor_query, ROUTE_BODY_VALUE, handlers_write_request},
+        {"PUT", API "/devices/{address}/characteristics/{characteristic}/subscription", REST_ROLE_CONTROL, "gatt", handlers_subscribe, NULL, ROUTE_BODY_JSON, handlers_subscribe_request},
+        {"DELETE", API "/devices/{address}/characteristics/{characteristic}/subscription", REST_ROLE_CONTROL, "gatt", handlers_unsubscribe, handlers_unsubscribe_query, ROUTE_BODY_NONE, NULL},
+        {"GET", API "/devices/{address}/notifications", REST_ROLE_READ, "gatt", handlers_notifications, handlers_notifications_query, ROUTE_BODY_NONE, NULL},
+        {"POST", API "/devices/{address}/bond", REST_ROLE_CONTROL, "gatt", handlers_pair, NULL, ROUTE_BODY_JSON, handlers_pair_request},
+        {"DELETE", API "/devices/{address}/bond", REST_ROLE_CONTROL, "gatt", handlers_unpair, handlers_unpair_query, ROUTE_BODY_NONE, NULL},
+        {"DELETE", API "/devices/{address}/gatt-cache", REST_ROLE_CONTROL, "gatt", handlers_clear_cache, NULL, ROUTE_BODY_NONE, NULL},
         ABSENT("GET", API "/config", REST_ROLE_READ, "config"),
         ABSENT("PUT", API "/config", REST_ROLE_ADMIN, "config"),
         ABSENT("PATCH", API "/config", REST_ROLE_ADMIN, "config"),

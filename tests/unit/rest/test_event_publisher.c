@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "fake_gateway.h"
+#include "fake_gatts.h"
 #include "fake_links.h"
 #include "rest/event_publisher.h"
 #include "rest/event_reader.h"
@@ -323,6 +324,30 @@ static void windows_are_events_of_their_proxy(void **state)
     assert_nothing(&hall);
     hang_up(&all);
     hang_up(&hall);
+}
+
+static void G09_notifications_are_events_in_order_for_whoever_does_not_say_otherwise(void **state)
+{
+    const struct gatt_entry entry = {.uuid = ble_uuid_from_short(0x2a37), .handle = 21};
+    struct fixture *f = *state;
+    struct listener all, hall, devices;
+
+    fake_gatts_hold(f->gateway, ADDRESS, &entry, "notify", "L1"); /* a device never heard, too */
+    listen(f, &all, "", NULL);
+    listen(f, &hall, "types=notification&proxy=hall", NULL);
+    listen(f, &devices, "types=device", NULL);
+    fake_gatts_value(f->gateway, ADDRESS, 21, "a", "kitchen");
+    fake_gatts_value(f->gateway, ADDRESS, 21, "b", "hall");
+    flush(f);
+    assert_next(&all, "notification", "value", "61");
+    assert_next(&all, "notification", "value", "62");
+    assert_nothing(&all);
+    assert_next(&hall, "notification", "value", "62");
+    assert_nothing(&hall);
+    assert_nothing(&devices);
+    hang_up(&all);
+    hang_up(&hall);
+    hang_up(&devices);
 }
 
 static void links_are_events_of_their_device_and_proxy(void **state)
@@ -1144,6 +1169,7 @@ int main(void)
             TEST(each_reason_of_a_change_is_an_event),
             TEST(proxies_and_warnings_are_told),
             TEST(windows_are_events_of_their_proxy),
+            TEST(G09_notifications_are_events_in_order_for_whoever_does_not_say_otherwise),
             TEST(links_are_events_of_their_device_and_proxy),
             TEST(A13_noise_is_told_when_it_becomes_something_else),
             TEST(ids_are_the_boot_and_a_number),

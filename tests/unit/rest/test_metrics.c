@@ -14,6 +14,7 @@
 
 #include "base/memory.h"
 #include "fake_gateway.h"
+#include "fake_gatts.h"
 #include "fake_links.h"
 #include "rest/metrics.h"
 #include "rest/rest.h"
@@ -493,6 +494,52 @@ static void D03_links_tell_requests_and_how_long_they_take(void **state)
     assert_value(f, "blefleet_link_opening_seconds_sum", 1.5);
 }
 
+static void gatt_tells_requests_values_and_what_is_known(void **state)
+{
+    struct fixture *f = *state;
+
+    *fake_gatts_statistics(f->gateway) = (struct gateway_gatt_statistics){
+            .requests = 20,
+            .answered = 11,
+            .failed = 4,
+            .operations = 31,
+            .shared_reads = 2,
+            .discoveries = 3,
+            .values = 900,
+            .values_lost = 7,
+            .subscriptions = 6,
+            .readers = 5,
+            .waiting = 8,
+            .entries = 40,
+            .trees = 9,
+            .cache_bytes = 12345,
+            .hits = 50,
+            .misses = 13,
+            .evicted = 1,
+            .forgotten = {2, 14},
+    };
+    (void) get(f);
+    assert_value(f, "blefleet_gatt_requests_total{result=\"answered\"}", 11);
+    assert_value(f, "blefleet_gatt_requests_total{result=\"failed\"}", 4);
+    assert_value(f, "blefleet_gatt_requests_open", 5);
+    assert_value(f, "blefleet_gatt_operations_total", 31);
+    assert_value(f, "blefleet_gatt_operations_waiting", 8);
+    assert_value(f, "blefleet_gatt_shared_reads_total", 2);
+    assert_value(f, "blefleet_gatt_discoveries_total", 3);
+    assert_value(f, "blefleet_gatt_subscriptions", 6);
+    assert_value(f, "blefleet_gatt_readers", 5);
+    assert_value(f, "blefleet_gatt_notifications_total", 900);
+    assert_value(f, "blefleet_gatt_notifications_lost_total", 7);
+    assert_value(f, "blefleet_gatt_cache_devices", 40);
+    assert_value(f, "blefleet_gatt_cache_trees", 9);
+    assert_value(f, "blefleet_gatt_cache_bytes", 12345);
+    assert_value(f, "blefleet_gatt_cache_hits_total", 50);
+    assert_value(f, "blefleet_gatt_cache_misses_total", 13);
+    assert_value(f, "blefleet_gatt_cache_evicted_total", 1);
+    assert_value(f, "blefleet_gatt_cache_forgotten_total{cause=\"hash\"}", 2);
+    assert_value(f, "blefleet_gatt_cache_forgotten_total{cause=\"service_changed\"}", 14);
+}
+
 static void C14_each_proxy_tells_its_attempts_and_slots(void **state)
 {
     struct fixture *f = *state;
@@ -625,6 +672,8 @@ int main(void)
             cmocka_unit_test_setup_teardown(D03_each_proxy_tells_its_figures, setup, teardown),
             cmocka_unit_test_setup_teardown(D03_active_scanning_tells_its_figures, setup, teardown),
             cmocka_unit_test_setup_teardown(D03_links_tell_requests_and_how_long_they_take, setup,
+                                            teardown),
+            cmocka_unit_test_setup_teardown(gatt_tells_requests_values_and_what_is_known, setup,
                                             teardown),
             cmocka_unit_test_setup_teardown(C14_each_proxy_tells_its_attempts_and_slots, setup,
                                             teardown),
