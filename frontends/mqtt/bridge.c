@@ -167,6 +167,21 @@ struct outbox_message *bridge_advertisement(const char *base, const char *name,
     return make(topics_join(base, "advertisements", name), &w, 0, false);
 }
 
+struct outbox_message *bridge_notification(const char *base, const char *name,
+                                           const struct gateway_gatt_value *value)
+{
+    char below[sizeof "notify/" + BLE_UUID_TEXT_SIZE] = "notify/";
+    struct writer w = {0};
+
+    ble_uuid_format(below + strlen(below), value->uuid);
+    writer_begin_object(&w, NULL);
+    writer_hex(&w, "value", value->value.data, value->value.size);
+    writer_unsigned(&w, "handle", value->handle);
+    writer_unsigned(&w, "counter", value->counter);
+    writer_end_object(&w);
+    return make(topics_join(base, name, below), &w, 0, false);
+}
+
 struct outbox_message *bridge_clear_state(const char *base, const char *name)
 {
     return make_text(topics_join(base, name, NULL), "", 0);

@@ -43,6 +43,10 @@ struct outbox_message *bridge_advertisement(const char *base, const char *name,
                                             const struct gateway *g,
                                             const struct gateway_hearing *hearing);
 
+/* value: of a subscription that was made over MQTT. */
+struct outbox_message *bridge_notification(const char *base, const char *name,
+                                           const struct gateway_gatt_value *value);
+
 /* Empty payloads that make the broker forget. */
 struct outbox_message *bridge_clear_state(const char *base, const char *name);
 struct outbox_message *bridge_clear_availability(const char *base, const char *name);

@@ -344,6 +344,21 @@ static void on_link(void *user, const struct gateway_link_change *change)
     wake_pump(m);
 }
 
+/* Somebody asked for it by name, so it is told of a device that is not published, too. */
+static void on_value(void *user, const struct gateway_gatt_value *value)
+{
+    struct mqtt *m = user;
+    const char *known = states_name(m->states, value->address);
+    char name[TOPICS_NAME_SIZE];
+
+    if (!value->uuid || !verbs_is_subscribed(m->gateway, value))
+        return;
+    topics_address_name(name, value->address);
+    outbox_push(&m->events,
+                bridge_notification(config_of(m)->mqtt_base_topic, known ? known : name, value));
+    wake_pump(m);
+}
+
 /* The raw stream goes past the lines: it is worth nothing later. */
 static void on_hearing(void *user, const struct gateway_hearing *hearing)
 {
@@ -387,6 +402,7 @@ static void subscribe(struct mqtt *m)
             .on_proxy = on_proxy,
             .on_window = on_window,
             .on_link = on_link,
+            .on_value = on_value,
             .on_configuration = on_configuration,
             .user = m,
     };

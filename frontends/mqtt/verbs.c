@@ -15,7 +15,8 @@
 #include "rest/routes.h"
 #include "json/verb_json.h"
 
-#define API "/api/v1"
+#define API    "/api/v1"
+#define CLIENT "mqtt" /* as others are told who holds a lease */
 
 static const struct verb table[] = {
         {"connect", "PUT", API "/devices/{address}/connection"},
@@ -176,7 +177,7 @@ static void submit(struct wish *x)
             .body = x->body,
             .body_size = x->body ? strlen(x->body) : 0,
             .role = v->role,
-            .client = "mqtt",
+            .client = CLIENT,
             .done = on_done,
             .user = x,
     };
@@ -286,6 +287,30 @@ static char *choose_topic(const struct verbs *v, const char *verb,
     return topics_join(v->base, "bridge/response", verb);
 }
 
+/* ---- subscriptions ---- */
+
+static bool is_made_here(const struct gateway *g, uint64_t address, const char *id)
+{
+    struct gateway_lease lease;
+
+    for (size_t i = 0; gateway_get_lease(g, address, i, &lease); i++) {
+        if (strcmp(lease.id, id) == 0)
+            return strcmp(lease.client, CLIENT) == 0;
+    }
+    return false;
+}
+
+static bool is_held_here(const struct gateway *g, uint64_t address, size_t subscription)
+{
+    const char *id;
+
+    for (size_t i = 0; (id = gateway_get_gatt_holder(g, address, subscription, i)); i++) {
+        if (is_made_here(g, address, id))
+            return true;
+    }
+    return false;
+}
+
 /* ---- public ---- */
 
 const struct verb *verbs_table(size_t *ret_count)
@@ -307,6 +332,17 @@ bool verbs_may_reach(const char *method, const char *target)
     }
     route_match_done(&match);
     return result;
+}
+
+bool verbs_is_subscribed(const struct gateway *g, const struct gateway_gatt_value *value)
+{
+    struct gateway_gatt_subscription subscription;
+
+    for (size_t i = 0; gateway_get_gatt_subscription(g, value->address, i, &subscription); i++) {
+        if (subscription.handle == value->handle && is_held_here(g, value->address, i))
+            return true;
+    }
+    return false;
 }
 
 struct verbs *verbs_new(struct rest *rest, const char *base_topic, enum rest_role role,

@@ -27,6 +27,9 @@ const struct verb *verbs_table(size_t *ret_count);
  * configuration, streams. The target is percent-encoded, with or without query. */
 bool verbs_may_reach(const char *method, const char *target);
 
+/* True when the value is of a subscription that a lease made over MQTT holds. */
+bool verbs_is_subscribed(const struct gateway *g, const struct gateway_gatt_value *value);
+
 struct verbs;
 
 /* answer takes the message over; it is called from inside verbs_request() too. What is borrowed

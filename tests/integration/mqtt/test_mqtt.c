@@ -25,6 +25,7 @@
 
 #include "base/memory.h"
 #include "fake_gateway.h"
+#include "fake_gatts.h"
 #include "fake_links.h"
 #include "mqtt/mqtt.h"
 
@@ -400,6 +401,32 @@ static void links_are_told_and_show_in_the_state(void **state)
     UNTIL(f, says(f, "blefleet/bridge/event", "\"type\":\"connection\"") &&
                      says(f, "blefleet/bridge/event", "\"action\":\"opened\"") &&
                      says(f, "blefleet/" NAME, "\"state\":\"connected\""));
+}
+
+static void G09_values_of_subscriptions_over_mqtt_are_told(void **state)
+{
+    static const char topic[] = "blefleet/" NAME "/notify/00002a37-0000-1000-8000-00805f9b34fb";
+    const struct gatt_entry rate = {.uuid = ble_uuid_from_short(0x2a37), .handle = 21};
+    const struct gatt_entry level = {.uuid = ble_uuid_from_short(0x2a19), .handle = 14};
+    struct fixture *f = *state;
+    struct fake_link *link;
+
+    start_broker(f);
+    watch(f);
+    start_with(f, "");
+    (void) add_device(f, ADDRESS);
+    link = fake_links_add(f->gateway, ADDRESS, "kitchen");
+    fake_links_lease(f->gateway, link, "L1", "loopback");
+    fake_links_lease(f->gateway, link, "L2", "mqtt");
+    fake_gatts_hold(f->gateway, ADDRESS, &level, "notify", "L1");
+    fake_gatts_hold(f->gateway, ADDRESS, &rate, "notify", "L2");
+    UNTIL(f, says(f, "blefleet/" NAME, "\"connection\""));
+    fake_gatts_value(f->gateway, ADDRESS, 14, "x", "kitchen");
+    fake_gatts_value(f->gateway, ADDRESS, 21, "a", "kitchen");
+    fake_gatts_value(f->gateway, ADDRESS, 21, "b", "kitchen");
+    UNTIL(f, says(f, topic, "{\"value\":\"62\",\"handle\":21,\"counter\":2}"));
+    assert_int_equal(count_of(f, topic), 2);
+    assert_null(find_seen(f, "blefleet/" NAME "/notify/00002a19-0000-1000-8000-00805f9b34fb"));
 }
 
 static void everything_is_json(void **state)
@@ -842,6 +869,7 @@ int main(void)
             TEST(connects_by_itself_when_the_broker_comes_later),
             TEST(tells_of_itself_and_of_devices),
             TEST(links_are_told_and_show_in_the_state),
+            TEST(G09_values_of_subscriptions_over_mqtt_are_told),
             TEST(everything_is_json),
             TEST(a_change_of_availability_is_told),
             TEST(a_forgotten_device_is_cleared),

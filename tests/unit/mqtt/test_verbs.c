@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "fake_gateway.h"
+#include "fake_gatts.h"
 #include "fake_links.h"
 #include "mqtt/verbs.h"
 #include "rest/contract.h"
@@ -315,6 +316,116 @@ static void C13_error_of_a_connect_has_the_attempts(void **state)
     assert_int_equal(json_array_size(json_object_get(f->json, "attempts")), 1);
 }
 
+/* Every verb of GATT is the wish that its route makes of it. */
+static void verbs_of_gatt_are_those_of_rest(void **state)
+{
+#define AT "\"address\":\"A4:C1:38:12:AB:56\""
+    static const struct {
+        const char *verb, *payload;
+        enum gateway_gatt_verb wish;
+        uint16_t handle; /* 0: it is a UUID, or nothing */
+    } cases[] = {
+            {"services", "{" AT ",\"refresh\":true,\"uuid\":\"180f\"}", GATEWAY_GATT_SERVICES, 0},
+            {"read", "{" AT ",\"characteristic\":\"2a19\",\"lease\":null}", GATEWAY_GATT_READ, 0},
+            {"read", "{" AT ",\"characteristic\":1234}", GATEWAY_GATT_READ, 1234},
+            {"read", "{" AT ",\"characteristic\":7,\"wait_notification_ms\":10}",
+             GATEWAY_GATT_SUBSCRIBE, 7},
+            {"write", "{" AT ",\"characteristic\":\"2a19\",\"value\":\"01\",\"response\":false}",
+             GATEWAY_GATT_WRITE, 0},
+            {"read_descriptor", "{" AT ",\"descriptor\":15}", GATEWAY_GATT_READ_DESCRIPTOR, 15},
+            {"write_descriptor", "{" AT ",\"descriptor\":\"15\",\"value\":\"\"}",
+             GATEWAY_GATT_WRITE_DESCRIPTOR, 15},
+            {"subscribe", "{" AT ",\"characteristic\":14,\"type\":\"both\",\"lease_s\":9}",
+             GATEWAY_GATT_SUBSCRIBE, 14},
+            {"unsubscribe", "{" AT ",\"characteristic\":14,\"lease\":\"L1\"}",
+             GATEWAY_GATT_UNSUBSCRIBE, 14},
+            {"pair", "{" AT ",\"proxy\":\"kitchen\"}", GATEWAY_GATT_PAIR, 0},
+            {"unpair", "{" AT ",\"proxy\":\"kitchen\"}", GATEWAY_GATT_UNPAIR, 0},
+            {"connection_params", "{" AT ",\"min_interval\":6,\"max_interval\":6,\"timeout\":100}",
+             GATEWAY_GATT_PARAMETERS, 0},
+            {"clear_cache", "{" AT "}", GATEWAY_GATT_CLEAR_CACHE, 0},
+    };
+#undef AT
+    const struct gateway_gatt_answer answer = {.code = E_SHUTTING_DOWN};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct gateway_gatt_wish *wish;
+
+        ask(f, cases[i].verb, cases[i].payload);
+        wish = fake_gatts_request(f->gateway, 0);
+        if (!wish)
+            fail_msg("%s: %s", cases[i].verb, f->answer->payload);
+        assert_int_equal(wish->verb, cases[i].wish);
+        assert_int_equal(wish->handle, cases[i].handle);
+        assert_string_equal(wish->link.client, "mqtt");
+        fake_gatts_answer(f->gateway, &answer);
+        expect_error(f, "shutting_down");
+        assert_int_equal(f->answers, i + 1);
+    }
+}
+
+static void answer_without_a_body_is_null(void **state)
+{
+    const struct gateway_gatt_answer answer = {0};
+    struct fixture *f = *state;
+
+    ask(f, "unsubscribe", "{\"address\":\"A4C13812AB56\",\"characteristic\":\"2a19\"}");
+    fake_gatts_answer(f->gateway, &answer);
+    assert_string_equal(text(f, "status"), "ok");
+    assert_true(json_is_null(json_object_get(f->json, "data")));
+}
+
+static void G12_error_of_a_read_has_the_number(void **state)
+{
+    const struct gateway_gatt_answer answer = {.code = E_GATT_ERROR,
+                                               .has_number = true,
+                                               .number = 2,
+                                               .number_name = "read_not_permitted",
+                                               .handle = 14};
+    struct fixture *f = *state;
+
+    ask(f, "read", "{\"address\":\"A4C13812AB56\",\"characteristic\":\"2a19\"}");
+    fake_gatts_answer(f->gateway, &answer);
+    expect_error(f, "gatt_error");
+    assert_int_equal(
+            json_integer_value(json_object_get(json_object_get(f->json, "att_error"), "number")),
+            2);
+    assert_int_equal(json_integer_value(json_object_get(f->json, "handle")), 14);
+}
+
+static void the_role_bounds_gatt(void **state)
+{
+    struct fixture *f = *state;
+
+    verbs_free(f->verbs);
+    f->verbs = verbs_new(f->rest, "blefleet", REST_ROLE_READ, on_answer, f);
+    ask(f, "read", "{\"address\":\"A4C13812AB56\",\"characteristic\":\"2a19\"}");
+    expect_error(f, "forbidden");
+    ask(f, "services", "{\"address\":\"A4C13812AB56\"}"); /* not known: a link would open */
+    expect_error(f, "forbidden");
+    fake_gatts_know(f->gateway, 0xA4C13812AB56, gatt_tree_new(), NULL);
+    ask(f, "services", "{\"address\":\"A4C13812AB56\"}");
+    assert_string_equal(text(f, "status"), "ok");
+}
+
+static void values_are_told_of_subscriptions_that_were_made_here(void **state)
+{
+    const struct gatt_entry entry = {.uuid = ble_uuid_from_short(0x2a37), .handle = 21};
+    struct gateway_gatt_value value = {.address = 0xA4C13812AB56, .handle = 21};
+    struct fixture *f = *state;
+    struct fake_link *link = fake_links_add(f->gateway, value.address, "kitchen");
+
+    fake_links_lease(f->gateway, link, "L1", "loopback");
+    fake_links_lease(f->gateway, link, "L2", "mqtt");
+    fake_gatts_hold(f->gateway, value.address, &entry, "notify", "L1");
+    assert_false(verbs_is_subscribed(f->gateway, &value));
+    fake_gatts_hold(f->gateway, value.address, &entry, "notify", "L2");
+    assert_true(verbs_is_subscribed(f->gateway, &value));
+    value.handle = 22;
+    assert_false(verbs_is_subscribed(f->gateway, &value));
+}
+
 static void what_waits_at_the_end_is_answered(void **state)
 {
     struct fixture *f = *state;
@@ -400,6 +511,11 @@ int main(void)
             TEST(a_request_that_waits_is_answered_once),
             TEST(connect_and_disconnect_are_those_of_rest),
             TEST(C13_error_of_a_connect_has_the_attempts),
+            TEST(verbs_of_gatt_are_those_of_rest),
+            TEST(answer_without_a_body_is_null),
+            TEST(G12_error_of_a_read_has_the_number),
+            TEST(the_role_bounds_gatt),
+            TEST(values_are_told_of_subscriptions_that_were_made_here),
             TEST(what_waits_at_the_end_is_answered),
             TEST(too_many_at_once_are_refused),
             TEST(the_table_is_that_of_the_contract),
