@@ -23,7 +23,7 @@ LIMIT_S = 20.0
 class Stream:
     """An event stream, read event by event; each is checked against the contract."""
 
-    def __init__(self, pair, query="", last=None, receive_buffer=None):
+    def __init__(self, pair, query="", last=None, receive_buffer=None, path="/events"):
         self.contract = pair.contract
         self.schemas = {row["event"]: row["schema"]["$ref"].rsplit("/", 1)[1]
                         for row in pair.contract.document["x-events"]}
@@ -36,7 +36,7 @@ class Stream:
         headers = {"Accept": "text/event-stream", "User-Agent": "test-events"}
         if last:
             headers["Last-Event-ID"] = last
-        self.connection.request("GET", "/api/v1/events" + query, headers=headers)
+        self.connection.request("GET", f"/api/v1{path}{query}", headers=headers)
         self.answer = self.connection.getresponse()
         self.last_id = last
         self.lines = []
