@@ -51,6 +51,7 @@ def welcome(gateway, sim, broker, folder):
     api = f"{base}/api/v1"
     device = gateway.wait_for(lambda: gateway.items("/api/v1/devices"), what="the first device")[0]
     proxy = next(iter(sim.proxies))
+    meter = next(device["address"] for device in sim.status()["devices"].values() if device["name"] == "bedroom meter")
     mqtt = f"-h 127.0.0.1 -p {broker.port}"
     print(f"""
 blefleet hears a simulated house: {len(sim.proxies)} ESPHome proxies, {len(sim.status()["devices"])} Bluetooth devices.
@@ -68,6 +69,9 @@ blefleet hears a simulated house: {len(sim.proxies)} ESPHome proxies, {len(sim.s
   why it can be reached, or not   curl -s '{api}/explain/{device["address"]}?intent=connection'
   let it go                       curl -s -X DELETE {api}/devices/{device["address"]}/connection
   free what nobody holds          curl -s -X POST {api}/connections/close-stale
+  a battery, in one request       curl -s {api}/devices/{meter}/characteristics/2a19
+  what else it has                curl -s {api}/devices/{meter}/services
+  the battery as it goes down     curl -sN '{api}/devices/{meter}/notifications?subscribe=2a19'
   wait for a name to appear       curl -s '{api}/devices?name=atc&wait_ms=10000'
   the contract                    curl -s {api}/openapi.json
   is it alive                     curl -s {base}/readyz
@@ -78,6 +82,7 @@ blefleet hears a simulated house: {len(sim.proxies)} ESPHome proxies, {len(sim.s
   all topics of MQTT              mosquitto_sub {mqtt} -v -t 'blefleet/#'
   one state of each device        mosquitto_sub {mqtt} -v -t 'blefleet/+' --retained-only -W 3
   what happens                    mosquitto_sub {mqtt} -t blefleet/bridge/event
+  a battery over MQTT             mosquitto_rr {mqtt} -t blefleet/bridge/request/read -e blefleet/bridge/response/read -m '{{"address":"{meter}","characteristic":"2a19"}}'
   a question over MQTT            mosquitto_rr {mqtt} -t blefleet/bridge/request/http -e blefleet/bridge/response/http -m '{{"path":"/info"}}'
 
   break something                 echo '{{"do":"fault","proxy":"{proxy}","fault":"reboot","seconds":10}}' | curl -sm1 telnet://{sim.ready["control"]}
