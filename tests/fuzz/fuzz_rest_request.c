@@ -12,12 +12,14 @@
 
 #include "base/memory.h"
 #include "fake_gateway.h"
+#include "fake_gatts.h"
 #include "fake_links.h"
 #include "fuzz_target.h"
 #include "rest/rest.h"
 
 #define WAIT_MAX  (601 * USEC_PER_SEC) /* longer than any wait_ms or timeout_ms */
 #define READS_MAX 64                   /* of a stream */
+#define LEVEL     14                   /* a characteristic's handle */
 
 enum { /* 3: the role */
        BIT_STREAMS = 4,
@@ -25,6 +27,7 @@ enum { /* 3: the role */
        BIT_LATE_DEVICE = 16,
        BIT_STOP = 32,
        BIT_CANCEL = 64,
+       BIT_OCTETS = 128,
 };
 
 static const char house[] =
@@ -66,6 +69,22 @@ static const struct config *configuration(void)
     return config;
 }
 
+static const struct gatt_entry *level_of(const struct gatt_tree *tree)
+{
+    return gatt_tree_at(tree, GATT_CHARACTERISTIC, LEVEL);
+}
+
+static struct gatt_tree *make_tree(void)
+{
+    const struct ble_uuid service = ble_uuid_from_short(0x180f),
+                          level = ble_uuid_from_short(0x2a19);
+    struct gatt_tree *tree = gatt_tree_new();
+
+    (void) gatt_tree_add(tree, GATT_SERVICE, &service, LEVEL - 2, 0);
+    (void) gatt_tree_add(tree, GATT_CHARACTERISTIC, &level, LEVEL, GATT_READ | GATT_NOTIFY);
+    return tree;
+}
+
 static void open_house(struct house *h)
 {
     h->gateway = fake_gateway_new(configuration());
@@ -76,6 +95,7 @@ static void open_house(struct house *h)
     (void) fake_links_add(h->gateway, UINT64_C(0xc0ffee000001), "kitchen");
     fake_links_take_slot(h->gateway, 0, UINT64_C(0xc0ffee000001), "ours");
     fake_links_take_slot(h->gateway, 0, UINT64_C(0x000000000001), "orphan");
+    fake_gatts_know(h->gateway, UINT64_C(0xc0ffee000001), make_tree(), NULL);
     h->rest = rest_new(h->gateway);
     rest_set_boot(h->rest, 0x1234abcd);
     h->answers = 0;
@@ -204,6 +224,39 @@ static void answer_link(struct house *h, uint8_t options)
         fake_links_answer(h->gateway, &answer);
 }
 
+static void answer_gatt_once(struct house *h, uint8_t options)
+{
+    static const int codes[] = {0, E_GATT_ERROR, E_CHARACTERISTIC_AMBIGUOUS, E_VALUE_TOO_LONG};
+    static const uint16_t handles[] = {LEVEL, 1};
+    const struct gateway_gatt_wish *wish = fake_gatts_request(h->gateway, 0);
+    struct gateway_gatt_answer answer = {.code = codes[options % ARRAY_SIZE(codes)],
+                                         .handle = LEVEL,
+                                         .value = {heard, options % sizeof heard},
+                                         .max = 20,
+                                         .handles = handles,
+                                         .handles_count = ARRAY_SIZE(handles),
+                                         .lease = "L1",
+                                         .expires = FAKE_START};
+    uint64_t address = wish->link.address;
+    struct gateway_gatt_subscription held;
+    struct gateway_gatt known;
+
+    (void) gateway_get_gatt(h->gateway, UINT64_C(0xc0ffee000001), &known);
+    answer.gatt = &known;
+    answer.entry = level_of(known.tree);
+    if (wish->verb == GATEWAY_GATT_SUBSCRIBE && answer.code == 0 &&
+        !gateway_get_gatt_subscription(h->gateway, address, 0, &held))
+        fake_gatts_hold(h->gateway, address, answer.entry, "notify", "L1");
+    fake_gatts_answer(h->gateway, &answer);
+}
+
+/* A stream asks for one subscription after the other. */
+static void answer_gatt(struct house *h, uint8_t options)
+{
+    while (fake_gatts_request(h->gateway, 0))
+        answer_gatt_once(h, options);
+}
+
 /* One way or the other, the answer must come. */
 static void wait_for_answer(struct house *h, struct rest_request *request, uint8_t options)
 {
@@ -216,6 +269,7 @@ static void wait_for_answer(struct house *h, struct rest_request *request, uint8
     if (options & BIT_LATE_DEVICE)
         add_device(h->gateway, 3, -30);
     answer_link(h, options);
+    answer_gatt(h, options);
     fake_gateway_advance(h->gateway, WAIT_MAX);
     fake_gateway_turn(h->gateway);
 }
@@ -257,6 +311,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     request.role = (enum rest_role)(data[0] & 3);
     request.takes_streams = data[0] & BIT_STREAMS;
     request.accepts_gzip = data[0] & BIT_GZIP;
+    request.accept = data[0] & BIT_OCTETS ? "application/octet-stream" : NULL;
     request.user = &h.answers;
     open_house(&h);
     submit(&h, &request, data[0]);
