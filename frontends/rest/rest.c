@@ -211,6 +211,7 @@ void rest_stop(struct rest *rest)
 {
     rest->is_stopped = true;
     pendings_cancel_all(rest->pendings, E_SHUTTING_DOWN);
+    value_queues_free(TAKE(rest->queues)); /* the leases that end now need no looking after */
     event_publisher_stop(rest->events);
 }
 
@@ -221,7 +222,6 @@ void rest_free(struct rest *rest)
     rest_stop(rest);
     device_waits_free(rest->waits);
     pendings_free(rest->pendings);
-    value_queues_free(rest->queues);
     event_publisher_free(rest->events);
     device_texts_done(&rest->texts);
     clients_free(rest->clients);

@@ -133,6 +133,18 @@ def test_a_stream_that_cannot_subscribe_is_a_problem(start):
     assert pair.get("/clients?kind=sse")["items"] == []
 
 
+def test_the_end_of_the_gateway_finds_queues_and_streams(start):
+    """Its end is what is looked at: clean, and in time."""
+    pair = running(start, (BAND,))
+    put(pair, at(TICKS, "/subscription"), lease_s=600)
+    stream = Stream(pair, f"?subscribe={ECHO}", path=f"{PATH}/notifications")
+    stream.until(lambda event, _, data: event == "notification" and data["handle"] == 25)
+    pair.end()
+    pair.gateway = pair.sim = None
+    while stream.next() is not None:
+        pass
+
+
 def test_G13_connection_parameters_are_set_on_a_link_alone(start):
     pair = running(start, (BAND,))
     wish = {"min_interval": 24, "max_interval": 40, "latency": 0, "timeout": 400}

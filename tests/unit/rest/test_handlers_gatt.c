@@ -1095,6 +1095,20 @@ static void wait_without_a_lease_ends_in_every_way_without_a_trace(void **state)
     assert_int_equal(fake_gatts_readers(f->gateway), 0);
 }
 
+static void end_of_the_program_closes_the_queues(void **state)
+{
+    struct fixture *f = *state;
+
+    grant(f, "L1");
+    wait_for(f, "GET", LEVEL "?wait_notification_ms=1000&lease=L1", NULL);
+    rest_stop(f->rest);
+    assert_int_equal(f->done, 1);
+    assert_int_equal(f->request.answer.status, 503);
+    assert_int_equal(fake_gatts_readers(f->gateway), 0);
+    fake_gatts_end_lease(f->gateway, FRIDGE, "L1");
+    assert_int_equal(submit(f, "GET", LEVEL "?wait_notification_ms=1000&lease=L1", NULL), 503);
+}
+
 static void notification_is_told_as_octets_to_who_accepts_them(void **state)
 {
     const struct rest_request request = {.method = "GET",
@@ -1413,6 +1427,7 @@ int main(void)
             TEST(wait_without_a_lease_subscribes_for_itself),
             TEST(value_that_came_with_the_subscription_ends_the_wait),
             TEST(wait_without_a_lease_ends_in_every_way_without_a_trace),
+            TEST(end_of_the_program_closes_the_queues),
             TEST(notification_is_told_as_octets_to_who_accepts_them),
             TEST(connection_parameters_are_set),
             TEST(G13_connection_parameters_are_checked),
