@@ -28,14 +28,12 @@
 #include "rest/rest.h"
 #include "service.h"
 #include "store/store.h"
+#include "json/info_json.h"
 #include "json/log_json.h"
 
 #define EXIT_CONFIGURATION 1
 #define EXIT_START         2
 #define STOP_TIMEOUT_MS    4500
-
-/* The parts of the contract that are here. */
-static const char *const parts[] = {"core", "voices", "ears", "recorder", "links", NULL};
 
 struct options {
     const char *config;
@@ -187,7 +185,8 @@ static struct config *load_config(const struct options *o, struct config_file *r
     struct config_faults faults = {0};
     struct config *config;
 
-    *ret_file = (struct config_file){.path = o->config, .parts = parts, .environment = environ};
+    *ret_file = (struct config_file){
+            .path = o->config, .parts = info_json_parts, .environment = environ};
     config = config_file_load(ret_file, &faults);
 
     if (!config)
