@@ -84,11 +84,12 @@ def test_a_taken_port_ends_the_start_with_one_clear_line(bin_folder, tmp_path):
 
 def test_settings_without_effect_are_named_once(bin_folder, tmp_path):
     gateway = Gateway(bin_folder, tmp_path, write(tmp_path, {"http": {"listen": "127.0.0.1:0"}, "areas": [],
-                                                             "links": {"queue_length": 5, "operations_queue": 5}}))
+                                                             "links": {"operations_queue": 5},
+                                                             "mqtt": {"homeassistant": {"enabled": False}}}))
     assert gateway.stop()[0] == 0
     lines = [line for line in gateway.log_text().splitlines() if "config.without_effect" in line]
-    assert len(lines) == 1 and "areas" in lines[0] and "links.operations_queue" in lines[0]
-    assert "links.queue_length" not in lines[0]
+    assert len(lines) == 1 and "areas" in lines[0] and "mqtt.homeassistant.enabled" in lines[0]
+    assert "links.operations_queue" not in lines[0]
 
 
 def test_ready_is_told_by_file_then_log_with_the_bound_address(bin_folder, tmp_path):
