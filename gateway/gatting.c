@@ -3,8 +3,9 @@
  * linking settle in this turn of the loop what the room did to the links.
  *
  * Who sends an operation waits for the answer: from then on its proxy is read at once, until the
- * answer came or the link ended. The devices that wait so are remembered by address, since a link
- * has one operation on the air; writes without response are not answered.
+ * answer came or the link ended. So it is, too, from the first subscription of a link until the
+ * link ends: a button pressed is not told 40 ms late. What is awaited so is remembered by address,
+ * since a link has one operation on the air; writes without response are not answered.
  *
  * Failure modes: an operation that is never answered keeps its proxy awake until its link ends,
  * which costs a little and delays nobody. A lease may end in many ways, so that its end is not told
@@ -24,8 +25,11 @@
 #include "linking.h"
 #include "proxy/fleet.h"
 
-struct gatting_proxy {
-    unsigned answers; /* that it owes */
+/* One reason to read proxies at once. */
+struct awaited {
+    enum proxy_wait what;
+    unsigned *counts;    /* by source: devices for which it is */
+    struct map *counted; /* address -> its count, of the proxy */
 };
 
 struct gatting {
@@ -34,30 +38,42 @@ struct gatting {
     struct keeping *keeping; /* borrowed; NULL: none */
     struct gatt *gatt;
     struct gatting_callbacks callbacks;
-    struct gatting_proxy *proxies; /* by source */
-    struct map *awaited;           /* address -> its place in proxies */
-    uv_timer_t *timer;             /* NULL: stopped; frees itself */
-    usec_t deadline;               /* what the timer is armed for */
+    struct awaited answers, values;
+    uv_timer_t *timer; /* NULL: stopped; frees itself */
+    usec_t deadline;   /* what the timer is armed for */
 };
 
-/* ---- who owes an answer ---- */
+/* ---- who is waited for ---- */
 
-static void stop_waiting(struct gatting *g, uint64_t address)
+static void init_awaited(struct awaited *a, enum proxy_wait what, size_t sources)
 {
-    struct gatting_proxy *p = map_take(g->awaited, address);
-
-    if (p && --p->answers == 0 && g->fleet)
-        proxy_set_awaited(fleet_get(g->fleet, (size_t) (p - g->proxies)), PROXY_WAIT_ANSWER, false);
+    a->what = what;
+    a->counts = xnew(unsigned, sources);
+    a->counted = map_new(0); /* only what is connected is in it: nobody chooses the keys */
 }
 
-static void start_waiting(struct gatting *g, uint16_t source, uint64_t address)
+static void done_awaited(struct awaited *a)
 {
-    struct gatting_proxy *p = &g->proxies[source];
+    free(a->counts);
+    map_free(a->counted);
+}
 
-    stop_waiting(g, address);
-    map_put(g->awaited, address, p);
-    if (++p->answers == 1)
-        proxy_set_awaited(fleet_get(g->fleet, source), PROXY_WAIT_ANSWER, true);
+static void stop_waiting(struct gatting *g, struct awaited *a, uint64_t address)
+{
+    unsigned *count = map_take(a->counted, address);
+
+    if (count && --*count == 0 && g->fleet)
+        proxy_set_awaited(fleet_get(g->fleet, (size_t) (count - a->counts)), a->what, false);
+}
+
+static void start_waiting(struct gatting *g, struct awaited *a, uint16_t source, uint64_t address)
+{
+    unsigned *count = &a->counts[source];
+
+    stop_waiting(g, a, address);
+    map_put(a->counted, address, count);
+    if (++*count == 1)
+        proxy_set_awaited(fleet_get(g->fleet, source), a->what, true);
 }
 
 /* Requests to the proxy itself (68) are answered when it is done with them; nobody waits so
@@ -99,7 +115,9 @@ static int send_message(void *user, uint16_t source, const struct message *messa
     int rc = g->fleet ? proxy_send(fleet_get(g->fleet, source), message) : E_PROXY_OFFLINE;
 
     if (rc == 0 && is_answered(message))
-        start_waiting(g, source, address_of(message));
+        start_waiting(g, &g->answers, source, address_of(message));
+    if (rc == 0 && message->type == MESSAGE_GATT_NOTIFY_REQUEST && message->gatt.flag)
+        start_waiting(g, &g->values, source, message->gatt.address);
     return rc;
 }
 
@@ -220,8 +238,8 @@ struct gatting *gatting_new(struct uv_loop_s *loop, const struct config *config,
 
     g->linking = linking;
     g->callbacks = *callbacks;
-    g->proxies = xnew(struct gatting_proxy, config->proxies_count);
-    g->awaited = map_new(0); /* only what is connected is in it: nobody chooses the keys */
+    init_awaited(&g->answers, PROXY_WAIT_ANSWER, config->proxies_count);
+    init_awaited(&g->values, PROXY_WAIT_VALUE, config->proxies_count);
     g->gatt = gatt_new(&settings, &house, linking_links(linking));
     g->deadline = USEC_NEVER;
     g->timer = xnew(uv_timer_t, 1);
@@ -258,8 +276,8 @@ void gatting_free(struct gatting *g)
         return;
     assert(!g->timer);
     gatt_free(g->gatt);
-    map_free(g->awaited);
-    free(g->proxies);
+    done_awaited(&g->answers);
+    done_awaited(&g->values);
     free(g);
 }
 
@@ -320,8 +338,10 @@ static void end_leases(struct gatting *g, uint64_t address, usec_t now)
 void gatting_link_event(struct gatting *g, const struct link_event *event)
 {
     end_leases(g, event->address, event->time);
-    if (event->kind == LINK_EVENT_DISCONNECTED)
-        stop_waiting(g, event->address);
+    if (event->kind == LINK_EVENT_DISCONNECTED) {
+        stop_waiting(g, &g->answers, event->address);
+        stop_waiting(g, &g->values, event->address);
+    }
     gatt_link_event(g->gatt, event);
     gatting_settle(g, clock_now());
 }
@@ -338,8 +358,8 @@ void gatting_message(struct gatting *g, uint16_t source, const struct message *m
 {
     uint64_t address = answered_address(message);
 
-    if (address != 0 && map_find(g->awaited, address) == &g->proxies[source])
-        stop_waiting(g, address);
+    if (address != 0 && map_find(g->answers.counted, address) == &g->answers.counts[source])
+        stop_waiting(g, &g->answers, address);
     gatt_message(g->gatt, source, message, now);
     gatting_settle(g, now);
 }

@@ -130,6 +130,7 @@ int proxy_send(struct proxy *p, const struct message *message);
 enum proxy_wait { /* bits: what somebody waits for */
                   PROXY_WAIT_LINK = 1 << 0,
                   PROXY_WAIT_ANSWER = 1 << 1,
+                  PROXY_WAIT_VALUE = 1 << 2, /* notifications */
 };
 /* While something of it is waited for, what it sends is read at once instead of in turns. Nothing
  * is when a conversation begins. May be called from inside the callbacks. */

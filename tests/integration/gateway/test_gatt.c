@@ -70,7 +70,7 @@ static void on_value(void *user, const struct gateway_gatt_value *value)
 {
     struct fixture *f = user;
 
-    assert_int_equal(value->counter, f->values % 3 + 1); /* in order */
+    assert_int_equal(value->counter, f->values + 1); /* in order */
     f->value = *value;
     f->octet = value->value.data[0];
     f->values++;
@@ -623,6 +623,39 @@ static void answers_do_not_wait_for_a_turn_while_packets_stream(void **state)
     assert_true(least_time_to_read(f, /* opens_link= */ true) < TURN / 4);
 }
 
+/* The shortest time from a notification to its subscriber. */
+static usec_t least_time_of_a_value(struct fixture *f)
+{
+    usec_t least = USEC_NEVER;
+
+    for (unsigned i = 0; i < 9; i++) {
+        unsigned before = f->values;
+        usec_t began = clock_now();
+
+        fake_notify(&f->fakes[0], 1);
+        while (f->values == before)
+            (void) uv_run(&f->loop, UV_RUN_ONCE);
+        if (clock_now() - began < least)
+            least = clock_now() - began;
+    }
+    return least;
+}
+
+static void nor_do_values_as_long_as_the_link_lives(void **state)
+{
+    struct fixture *f = *state;
+    struct gateway_gatt_wish wish = wish_of(f, GATEWAY_GATT_SUBSCRIBE);
+
+    wish.link.has_proxy = true;
+    fake_stream(&f->fakes[0]);
+    for (unsigned i = 0; i < 2; i++) { /* the second link as well */
+        f->values = 0;
+        assert_int_equal(ask(f, &wish), 0);
+        assert_true(least_time_of_a_value(f) < TURN / 4);
+        close_link(f);
+    }
+}
+
 static void C18_the_end_answers_who_waits_and_refuses_who_comes(void **state)
 {
     struct fixture *f = *state;
@@ -666,6 +699,7 @@ int main(void)
             TEST(G14_one_proxy_may_be_named),
             TEST(what_a_request_does_not_say_the_configuration_says),
             TEST(answers_do_not_wait_for_a_turn_while_packets_stream),
+            TEST(nor_do_values_as_long_as_the_link_lives),
             TEST(C18_the_end_answers_who_waits_and_refuses_who_comes),
     };
 
