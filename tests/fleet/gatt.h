@@ -39,12 +39,18 @@ enum gatt_kind {
     GATT_DESCRIPTOR,
 };
 
+enum gatt_way {
+    GATT_BY_CHANCE, /* any of [low, high] */
+    GATT_BY_COUNT,  /* the next one of [low, high] */
+    GATT_BY_CLOCK,  /* the moment in microseconds, as much of it as there is room for */
+};
+
 /* Octets of a value that are another number each time it is read or notified, least significant
- * first: the next one, or any, of [low, high]. size 0: none vary. */
+ * first. size 0: none vary. */
 struct gatt_variation {
     size_t at, size;
     uint32_t low, high;
-    bool is_counting;
+    enum gatt_way way;
 };
 
 /* How a value or a descriptor behaves; zeroed: it is empty, and nothing may be done to it. */
@@ -58,6 +64,7 @@ struct gatt_behaviour {
     int32_t error;            /* of every operation; 0: none */
     int32_t unpaired_error;   /* on links that are not encrypted; 0: none */
     bool is_silent;           /* operations are never answered */
+    bool is_prompt;           /* operations take no time, whatever delay says */
     bool is_echo;             /* what is written is notified */
     bool changes_database;    /* when it was written */
     bool is_preparing_denied; /* long writes are refused with 0x06 */

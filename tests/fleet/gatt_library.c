@@ -113,6 +113,19 @@ static struct bytes read_value(const struct spot *object, uint8_t octets[GATT_VA
     return (struct bytes){octets, size};
 }
 
+static enum gatt_way read_way(const struct spot *spot)
+{
+    static const char *const NAMES[] = {
+            [GATT_BY_CHANCE] = "chance", [GATT_BY_COUNT] = "count", [GATT_BY_CLOCK] = "clock"};
+    const char *name = spot_text(spot, "count");
+
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++)
+        if (strcmp(name, NAMES[i]) == 0)
+            return (enum gatt_way) i;
+    spot_fault(spot, "must be \"count\", \"chance\" or \"clock\"");
+    return GATT_BY_COUNT;
+}
+
 static struct gatt_variation read_variation(const struct spot *object, size_t value_size)
 {
     static const char *const NAMES[] = {"at", "size", "low", "high", "by", NULL};
@@ -123,17 +136,14 @@ static struct gatt_variation read_variation(const struct spot *object, size_t va
     struct spot at = spot_member(&spot, "at"), size = spot_member(&spot, "size");
     struct spot low = spot_member(&spot, "low"), high = spot_member(&spot, "high");
     struct spot by = spot_member(&spot, "by");
-    const char *way = spot_text(&by, "count");
     struct gatt_variation variation = {
             .at = (size_t) spot_integer(&at, 0, GATT_VALUE_MAX, 0),
             .size = (size_t) spot_integer(&size, 1, 4, 1),
             .low = (uint32_t) spot_integer(&low, 0, UINT32_MAX, 0),
-            .is_counting = strcmp(way, "count") == 0,
+            .way = read_way(&by),
     };
     uint32_t all = (uint32_t) ((UINT64_C(1) << 8 * variation.size) - 1);
     variation.high = (uint32_t) spot_integer(&high, 0, all, all);
-    if (!variation.is_counting && strcmp(way, "chance") != 0)
-        spot_fault(&by, "must be \"count\" or \"chance\"");
     if (variation.low > variation.high)
         spot_fault(&low, "must not be above \"high\"");
     if (variation.at + variation.size > value_size)
@@ -171,6 +181,7 @@ static struct gatt_behaviour read_behaviour(const struct spot *spot, uint8_t oct
             .error = (int32_t) spot_integer(&error, INT32_MIN, INT32_MAX, 0),
             .unpaired_error = (int32_t) spot_integer(&unpaired, 0, 255, 0),
             .is_silent = read_flag(spot, "silent", false),
+            .is_prompt = read_flag(spot, "prompt", false),
             .is_echo = read_flag(spot, "echo", false),
             .changes_database = read_flag(spot, "changes_database", false),
             .is_preparing_denied = !read_flag(spot, "long_writes", true),
@@ -194,9 +205,9 @@ static void note_error(const struct spot *spot, int error)
 
 static void read_descriptor(struct gatt *gatt, const struct spot *spot)
 {
-    static const char *const NAMES[] = {"uuid",           "handle",   "value", "text",   "size",
-                                        "vary",           "writable", "error", "silent", "delay_ms",
-                                        "unpaired_error", "length",   NULL};
+    static const char *const NAMES[] = {
+            "uuid",  "handle", "value",    "text",           "size",   "vary",   "writable",
+            "error", "silent", "delay_ms", "unpaired_error", "length", "prompt", NULL};
     struct message_uuid uuid;
     uint8_t octets[GATT_VALUE_MAX];
 
@@ -211,25 +222,11 @@ static void read_descriptor(struct gatt *gatt, const struct spot *spot)
 
 static void read_characteristic(struct gatt *gatt, const struct spot *spot)
 {
-    static const char *const NAMES[] = {"uuid",
-                                        "handle",
-                                        "properties",
-                                        "value",
-                                        "text",
-                                        "size",
-                                        "vary",
-                                        "notify_ms",
-                                        "delay_ms",
-                                        "length",
-                                        "error",
-                                        "silent",
-                                        "echo",
-                                        "unpaired_error",
-                                        "cccd",
-                                        "long_writes",
-                                        "changes_database",
-                                        "descriptors",
-                                        NULL};
+    static const char *const NAMES[] = {
+            "uuid",  "handle",      "properties",       "value",       "text",
+            "size",  "vary",        "notify_ms",        "delay_ms",    "length",
+            "error", "silent",      "prompt",           "echo",        "unpaired_error",
+            "cccd",  "long_writes", "changes_database", "descriptors", NULL};
     struct message_uuid uuid;
     uint8_t octets[GATT_VALUE_MAX];
 

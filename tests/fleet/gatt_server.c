@@ -186,26 +186,41 @@ static void store_value(struct gatt_server *s, size_t index, struct bytes value)
     state->size = value.size;
 }
 
-static void vary(struct gatt_server *s, size_t index, uint8_t *value, size_t size)
+static uint64_t next_number(struct gatt_server *s, size_t index, usec_t now)
 {
     const struct gatt_variation *v = &gatt_attribute(s->gatt, index)->behaviour.variation;
     uint64_t span = (uint64_t) v->high - v->low + 1;
-    uint64_t number = v->low;
+
+    switch (v->way) {
+    case GATT_BY_COUNT:
+        return v->low + s->states[index].counter++ % span;
+    case GATT_BY_CLOCK:
+        return now;
+    case GATT_BY_CHANCE:
+        break;
+    }
+    return v->low + dice_below(&s->dice, span);
+}
+
+static void vary(struct gatt_server *s, size_t index, usec_t now, uint8_t *value, size_t size)
+{
+    const struct gatt_variation *v = &gatt_attribute(s->gatt, index)->behaviour.variation;
 
     if (v->size == 0 || v->at + v->size > size)
         return;
-    number += v->is_counting ? s->states[index].counter++ % span : dice_below(&s->dice, span);
+    uint64_t number = next_number(s, index, now);
     for (size_t i = 0; i < v->size; i++)
         value[v->at + i] = (uint8_t) (number >> (8 * i));
 }
 
-static size_t copy_value(struct gatt_server *s, size_t index, uint8_t ret_value[GATT_VALUE_MAX])
+static size_t copy_value(struct gatt_server *s, size_t index, usec_t now,
+                         uint8_t ret_value[GATT_VALUE_MAX])
 {
     struct bytes value = stored_value(s, index);
 
     if (value.size > 0)
         memcpy(ret_value, value.data, value.size);
-    vary(s, index, ret_value, value.size);
+    vary(s, index, now, ret_value, value.size);
     return value.size;
 }
 
@@ -289,7 +304,7 @@ bool gatt_link_take(struct gatt_link *l, usec_t now, struct gatt_notification *r
     make_due(l, index, next_by_itself(s, index, now));
     s->states[index].notifications++;
     ret_notification->handle = gatt_attribute(s->gatt, index)->handle;
-    ret_notification->size = copy_value(s, index, ret_notification->value);
+    ret_notification->size = copy_value(s, index, now, ret_notification->value);
     if (ret_notification->size > l->mtu - HEADER)
         ret_notification->size = l->mtu - HEADER;
     return true;
@@ -428,6 +443,8 @@ usec_t gatt_link_delay(struct gatt_link *l, uint32_t handle, size_t size)
         state->fails_next--;
         return USEC_NEVER;
     }
+    if (b->is_prompt)
+        return 0;
     size_t count = exchanges(l, stored_value(s, index).size, size);
     return count * luck_span_draw(&b->delay, &s->dice);
 }
@@ -470,7 +487,7 @@ int32_t gatt_link_read(struct gatt_link *l, uint32_t handle, usec_t now, uint8_t
         *ret_size = 2;
         return 0;
     }
-    *ret_size = copy_value(s, index, ret_value);
+    *ret_size = copy_value(s, index, now, ret_value);
     return 0;
 }
 

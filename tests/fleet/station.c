@@ -246,8 +246,11 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
         c->is_swallowed = true;
         return;
     }
-    c->station->now = clock_now();
-    (void) server_session_received(c->session, (size_t) size, c->station->now);
+    struct station *s = c->station;
+    s->now = clock_now();
+    (void) server_session_received(c->session, (size_t) size, s->now);
+    if (s->now >= proxy_model_deadline(s->model)) /* what takes no time does not wait for a tick */
+        proxy_model_tick(s->model, s->now);
     flush_connection(c);
 }
 

@@ -86,6 +86,7 @@ static void a_database_in_place_has_all_that_can_be_said(void **state)
             "\"uuid\": \"2a19\", \"handle\": 20, \"properties\": [\"read\", \"indicate\"],"
             "\"value\": \"0102\", \"vary\": {\"at\": 1, \"size\": 1, \"low\": 3, \"high\": 9,"
             "\"by\": \"chance\"}, \"notify_ms\": [10, 20], \"delay_ms\": 5, \"length\": [1, 2],"
+            "\"prompt\": true,"
             "\"error\": 128, \"unpaired_error\": 5, \"silent\": true, \"echo\": true,"
             "\"long_writes\": false, \"changes_database\": true, \"descriptors\": [{\"uuid\":"
             "\"2901\", \"text\": \"level\", \"writable\": true}]}]}]}",
@@ -99,13 +100,14 @@ static void a_database_in_place_has_all_that_can_be_said(void **state)
     assert_memory_equal(b->value.data, "\x01\x02", 2);
     assert_int_equal(b->variation.at, 1);
     assert_int_equal(b->variation.high, 9);
-    assert_false(b->variation.is_counting);
+    assert_int_equal(b->variation.way, GATT_BY_CHANCE);
     assert_int_equal(b->notify.high, 20 * USEC_PER_MSEC);
     assert_int_equal(b->delay.low, 5 * USEC_PER_MSEC);
     assert_int_equal(b->length_min, 1);
     assert_int_equal(b->length_max, 2);
     assert_int_equal(b->error, 128);
-    assert_true(b->is_silent && b->is_echo && b->changes_database && b->is_preparing_denied);
+    assert_true(b->is_silent && b->is_prompt && b->is_echo && b->changes_database &&
+                b->is_preparing_denied);
     assert_int_equal(gatt_attribute(g, gatt_find(g, 21))->kind, GATT_CCCD);
     assert_int_equal(gatt_attribute(g, gatt_find(g, 21))->behaviour.unpaired_error, 5);
     a = gatt_attribute(g, gatt_find(g, 22));
@@ -132,7 +134,7 @@ static void what_is_wrong_is_said_at_its_place(void **state)
     expect_characteristic_fault("\"value\": \"01\", \"vary\": {\"low\": 2, \"high\": 1}",
                                 PLACE "/vary/low: must not be above \"high\"\n");
     expect_characteristic_fault("\"value\": \"01\", \"vary\": {\"by\": \"fate\"}",
-                                PLACE "/vary/by: must be \"count\" or \"chance\"\n");
+                                PLACE "/vary/by: must be \"count\", \"chance\" or \"clock\"\n");
     expect_characteristic_fault("\"notify_ms\": 0", PLACE "/notify_ms: must be at least 1\n");
     expect_characteristic_fault("\"handle\": 2",
                                 PLACE ": has a handle that is not behind those before\n");

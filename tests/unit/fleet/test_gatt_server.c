@@ -308,6 +308,36 @@ static void long_values_and_slow_ones_take_their_time(void **state)
     fixture_free(f);
 }
 
+static void a_prompt_value_takes_no_time_and_tells_the_moment(void **state)
+{
+    const struct message_uuid service = {.short_uuid = 0xfff0}, value = {.short_uuid = 0xfff1};
+    const struct gatt_behaviour behaviour = {
+            .properties = GATT_READ,
+            .value = {(const uint8_t[4]){0}, 4},
+            .variation = {.size = 4, .high = UINT32_MAX, .way = GATT_BY_CLOCK},
+            .is_prompt = true,
+    };
+    uint8_t octets[GATT_VALUE_MAX];
+    size_t size = 0;
+    struct gatt *gatt = gatt_new();
+
+    (void) state;
+    assert_int_equal(gatt_add_service(gatt, &service, 1), 0);
+    assert_int_equal(gatt_add_characteristic(gatt, &value, 3, &behaviour), 0);
+    gatt_seal(gatt);
+    struct gatt_server *s =
+            gatt_server_new(&(struct gatt_server_options){.databases = {gatt}, .count = 1}, 1);
+    struct gatt_link *l = gatt_link_open(s, MTU, NOW);
+    assert_int_equal(gatt_link_delay(l, 3, 0), 0);
+    assert_int_equal(gatt_link_read(l, 3, NOW + 0x01020304, octets, &size), 0);
+    uint32_t moment = (uint32_t) (NOW + 0x01020304);
+    assert_int_equal(size, sizeof moment);
+    assert_memory_equal(octets, &moment, sizeof moment);
+    gatt_link_close(l);
+    gatt_server_free(s);
+    gatt_free(gatt);
+}
+
 static void an_update_makes_handles_wrong_and_forgets_subscriptions(void **state)
 {
     struct fixture *f = fixture_of("changed-a", "changed-b", 0);
@@ -401,6 +431,7 @@ int main(void)
             cmocka_unit_test(a_value_set_from_outside_is_notified),
             cmocka_unit_test(the_next_operations_fail_as_ordered),
             cmocka_unit_test(long_values_and_slow_ones_take_their_time),
+            cmocka_unit_test(a_prompt_value_takes_no_time_and_tells_the_moment),
             cmocka_unit_test(an_update_makes_handles_wrong_and_forgets_subscriptions),
             cmocka_unit_test(an_update_is_indicated_to_who_asked_for_it),
             cmocka_unit_test(a_write_or_the_time_can_be_the_update),
