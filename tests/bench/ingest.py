@@ -170,7 +170,7 @@ def measure_framing(options, is_encrypted):
         for lane in lanes:
             lane.run("coalesced", WARM_UP)
         for number in range(options.rounds):
-            show(f"{FRAMINGS[is_encrypted]}: round {number + 1} of {options.rounds}")
+            skeleton.show(f"{FRAMINGS[is_encrypted]}: round {number + 1} of {options.rounds}")
             for mode in MODES:
                 if mode == "paced" and number >= PACED_ROUNDS:
                     continue
@@ -196,9 +196,9 @@ def measure(options, programs):
     os.sched_setaffinity(0, {OTHER_CORE})
     before = skeleton.machine(PACKAGES)
     costs = {FRAMINGS[is_encrypted]: measure_framing(options, is_encrypted) for is_encrypted in (False, True)}
-    show("memory")
+    skeleton.show("memory")
     memory = {name: measure_memory(options, name) for name in ("blefleet", "peer")}
-    show("")
+    skeleton.show("")
     return {"machine": before, "rounds": options.rounds, "offered": options.counts, "ns_per_advertisement": costs,
             "memory_mib": memory, "targets": targets(costs, memory)}
 
@@ -232,19 +232,12 @@ def target(what, value, at_most=None, at_least=None):
 
 # ---- telling ----
 
-def show(text):
-    if sys.stdout.isatty():
-        print(f"\r{text}\033[K", end="", flush=True)
-
-
 def cell(values):
     return f"{statistics.median(values):9.1f} ({min(values):.1f}..{max(values):.1f})"
 
 
 def tell(figures):
-    where = figures["machine"]
-    print(f"{where['processor']}, {where['cores']} cores, Linux {where['kernel']}, load {where['load'][0]}; "
-          f"Python {where['python']}, " + ", ".join(f"{name} {version}" for name, version in where["packages"].items()))
+    skeleton.tell_machine(figures["machine"])
     print(f"ns of processor time per advertisement, median (least..most) of {figures['rounds']} rounds, "
           f"{min(PACED_ROUNDS, figures['rounds'])} at {MODES['paced']}\n"
           f"blefleet with REST, MQTT and one reader of GET {EVENTS}; and with REST alone\n")

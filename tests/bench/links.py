@@ -92,9 +92,9 @@ def measure(options, programs):
     machine, seeds = skeleton.machine(PACKAGES), [FIRST_SEED + number for number in range(options.seeds)]
     found = []
     for first in range(0, len(seeds), SEEDS_AT_ONCE):
-        show(f"{first} of {len(seeds)} seeds are done")
+        skeleton.show(f"{first} of {len(seeds)} seeds are done")
         found += asyncio.run(play(options, seeds[first:first + SEEDS_AT_ONCE]))
-    show("")
+    skeleton.show("")
     visits, impossible = compare_visits(options, found), compare_errors(found)
     return {"machine": machine, "seeds": seeds, "patience_s": options.patience_s, "visits": visits,
             "errors": impossible,
@@ -113,8 +113,7 @@ def share(limit_s):
 def quantile(part):
     """The function that gives it of the times of requests that got a connection."""
     def of(outcomes):
-        times = sorted(outcome["s"] for outcome in outcomes if outcome["error"] is None)
-        return times[min(int(part * len(times)), len(times) - 1)] if times else float("nan")
+        return skeleton.quantile([outcome["s"] for outcome in outcomes if outcome["error"] is None], part)
     return of
 
 
@@ -197,11 +196,6 @@ def requirements(options, visits, impossible):
 
 # ---- telling ----
 
-def show(text):
-    if sys.stdout.isatty():
-        print(f"\r{text}\033[K", end="", flush=True)
-
-
 def cell(what, row):
     if what in MORE_IS_BETTER:
         return f"{row['blefleet']:5.1f} {row['peer']:5.1f} {row['low']:+6.1f}..{row['high']:+.1f}"
@@ -209,9 +203,7 @@ def cell(what, row):
 
 
 def tell(figures):
-    where = figures["machine"]
-    print(f"{where['processor']}, {where['cores']} cores, Linux {where['kernel']}, load {where['load'][0]}; "
-          f"Python {where['python']}, " + ", ".join(f"{name} {version}" for name, version in where["packages"].items()))
+    skeleton.tell_machine(figures["machine"])
     print(f"seeds {', '.join(map(str, figures['seeds']))}\n\nblefleet, peer, and the 95 % interval of the difference\n")
     print(f"{'':33}" + "".join(f"{HEADS[what]:27}" for what in FIGURES))
     for lane, row in figures["visits"].items():

@@ -112,10 +112,10 @@ class Blefleet:
 
 
 class Peer:
-    name = "peer"
+    name, program_name = "peer", "links_peer.py"
 
     def __init__(self, options, folder, sim):
-        self.program = Asked("peer", folder, [sys.executable, skeleton.TOP / "tests/bench/links_peer.py",
+        self.program = Asked("peer", folder, [sys.executable, skeleton.TOP / "tests/bench" / self.program_name,
                                               *(proxy["port"] for proxy in sim.proxies.values())])
         self.where = f"127.0.0.1:{self.program.ready['port']}"
 
@@ -143,7 +143,7 @@ CONTESTANTS = (Blefleet, Peer)
 
 class Lane:
     def __init__(self, options, programs, name, contestant, scenario):
-        self.patience_s = options.patience_s
+        self.patience_s, self.devices = options.patience_s, len(scenario["devices"])
         folder = options.folder / f"{name}, {contestant.name}".replace(" ", "-").replace(",", "")
         folder.mkdir()
         path = folder / "scenario.json"
@@ -162,7 +162,7 @@ class Lane:
 
     async def warm_up(self):
         await self.until(self.contestant.proxies, len(self.sim.proxies))
-        await self.until(self.contestant.devices, DEVICES)
+        await self.until(self.contestant.devices, self.devices)
         await asyncio.sleep(WARM_UP_S)
 
     async def connect(self, device, wish=None):

@@ -92,8 +92,7 @@ class Home:
         writer.close()
 
 
-async def run(ports):
-    home = Home()
+async def run(home, ports):
     await home.start(ports)
     server = await asyncio.start_server(home.serve, "127.0.0.1", 0)
     print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
@@ -103,16 +102,16 @@ async def run(ports):
         await until.read()
 
 
-def main():
+def main(home):
     parser = argparse.ArgumentParser()
     parser.add_argument("ports", nargs="+", type=int)
     options = parser.parse_args()
     if pure := pure_python_modules():
         print(f"bench-links-peer: these modules are not the compiled ones: {', '.join(pure)}", file=sys.stderr)
         return 1
-    asyncio.run(run(options.ports))
+    asyncio.run(run(home(), options.ports))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Home))

@@ -12,7 +12,7 @@ import statistics
 import sys
 
 import skeleton
-from ingest import FRAMINGS, OTHER_CORE, Alone, Lane, Unrecorded, cell, show
+from ingest import FRAMINGS, OTHER_CORE, Alone, Lane, Unrecorded, cell
 
 LANES = {"recorded": Alone, "not recorded": Unrecorded}
 MODES = {"steady": ("30,000/s", 240_000), "coalesced": ("large writes", 5_120_000)}
@@ -28,7 +28,7 @@ def measure_framing(options, is_encrypted):
         for lane in lanes:
             lane.run("coalesced", FILLING)
         for number in range(options.rounds):
-            show(f"{FRAMINGS[is_encrypted]}: round {number + 1} of {options.rounds}")
+            skeleton.show(f"{FRAMINGS[is_encrypted]}: round {number + 1} of {options.rounds}")
             for mode, (_, count) in MODES.items():
                 for lane in lanes if number % 2 == 0 else reversed(lanes):
                     figures[mode][lane.name].append(lane.run(mode, count))
@@ -39,7 +39,7 @@ def measure(options, programs):
     os.sched_setaffinity(0, {OTHER_CORE})
     before = skeleton.machine([])
     costs = {FRAMINGS[is_encrypted]: measure_framing(options, is_encrypted) for is_encrypted in (False, True)}
-    show("")
+    skeleton.show("")
     return {"machine": before, "rounds": options.rounds, "ns_per_advertisement": costs,
             "added_percent": {framing: {mode: added(lanes) for mode, lanes in modes.items()} for framing, modes in costs.items()}}
 

@@ -44,6 +44,21 @@ def machine(packages):
             "packages": {name: importlib.metadata.version(name) for name in packages}}
 
 
+def quantile(values, part):
+    return sorted(values)[min(int(part * len(values)), len(values) - 1)] if values else float("nan")
+
+
+def tell_machine(where):
+    print(f"{where['processor']}, {where['cores']} cores, Linux {where['kernel']}, load {where['load'][0]}; "
+          f"Python {where['python']}, " + ", ".join(f"{name} {version}" for name, version in where["packages"].items()))
+
+
+def show(text):
+    """How far it is, to somebody who looks on."""
+    if sys.stdout.isatty():
+        print(f"\r{text}\033[K", end="", flush=True)
+
+
 def run(name, options, measure):
     """The figures that measure(options, programs) gives, also in FOLDER/NAME.json; None when it failed."""
     shutil.rmtree(options.folder, ignore_errors=True)
