@@ -1,6 +1,6 @@
-/* The story: one timer, every ten milliseconds, plays the advertising events that came due, the
- * scripted faults, and each station's own timers. That is finer than anything in the firmware, and
- * cheap: the world knows its next event, a station compares a few times. */
+/* The story: one timer, usually every ten milliseconds, plays the advertising events that came due,
+ * the scripted faults, and each station's own timers. That is finer than anything in the firmware,
+ * and cheap: the world knows its next event, a station compares a few times. */
 #include "fleet.h"
 
 #include <errno.h>
@@ -8,8 +8,6 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-
-#define TICK_MSEC 10
 
 struct script_entry {
     const struct scenario_fault *fault; /* borrowed from the scenario */
@@ -112,7 +110,7 @@ int fleet_new(uv_loop_t *loop, const struct scenario *scenario, struct fleet **r
     build_script(f);
     int error = open_stations(f, loop, ret_culprit);
     if (error == 0)
-        error = uv_timer_start(&f->timer, on_tick, 0, TICK_MSEC);
+        error = uv_timer_start(&f->timer, on_tick, 0, scenario->tick / USEC_PER_MSEC);
     if (error != 0) {
         fleet_close(f);
         return error;

@@ -1046,17 +1046,19 @@ static void read_corpus(struct scenario *s, const struct spot *root, const char 
 struct scenario *scenario_read(json_t *document, const char *folder, const uint64_t *seed,
                                struct reader *reader)
 {
-    static const char *const NAMES[] = {"comment", "seed",    "payloads", "gatt",   "radio",
-                                        "rooms",   "proxies", "devices",  "faults", NULL};
+    static const char *const NAMES[] = {"comment", "seed",   "tick_ms", "payloads",
+                                        "gatt",    "radio",  "rooms",   "proxies",
+                                        "devices", "faults", NULL};
     struct scenario *s = xnew(struct scenario, 1);
     struct spot root = reader_root(reader, document);
 
     (void) spot_expect_object(&root, NAMES);
-    struct spot seed_spot = spot_member(&root, "seed");
+    struct spot seed_spot = spot_member(&root, "seed"), tick = spot_member(&root, "tick_ms");
     struct spot proxies = spot_member(&root, "proxies"), devices = spot_member(&root, "devices");
     s->seed = (uint64_t) spot_integer(&seed_spot, 0, INT64_MAX, 1);
     if (seed != NULL)
         s->seed = *seed;
+    s->tick = (usec_t) spot_integer(&tick, 1, 100, SCENARIO_TICK_MSEC) * USEC_PER_MSEC;
     read_corpus(s, &root, folder);
     read_gatts(s, &root, folder);
     read_radio(s, &root);

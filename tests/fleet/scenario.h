@@ -23,6 +23,7 @@
 #define SCENARIO_FAULTS_MAX   1000
 #define SCENARIO_PAYLOADS_MAX 1000 /* of one device */
 #define SCENARIO_PATH_MAX     64
+#define SCENARIO_TICK_MSEC    10
 #define SCENARIO_ALL          SIZE_MAX
 
 struct scenario_proxy {
@@ -57,6 +58,7 @@ struct scenario_device {
 
 struct scenario {
     uint64_t seed;
+    usec_t tick; /* how often the fleet looks what is due */
     struct world_radio radio;
     struct world_room *rooms;
     size_t rooms_count;

@@ -50,6 +50,7 @@ static void an_empty_scenario_has_defaults(void **state)
 
     (void) state;
     assert_int_equal(s->seed, 1);
+    assert_int_equal(s->tick, 10 * USEC_PER_MSEC);
     assert_int_equal(s->proxies_count, 0);
     assert_float_equal(s->radio.sensitivity_dbm, -95, 0.001);
     scenario_free(s);
