@@ -6,21 +6,23 @@ from the same dice."""
 import asyncio
 import json
 import time
+import time
 
 import links_lane
 import skeleton
 from links_lane import CONNECT, SLOTS, Lane, address, device
-from programs import ProgramFailed
+from programs import Asked, ProgramFailed
 
 PROXIES = 8
 APART_M = 500
 BATTERY, PROMPT, TICKS = (f"0000{short}-0000-1000-8000-00805f9b34fb" for short in ("2a19", "fff1", "fff2"))
+PROMPT_HANDLE = 8
 WITH_HASH = {"services": [
     {"uuid": "1801", "characteristics": [{"uuid": "2b2a", "properties": ["read"]}]},
     {"uuid": "180f", "characteristics": [{"uuid": BATTERY, "properties": ["read", "notify"], "value": "64"}]}]}
 # What adds nothing of its own, and what says when it was sent.
 AT_ONCE = {"services": [{"uuid": "fff0", "characteristics": [
-    {"uuid": PROMPT, "properties": ["read"], "size": 8, "prompt": True},
+    {"uuid": PROMPT, "handle": PROMPT_HANDLE, "properties": ["read"], "size": 8, "prompt": True},
     {"uuid": TICKS, "properties": ["notify"], "size": 4, "vary": {"size": 4, "by": "clock"}, "notify_ms": [80, 120]}]}]}
 
 
@@ -45,7 +47,8 @@ def fleet(seed, kinds):
             for _ in range(count):
                 devices.append(device(number, [APART_M * proxy + 1, 1], connect))
                 number += 1
-    return {"seed": seed, "gatt": str(skeleton.TOP / "tests/data/gatt"), "proxies": proxies, "devices": devices}
+    return {"seed": seed, "tick_ms": 1, "gatt": str(skeleton.TOP / "tests/data/gatt"), "proxies": proxies,
+            "devices": devices}
 
 
 def to_visit(plain, hashed):
@@ -55,18 +58,25 @@ def to_visit(plain, hashed):
 TO_HOLD = {"open": (SLOTS, {"ms": 100, "discovery_ms": 100, "gatt": AT_ONCE})}
 
 
+def bare():
+    """One device, for who goes to its proxy without a gateway."""
+    return {"tick_ms": 1, "proxies": [{"name": "bare", "at": [0, 0], "profile": "2026"}],
+            "devices": [device(0, [1, 1], TO_HOLD["open"][1])]}
+
+
 # ---- contestants ----
 
 class Blefleet(links_lane.Blefleet):
-    async def visit(self, device, uuid):
-        """{"s": time until the value was there, as the client sees it, "error": None}"""
-        began = time.perf_counter()
-        status, answer = await self.ask("GET", f"devices/{device}/characteristics/{uuid}")
-        seconds = time.perf_counter() - began
-        if status != 200:
-            return {"error": answer["code"], "text": answer.get("detail")}
+    def start_clients(self, options, programs, folder):
+        command = [options.bin / "bench-reads", "--visit", self.gateway.address]
+        self.clients = [programs.add(Asked(f"client-{number}", folder, command)) for number in range(PROXIES)]
+
+    async def visit(self, client, device, uuid):
+        """Seconds until a client, which connected for that, had the value."""
+        found = await asyncio.to_thread(self.clients[client].ask, f"/api/v1/devices/{device}/characteristics/{uuid}")
         await self.ask("DELETE", f"devices/{device}/connection")
-        return {"error": None, "s": seconds}
+        await self.ask("GET", f"devices/{device}/connection?wait=disconnected&timeout_ms=5000")  # as the peer waits
+        return found["us"] / 1e6
 
     async def reads(self, options, devices, uuid, rate, seconds):
         """What bench-reads tells, and the processor time of the gateway."""
@@ -79,11 +89,17 @@ class Blefleet(links_lane.Blefleet):
 class Peer(links_lane.Peer):
     program_name = "gatt_peer.py"
 
-    async def visit(self, device, uuid):
-        return await self.ask(do="visit", address=device, uuid=uuid)
+    def start_clients(self, options, programs, folder):
+        """They are inside of it."""
+
+    async def visit(self, _, device, uuid):
+        found = await self.ask(do="visit", address=device, uuid=uuid)
+        if found["error"]:
+            raise ProgramFailed(f"peer, {device}: {found['error']}: {found['text']}")
+        return found["s"]
 
     async def reads(self, options, devices, uuid, rate, seconds):
-        """The same; its client is inside of it."""
+        """The same."""
         cpu = self.program.cpu_s()
         found = await self.ask(do="reads", addresses=devices, uuid=uuid, rate=rate, seconds=seconds)
         return {**found, "client_cpu_s": 0, "cpu_s": self.program.cpu_s() - cpu}
@@ -92,9 +108,9 @@ class Peer(links_lane.Peer):
 CONTESTANTS = (Blefleet, Peer)
 
 
-async def bench_reads(options, where, rate, seconds, paths):
+async def bench_reads(options, where, rate, seconds, what, *mode):
     process = await asyncio.create_subprocess_exec(
-        options.bin / "bench-reads", where, str(rate), str(seconds), *paths, stdout=asyncio.subprocess.PIPE,
+        options.bin / "bench-reads", *mode, where, str(rate), str(seconds), *what, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE)
     output, complaint = await process.communicate()
     if process.returncode != 0:
@@ -105,19 +121,18 @@ async def bench_reads(options, where, rate, seconds, paths):
 # ---- a lane ----
 
 class GattLane(Lane):
-    async def visit(self, devices, uuid):
+    def __init__(self, options, programs, *more):
+        super().__init__(options, programs, *more)
+        self.contestant.start_clients(options, programs, self.contestant.program.log_path.parent)
+
+    async def visit(self, client, devices, uuid):
         """{device: seconds}, one after the other."""
-        times = {}
-        for device in devices:
-            outcome = await asyncio.wait_for(self.contestant.visit(device, uuid), self.patience_s)
-            if outcome["error"]:
-                raise ProgramFailed(f"{self.contestant.name}, {device}: {outcome['error']}: {outcome['text']}")
-            times[device] = outcome["s"]
-        return times
+        return {device: await asyncio.wait_for(self.contestant.visit(client, device, uuid), self.patience_s)
+                for device in devices}
 
     async def visit_all(self, at_proxies, uuid):
         """The same, with a client for each proxy."""
-        found = await asyncio.gather(*(self.visit(devices, uuid) for devices in at_proxies))
+        found = await asyncio.gather(*(self.visit(client, devices, uuid) for client, devices in enumerate(at_proxies)))
         return {device: s for times in found for device, s in times.items()}
 
     async def hold_all(self, at_proxies):
