@@ -30,8 +30,9 @@ proxy's write to the reader's line, of 8 devices with 10 a second each.
 
 Required: both first bytes sooner than the peer's beyond doubt (the interval of the median lies below zero) and their
 95th percentiles not worse; less processor time than the peer for the same reads, and as many reads as were asked for;
-less than 2 ms added to 99 of 100 reads of one link, if a round was calm. Exit code 1 when a requirement is missed, 2
-when something could not be measured. A quick run is too short to show that a first byte is sooner. The figures also go to FOLDER/gatt.json."""
+less than 2 ms added to 99 of 100 reads of one link, if three rounds were calm. Exit code 1 when a requirement is
+missed, 2 when something could not be measured. A quick run is too short to show that a first byte is sooner, and what
+99 of 100 reads take. The figures also go to FOLDER/gatt.json."""
 import asyncio
 import json
 import random
@@ -50,6 +51,7 @@ RESAMPLES = 1000
 MANY_RATE, ONE_RATE = 1000, 200
 MANY_ROUNDS, ONE_ROUNDS = 2, 10
 ADDED_MAX_MS, CALM_MS = 2, 1
+CALM_ROUNDS_MIN = 3  # for 99 of 100 to mean anything
 FIRST_READS_S = 0.5
 LEAST_SHARE = 0.97  # of the reads that were asked for
 PACKAGES = ("aioesphomeapi", "bleak-esphome", "habluetooth", "bleak-retry-connector", "bleak")
@@ -224,7 +226,8 @@ def requirements(options, figures):
     rows.append({"what": f"{MANY_RATE} reads a second are done", "is_met": ours["reads_per_s"] >= LEAST_SHARE * MANY_RATE})
     rows.append({"what": "many reads: less processor time",
                  "is_met": ours["cpu_percent"] / ours["reads_per_s"] < peers["cpu_percent"] / peers["reads_per_s"]})
-    rows.append({"what": f"one link: less than {ADDED_MAX_MS} ms added", "is_met": is_quick_enough(figures["one_ms"])})
+    if not options.quick:
+        rows.append({"what": f"one link: less than {ADDED_MAX_MS} ms added", "is_met": is_quick_enough(figures["one_ms"])})
     return rows
 
 
@@ -232,7 +235,7 @@ def is_quick_enough(one_ms):
     """None when nobody could tell on this machine now."""
     if one_ms["of"]["blefleet"]["added"]["p99"] < ADDED_MAX_MS:
         return True
-    return False if one_ms["calm"] else None
+    return False if one_ms["calm"] >= CALM_ROUNDS_MIN else None
 
 
 # ---- telling ----
