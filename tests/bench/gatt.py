@@ -187,7 +187,8 @@ def shares(rounds):
         return statistics.median(100 * sum(found[of] for of in whose) / found["seconds"] for found in rounds)
     times = [us / 1e3 for found in rounds for us in found["us"]]
     return {"cpu_percent": percent("cpu_s"), "with_client_percent": percent("cpu_s", "client_cpu_s"),
-            "reads_per_s": statistics.median(found["reads"] / found["seconds"] for found in rounds), "ms": spread(times)}
+            "reads_per_s": statistics.median(found["reads"] / found["seconds"] for found in rounds),
+            "ms": spread(times)}
 
 
 def is_calm(times):
@@ -223,11 +224,13 @@ def requirements(options, figures):
         rows += [{"what": f"first byte {row}: {what} not worse", "is_met": compared[what]["low"] <= 0}
                  for what in FIGURES]
     ours, peers = figures["many"]["blefleet"], figures["many"]["peer"]
-    rows.append({"what": f"{MANY_RATE} reads a second are done", "is_met": ours["reads_per_s"] >= LEAST_SHARE * MANY_RATE})
+    rows.append({"what": f"{MANY_RATE} reads a second are done",
+                 "is_met": ours["reads_per_s"] >= LEAST_SHARE * MANY_RATE})
     rows.append({"what": "many reads: less processor time",
                  "is_met": ours["cpu_percent"] / ours["reads_per_s"] < peers["cpu_percent"] / peers["reads_per_s"]})
     if not options.quick:
-        rows.append({"what": f"one link: less than {ADDED_MAX_MS} ms added", "is_met": is_quick_enough(figures["one_ms"])})
+        rows.append({"what": f"one link: less than {ADDED_MAX_MS} ms added",
+                     "is_met": is_quick_enough(figures["one_ms"])})
     return rows
 
 
