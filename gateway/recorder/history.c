@@ -487,6 +487,57 @@ void history_forget(struct history *h, uint64_t address)
         free_entry(h, e);
 }
 
+static void forget_track(struct history *h, struct entry *e, uint16_t source)
+{
+    struct track **link = &e->tracks, *t;
+
+    while (*link && (*link)->source != source)
+        link = &(*link)->next;
+    t = *link;
+    if (!t)
+        return;
+    *link = t->next;
+    free_chain(h, &t->slots);
+    give(h, t);
+}
+
+static void rename_in_payloads(struct history_block *b, uint16_t source)
+{
+    struct payload_record front;
+
+    for (size_t at = 0; at < b->used; at += sizeof front + front.size) {
+        memcpy(&front, b->octets + at, sizeof front);
+        if (front.source == source)
+            front.source = UINT16_MAX;
+        memcpy(b->octets + at, &front, sizeof front);
+    }
+}
+
+static void rename_in_owners(struct history_block *b, uint16_t source)
+{
+    struct history_owner owner;
+
+    for (size_t at = 0; at < b->used; at += sizeof owner) {
+        memcpy(&owner, b->octets + at, sizeof owner);
+        if (owner.from == source)
+            owner.from = UINT16_MAX;
+        if (owner.to == source)
+            owner.to = UINT16_MAX;
+        memcpy(b->octets + at, &owner, sizeof owner);
+    }
+}
+
+void history_forget_source(struct history *h, uint16_t source)
+{
+    for (struct entry *e = h->newest; e; e = e->older) {
+        forget_track(h, e, source);
+        for (struct history_block *b = e->payloads.first; b; b = b->next)
+            rename_in_payloads(b, source);
+        for (struct history_block *b = e->owners.first; b; b = b->next)
+            rename_in_owners(b, source);
+    }
+}
+
 usec_t history_complete_since(const struct history *h, uint64_t address)
 {
     const struct entry *e = find_entry(h, address);

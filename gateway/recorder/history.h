@@ -59,6 +59,9 @@ void history_note_counter(struct history *h, uint64_t address, uint16_t source,
 
 /* The device is gone, and its history with it. */
 void history_forget(struct history *h, uint64_t address);
+/* The source is gone: what it heard goes, and at payloads and owners its number becomes UINT16_MAX.
+ * Walks all that is kept. */
+void history_forget_source(struct history *h, uint16_t source);
 
 /* ---- reading: views end with the next note ---- */
 

@@ -563,6 +563,16 @@ void recorder_source(struct recorder *r, const struct recording_source *source, 
     introduce_source(r, source->source);
 }
 
+void recorder_source_gone(struct recorder *r, uint16_t source, usec_t now)
+{
+    uint8_t body[BYTES_VARINT_MAX], *end = bytes_put_varint(body, source);
+
+    assert(source < RECORDING_SOURCES_MAX);
+    make_room(r, now, RECORD_MAX);
+    put_record(r, RECORDING_SOURCE_GONE, body, (size_t) (end - body));
+    free(TAKE(r->sources[source]));
+}
+
 static uint8_t *put_optional_source(uint8_t *at, uint16_t source)
 {
     return bytes_put_varint(at, source == RECORDING_NO_SOURCE ? 0 : source + 1u);

@@ -40,6 +40,8 @@ void recorder_advertisements(struct recorder *r, uint16_t source, const struct b
                              size_t count, usec_t now);
 /* How a source is from now on. Texts longer than RECORDING_TEXT_MAX are cut. */
 void recorder_source(struct recorder *r, const struct recording_source *source, usec_t now);
+/* Before the table is told that it was removed. */
+void recorder_source_gone(struct recorder *r, uint16_t source, usec_t now);
 /* The device is configured otherwise from now on; asks for it. */
 void recorder_device(struct recorder *r, uint64_t address, usec_t now);
 void recorder_change(struct recorder *r, const struct recording_change *change, usec_t now);

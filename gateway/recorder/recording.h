@@ -51,6 +51,9 @@
  *                      int32 number, then int16 in tenths of a dB (-32768: unknown): the score
  *                      that the proxy was chosen by, and its six terms
  *
+ *   11 source gone     varint source: what it heard is forgotten; the number may be another one's
+ *                      from then on
+ *
  * Values only. Pure. */
 #pragma once
 
@@ -95,6 +98,7 @@ enum recording_kind {
     RECORDING_COMMAND,
     RECORDING_RESTORED,
     RECORDING_ATTEMPT,
+    RECORDING_SOURCE_GONE,
 };
 
 struct recording_device {
@@ -187,6 +191,7 @@ struct recording_record {
         struct recording_command command;
         struct recording_restored restored;
         struct recording_attempt attempt;
+        uint16_t gone; /* the source */
     };
 };
 

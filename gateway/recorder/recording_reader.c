@@ -306,6 +306,9 @@ static int read_body(struct recording_reader *r, unsigned kind, struct bytes bod
     case RECORDING_RESTORED:
         is_good = read_restored(r, &body, &ret_record->restored);
         break;
+    case RECORDING_SOURCE_GONE:
+        is_good = pull_source(&body, &ret_record->gone);
+        break;
     case RECORDING_ATTEMPT:
         is_good = read_attempt(r, &body, &ret_record->attempt);
         break;

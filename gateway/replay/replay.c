@@ -251,6 +251,24 @@ static void feed_command(struct replay *r, const struct recording_command *c, us
     }
 }
 
+/* Its number may be another one's from now on. */
+static void feed_source_gone(struct replay *r, uint16_t source, usec_t now)
+{
+    struct tally *t;
+    size_t position = 0;
+
+    for (int i = 0; i < LANES; i++) {
+        device_table_source_hand_over(r->lanes[i].table, source, now);
+        device_table_source_remove(r->lanes[i].table, source);
+    }
+    while ((t = map_next(r->tallies, &position))) {
+        for (int i = 0; i < LANES; i++) {
+            if (t->owner[i] == source)
+                t->owner[i] = SOURCE_NONE;
+        }
+    }
+}
+
 static void feed_restored(struct replay *r, const struct recording_restored *restored, usec_t now)
 {
     struct restored_device d;
@@ -361,6 +379,9 @@ bool replay_feed(struct replay *r, const struct recording_record *record, int64_
         break;
     case RECORDING_RESTORED:
         feed_restored(r, &record->restored, record->time);
+        break;
+    case RECORDING_SOURCE_GONE:
+        feed_source_gone(r, record->gone, record->time);
         break;
     case RECORDING_ATTEMPT: /* that a proxy was busy is in its source record */
         break;

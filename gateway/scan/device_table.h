@@ -127,6 +127,11 @@ void device_table_source_online(struct device_table *t, uint16_t source, bool is
                                 usec_t now);
 void device_table_source_remove(struct device_table *t, uint16_t source);
 
+/* The source is about to be removed: each device that it owns goes to the loudest of the others
+ * that are online and heard it within its patience, and that is told. Where there is none, nothing
+ * happens. */
+void device_table_source_hand_over(struct device_table *t, uint16_t source, usec_t now);
+
 /* The source begins or ends an attempt to connect, in which it does not scan. What it does not hear
  * meanwhile, for DEVICE_PAUSE_MAX at most, is no silence of its devices. Going offline ends it. */
 #define DEVICE_PAUSE_MAX (30 * USEC_PER_SEC)

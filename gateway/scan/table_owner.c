@@ -170,6 +170,45 @@ void device_table_covered(struct device_table *t, uint64_t address, uint16_t sou
         rescue_cover(&need->rescue, t->now);
 }
 
+/* SIGHTING_NONE: nobody else hears it. */
+static uint16_t find_heir(const struct device_table *t, const struct device *d)
+{
+    uint16_t best = SIGHTING_NONE;
+
+    for (uint16_t i = 0; i < d->sightings.count; i++) {
+        const struct sighting *s = &d->sightings.items[i];
+
+        if (i == d->owner || !t->sources[sightings_source(&d->sightings, i)].is_online ||
+            clock_since(s->last_seen, t->now) > table_core_patience(t, d))
+            continue;
+        if (best == SIGHTING_NONE ||
+            !(table_core_rssi(s) <= table_core_rssi(&d->sightings.items[best])))
+            best = i;
+    }
+    return best;
+}
+
+void device_table_source_hand_over(struct device_table *t, uint16_t source, usec_t now)
+{
+    size_t position = 0;
+    struct device *d;
+
+    table_core_set_now(t, now);
+    while ((d = map_next(t->devices, &position))) {
+        struct device_change change = {.device = d, .why = OWNER_PROXY_OFFLINE};
+        uint16_t heir;
+
+        if (d->owner == SIGHTING_NONE || sightings_source(&d->sightings, d->owner) != source)
+            continue;
+        heir = find_heir(t, d);
+        if (heir == SIGHTING_NONE)
+            continue;
+        change.source = sightings_source(&d->sightings, heir);
+        move_to(t, d, heir, &change);
+        table_core_tell(t, &change);
+    }
+}
+
 bool device_get_rivalry(const struct device_table *t, const struct device *d, size_t index,
                         usec_t now, struct device_rivalry *ret_rivalry)
 {

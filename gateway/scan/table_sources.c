@@ -128,10 +128,16 @@ void device_table_source_remove(struct device_table *t, uint16_t source)
 {
     size_t position = 0;
     struct device *d;
+    struct need *need;
 
     *table_sources_get(t, source) = (struct source){0};
     while ((d = map_next(t->devices, &position)))
         forget_sighting(d, source);
+    position = 0;
+    while ((need = map_next(t->needs, &position))) {
+        if (need->owner == source || need->challenger == source)
+            need->owner = need->challenger = SOURCE_NONE; /* the question is void */
+    }
 }
 
 void device_table_get_source_statistics(const struct device_table *t, uint16_t source,

@@ -51,6 +51,10 @@ static void check_record(const struct recording_segment *s, const struct recordi
             r->attempt.duration > r->time)
             abort();
         break;
+    case RECORDING_SOURCE_GONE:
+        if (r->gone >= RECORDING_SOURCES_MAX)
+            abort();
+        break;
     case RECORDING_DEVICE:
     case RECORDING_TICK:
     case RECORDING_WINDOW:

@@ -350,6 +350,40 @@ static void a_full_history_allocates_nothing(void **state)
     assert_int_equal(allocations_count(), before);
 }
 
+static void a_source_that_is_gone_leaves_its_number_to_another(void **state)
+{
+    struct history_position at = {0};
+    struct history_payload payload;
+    struct history_owner owner;
+
+    (void) state;
+    for (uint64_t d = 0; d < 3; d++) {
+        note(DEVICE + d, 4, 0, -50);
+        note(DEVICE + d, 5, 0, -70);
+        note_payload(DEVICE + d, AT(0), 1, 20);
+        note_payload(DEVICE + d, AT(1), 2, 30);
+        history_note_owner(h, DEVICE + d,
+                           &(struct history_owner){.time = AT(0), 4, 5, 1, -50, -70});
+        history_note_owner(h, DEVICE + d,
+                           &(struct history_owner){.time = AT(1), 5, 4, 1, -70, -50});
+    }
+    history_forget_source(h, 4);
+    for (uint64_t d = 0; d < 3; d++) {
+        assert_int_equal(count_slots(DEVICE + d, 4, AT(0), 2), 0);
+        assert_int_equal(count_slots(DEVICE + d, 5, AT(0), 2), 1);
+    }
+    assert_true(history_next_payload(h, DEVICE, &at, &payload) && payload.source == UINT16_MAX);
+    assert_true(history_next_payload(h, DEVICE, &at, &payload) && payload.source == UINT16_MAX);
+    assert_int_equal(payload.size, 30);
+    at = (struct history_position){0};
+    assert_true(history_next_owner(h, DEVICE, &at, &owner));
+    assert_true(owner.from == UINT16_MAX && owner.to == 5);
+    assert_true(history_next_owner(h, DEVICE, &at, &owner));
+    assert_true(owner.from == 5 && owner.to == UINT16_MAX);
+    note(DEVICE, 4, 1, -80); /* the next one of that number */
+    assert_int_equal(count_slots(DEVICE, 4, AT(0), 2), 1);
+}
+
 #define HISTORY_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -369,6 +403,7 @@ int main(void)
             HISTORY_TEST(private_addresses_by_the_thousand_stay_within_the_limit),
             HISTORY_TEST(one_device_heard_by_all_there_can_be_stays_within_the_limit),
             HISTORY_TEST(a_forgotten_device_leaves_nothing),
+            HISTORY_TEST(a_source_that_is_gone_leaves_its_number_to_another),
             HISTORY_TEST(losses_are_counted_per_source),
             HISTORY_TEST(a_full_history_allocates_nothing),
     };

@@ -137,6 +137,7 @@ struct others {
     struct recording_restored restored;
     struct recording_attempt attempt;
     usec_t attempt_time;
+    uint16_t gone;
     char settings[64], name[80];
     size_t ticks;
 };
@@ -172,6 +173,9 @@ static void note_others(void *user, const struct recording_reader *reader,
     case RECORDING_ATTEMPT:
         o->attempt = record->attempt;
         o->attempt_time = record->time;
+        break;
+    case RECORDING_SOURCE_GONE:
+        o->gone = record->gone;
         break;
     case RECORDING_SETTINGS:
         memset(o->settings, 0, sizeof o->settings);
@@ -241,6 +245,30 @@ static void decisions_sources_windows_and_settings_come_out_as_they_were(void **
     assert_true(o.device.has_need);
     assert_string_equal(o.settings, "{\"scan\":{}}");
     assert_int_equal(o.ticks, 1);
+    recorder_free(r);
+}
+
+static void a_source_that_is_gone_is_told_and_not_introduced_again(void **state)
+{
+    struct recorder *r = new_recorder(MB, 3600 * USEC_PER_SEC);
+    const struct recording_source s = {.source = 300, .name = {(const uint8_t *) "attic", 5}};
+    struct others o = {0};
+
+    (void) state;
+    recorder_source(r, &s, START);
+    recorder_source_gone(r, 300, START + 1);
+    read_all(r, note_others, &o);
+    assert_int_equal(o.gone, 300);
+    assert_string_equal(o.name, "attic");
+    memset(&o, 0, sizeof o);
+    for (unsigned i = 0; i < 400; i++) /* more than a segment holds */
+        recorder_set_settings(r,
+                              "{\"a\":\"" /* long */
+                              "0123456789012345678901234567890123456789\"}",
+                              START + 2 + i);
+    recorder_window(r, &(struct recording_window){.id = 1, .source = 300}, START + 500);
+    read_all(r, note_others, &o);
+    assert_int_equal(o.window.source, 300);
     recorder_free(r);
 }
 
@@ -548,6 +576,7 @@ int main(void)
             cmocka_unit_test(what_was_heard_comes_out_as_it_was),
             cmocka_unit_test(a_device_that_is_configured_later_is_introduced_again),
             cmocka_unit_test(a_device_is_introduced_when_it_is_configured_before_it_is_heard),
+            cmocka_unit_test(a_source_that_is_gone_is_told_and_not_introduced_again),
             cmocka_unit_test(what_was_commanded_and_restored_comes_out_as_it_was),
             cmocka_unit_test(an_attempt_comes_out_as_it_was),
             cmocka_unit_test(attempts_without_end_stay_within_their_segments),

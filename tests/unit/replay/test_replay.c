@@ -192,6 +192,16 @@ static void try_to_connect(struct world *w, unsigned proxy, unsigned device)
     recorder_attempt(w->recorder, &attempt, w->now);
 }
 
+/* It is removed, and another one gets its number. */
+static void replace(struct world *w, unsigned proxy)
+{
+    recorder_source_gone(w->recorder, (uint16_t) proxy, w->now);
+    device_table_source_hand_over(w->table, (uint16_t) proxy, w->now);
+    device_table_source_remove(w->table, (uint16_t) proxy);
+    w->is_online[proxy] = w->is_connecting[proxy] = false;
+    tell_source(w, proxy);
+}
+
 /* What may happen at any moment. */
 static void disturb(struct world *w)
 {
@@ -225,6 +235,9 @@ static void disturb(struct world *w)
         break;
     case 8: /* which nothing depends on */
         try_to_connect(w, proxy, device);
+        break;
+    case 9:
+        replace(w, proxy);
         break;
     default:
         break;

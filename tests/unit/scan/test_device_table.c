@@ -564,6 +564,40 @@ static void O13_removed_source_leaves_nothing_behind(void **state)
     assert_int_equal(source.advertisements, 1);
 }
 
+static void O13_devices_of_a_source_that_goes_are_handed_to_the_loudest_that_listens(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_hear_well(f, 1, -40, FLAGS);
+    fixture_hear(f, 0, -90, FLAGS);
+    fixture_hear(f, 2, -60, FLAGS);
+    fixture_hear(f, 3, -50, FLAGS);
+    device_table_source_online(f->table, 3, false, f->now);
+    f->changes_count = 0;
+    device_table_source_hand_over(f->table, 1, f->now);
+    assert_int_equal(f->changes_count, 1);
+    assert_int_equal(fixture_kinds(f), DEVICE_OWNER);
+    assert_int_equal(f->changes[0].why, OWNER_PROXY_OFFLINE);
+    assert_int_equal(f->changes[0].owner_from, 1);
+    assert_int_equal(fixture_facts(f).owner, 2);
+    device_table_source_remove(f->table, 1);
+    assert_int_equal(fixture_facts(f).owner, 2);
+}
+
+static void O13_what_nobody_else_hears_is_handed_to_nobody(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_hear(f, 0, -60, FLAGS);
+    f->now += SECONDS(1000);
+    fixture_hear_well(f, 1, -40, FLAGS);
+    f->changes_count = 0;
+    device_table_source_hand_over(f->table, 1, f->now);
+    assert_int_equal(f->changes_count, 0); /* the other one lost it long ago */
+    device_table_source_remove(f->table, 1);
+    assert_int_equal(fixture_facts(f).owner, SOURCE_NONE);
+}
+
 static void removing_a_source_before_the_owner_keeps_the_owner(void **state)
 {
     struct fixture *f = *state;
@@ -817,6 +851,8 @@ int main(void)
             FIXTURE_TEST(A14_missing_rssi_changes_neither_smoothing_nor_owner),
             FIXTURE_TEST(payload_of_another_source_is_told_though_it_owns_nothing),
             FIXTURE_TEST(O13_removed_source_leaves_nothing_behind),
+            FIXTURE_TEST(O13_devices_of_a_source_that_goes_are_handed_to_the_loudest_that_listens),
+            FIXTURE_TEST(O13_what_nobody_else_hears_is_handed_to_nobody),
             FIXTURE_TEST(removing_a_source_before_the_owner_keeps_the_owner),
             FIXTURE_TEST(V05_device_becomes_unavailable_to_the_microsecond),
             FIXTURE_TEST(V05_expected_interval_and_five_seconds_count_when_known),
