@@ -286,6 +286,31 @@ void gatt_proxy_offline(struct gatt *g, uint16_t source, usec_t now)
     settle(g);
 }
 
+static void forget_proxy(struct gatt *g, struct peer *p, uint16_t source)
+{
+    struct gatt_request *next;
+
+    for (struct gatt_request *r = p->requests; r; r = next) {
+        next = r->next;
+        for (size_t i = 0; i < r->link_answer.attempts_count; i++)
+            if (r->attempts[i].source == source)
+                r->attempts[i].source = LINK_NO_SOURCE;
+        if (r->wish.link.source == source)
+            gatt_request_end(g, r, E_PROXY_OFFLINE);
+    }
+}
+
+void gatt_proxy_removed(struct gatt *g, uint16_t source, usec_t now)
+{
+    struct peer *p;
+    size_t position = 0;
+
+    gatt_core_set_now(g, now);
+    while ((p = map_next(g->by_address, &position)))
+        forget_proxy(g, p, source);
+    gatt_proxy_offline(g, source, now);
+}
+
 static uint64_t address_of(const struct message *message)
 {
     switch ((int) message->type) {

@@ -157,6 +157,9 @@ void gatt_link_event(struct gatt *g, const struct link_event *event);
 /* What that proxy was asked without a link (UNPAIR, CLEAR_CACHE) ends. Of its links, the events
  * tell. */
 void gatt_proxy_offline(struct gatt *g, uint16_t source, usec_t now);
+/* The proxy is about to be removed, and its number may become another one's: requests for it alone
+ * end with E_PROXY_OFFLINE, and nobody is told of it later. Before links_proxy_removed(). */
+void gatt_proxy_removed(struct gatt *g, uint16_t source, usec_t now);
 /* Messages 71, 72, 74, 79, 82, 83, 84, 85, 86, 88, 146; others are ignored. */
 void gatt_message(struct gatt *g, uint16_t source, const struct message *message, usec_t now);
 

@@ -51,6 +51,14 @@ size_t attempts_count(const struct attempts *a)
     return a->begun < LINK_ATTEMPTS_KEPT ? (size_t) a->begun : LINK_ATTEMPTS_KEPT;
 }
 
+void attempts_forget_source(struct attempts *a, uint16_t source)
+{
+    for (size_t i = 0; i < attempts_count(a); i++) {
+        if (a->ring[i].source == source)
+            a->ring[i].source = LINK_NO_SOURCE;
+    }
+}
+
 const struct link_attempt *attempts_get(const struct attempts *a, size_t index)
 {
     size_t count = attempts_count(a);

@@ -21,6 +21,9 @@ void attempts_begin(struct attempts *a, const struct route_rank *rank, usec_t no
 const struct link_attempt *attempts_end(struct attempts *a, enum attempt_end end, int code,
                                         const int32_t *reason, usec_t now);
 
+/* That proxy is gone: it was nobody's. */
+void attempts_forget_source(struct attempts *a, uint16_t source);
+
 size_t attempts_count(const struct attempts *a);
 /* Number index of those that are kept, the oldest first; NULL: not so many. */
 const struct link_attempt *attempts_get(const struct attempts *a, size_t index);

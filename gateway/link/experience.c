@@ -146,6 +146,17 @@ double experience_failures(const struct experience *e, uint16_t source, uint64_t
     return p ? faded(p, now) : 0;
 }
 
+void experience_forget_source(struct experience *e, uint16_t source)
+{
+    for (struct pair *p = e->oldest, *newer; p; p = newer) {
+        newer = p->newer;
+        if (p->key >> ADDRESS_BITS == source)
+            free(take_pair(e, p->key));
+    }
+    if (source < e->proxies_count)
+        e->proxies[source] = (struct experience_proxy){0};
+}
+
 void experience_get_proxy(const struct experience *e, uint16_t source,
                           struct experience_proxy *ret_proxy)
 {

@@ -32,6 +32,8 @@ void experience_failed(struct experience *e, uint16_t source, uint64_t address, 
  * 0 for a pair that is not known, or went to make room. */
 double experience_failures(const struct experience *e, uint16_t source, uint64_t address,
                            usec_t now, unsigned *ret_raw);
+/* The proxy is gone: nothing is known of it any more. Walks all pairs. */
+void experience_forget_source(struct experience *e, uint16_t source);
 void experience_get_proxy(const struct experience *e, uint16_t source,
                           struct experience_proxy *ret_proxy);
 size_t experience_pairs(const struct experience *e);

@@ -132,6 +132,16 @@ bool leases_expire(struct leases *ls, usec_t now)
     return ls->count != before;
 }
 
+bool leases_drop_source(struct leases *ls, uint16_t source)
+{
+    size_t before = ls->count;
+
+    for (size_t i = ls->count; i-- > 0;)
+        if (ls->items[i].source == source)
+            leases_remove(ls, &ls->items[i]);
+    return ls->count != before;
+}
+
 bool leases_drop_fleeting(struct leases *ls)
 {
     size_t before = ls->count;

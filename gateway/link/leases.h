@@ -38,6 +38,8 @@ struct lease *leases_find(const struct leases *ls, const char *id);
 void leases_remove(struct leases *ls, struct lease *lease);
 /* Ends those whose time has come; whether there were any. */
 bool leases_expire(struct leases *ls, usec_t now);
+/* That proxy is gone: ends those that asked for it alone; whether there were any. */
+bool leases_drop_source(struct leases *ls, uint16_t source);
 /* The link was lost: ends all that do not reconnect; whether there were any. */
 bool leases_drop_fleeting(struct leases *ls);
 

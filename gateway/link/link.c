@@ -138,6 +138,32 @@ struct tried *opening_find_tried(struct opening *opening, uint16_t source)
     return NULL;
 }
 
+static void opening_forget_source(struct opening *opening, uint16_t source)
+{
+    struct tried *tried = opening_find_tried(opening, source);
+
+    if (tried)
+        *tried = (struct tried){.source = LINK_NO_SOURCE};
+    if (opening->awaited == source)
+        opening->awaited = LINK_NO_SOURCE;
+    if (opening->room_source == source)
+        opening->room_until = 0;
+}
+
+void link_forget_source(struct link *link, uint16_t source)
+{
+    attempts_forget_source(&link->attempts, source);
+    if (link->opening)
+        opening_forget_source(link->opening, source);
+    for (struct link_request *r = link->failing; r; r = r->next) {
+        struct link_attempt *attempts = (struct link_attempt *) r->answer.attempts; /* ours */
+
+        for (size_t i = 0; i < r->answer.attempts_count; i++)
+            if (attempts[i].source == source)
+                attempts[i].source = LINK_NO_SOURCE;
+    }
+}
+
 void request_take(struct link_request **list, struct link_request *request)
 {
     while (*list != request)

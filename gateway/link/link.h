@@ -133,6 +133,10 @@ void link_remove_goodbye(struct link *link, struct goodbye *goodbye);
 /* NULL: the opening was not tried there. */
 struct tried *opening_find_tried(struct opening *opening, uint16_t source);
 
+/* That proxy is gone, and its number may become another one's: what is remembered of it is
+ * nobody's. Requests, leases and the phase are the caller's. */
+void link_forget_source(struct link *link, uint16_t source);
+
 /* Takes the request out of the list; it must be in. */
 void request_take(struct link_request **list, struct link_request *request);
 void request_append(struct link_request **list, struct link_request *request);

@@ -329,6 +329,50 @@ void links_proxy_offline(struct links *l, uint16_t source, usec_t now)
     settle(l);
 }
 
+/* Who wanted this proxy alone. */
+static void answer_wishes(struct links *l, struct link *link, uint16_t source)
+{
+    struct link_request *next;
+
+    for (struct link_request *r = link->waiting; r; r = next) {
+        next = r->next;
+        if (r->wish.source == source)
+            links_core_answer(l, link, r, E_PROXY_OFFLINE, NULL);
+    }
+    if (link->opening && link->opening->wish.source == source && link->waiting)
+        links_core_lead(l, link, link->waiting);
+}
+
+static void forget_proxy(struct links *l, struct link *link, uint16_t source)
+{
+    bool had_wishes = link->waiting != NULL;
+
+    answer_wishes(l, link, source);
+    if (leases_drop_source(&link->leases, source)) {
+        links_core_tell(l, link, LINK_EVENT_LEASES, 0, NULL);
+        had_wishes = true;
+    }
+    link_forget_source(link, source);
+    if (had_wishes)
+        holding_left(l, link);
+}
+
+void links_proxy_removed(struct links *l, uint16_t source, usec_t now)
+{
+    struct link *link;
+    size_t position = 0;
+
+    links_proxy_offline(l, source, now);
+    links_core_set_now(l, now);
+    while ((link = map_next(l->by_address, &position)))
+        forget_proxy(l, link, source);
+    experience_forget_source(l->experience, source);
+    if (links_core_proxy(l, source))
+        *links_core_proxy(l, source) = (struct proxy_state){0};
+    l->has_news = true;
+    settle(l);
+}
+
 static void on_connected(struct links *l, uint16_t source, uint64_t address, uint32_t mtu)
 {
     struct link *link = links_core_find(l, address);

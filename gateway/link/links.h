@@ -162,6 +162,10 @@ void links_proxy_online(struct links *l, uint16_t source, const struct link_prox
                         usec_t now);
 /* Its links are gone: leases end, requests try elsewhere. */
 void links_proxy_offline(struct links *l, uint16_t source, usec_t now);
+/* The proxy is no part of the fleet any more, and its number may become another one's. As offline;
+ * besides, requests for it alone are answered with E_PROXY_OFFLINE, leases for it alone end, and
+ * what was experienced with it is forgotten. When this returns, nobody is told anything of it. */
+void links_proxy_removed(struct links *l, uint16_t source, usec_t now);
 /* Messages 69, 81, 85, 126; others are ignored. */
 void links_message(struct links *l, uint16_t source, const struct message *message, usec_t now);
 /* A proxy heard the device (for requests that wait for a route); cheap if nobody waits. */

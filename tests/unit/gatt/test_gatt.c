@@ -537,6 +537,26 @@ static void a_proxy_that_goes_fails_what_it_was_asked_without_a_link(void **stat
     assert_int_equal(world_do(w, 0, &wish)->code, E_PROXY_OFFLINE);
 }
 
+static void a_proxy_that_is_removed_ends_what_was_wanted_through_it_alone(void **state)
+{
+    struct gatt_world *w = *state;
+    struct gatt_wish wish = gatt_wish_for(1, GATT_VERB_UNPAIR, 0);
+
+    w->gadgets[1].silent = MESSAGE_DEVICE_REQUEST;
+    wish.link.source = 0;
+    world_want(w, 0, &wish); /* on the air */
+    wish = gatt_wish_for(2, GATT_VERB_PAIR, 0);
+    wish.link.source = 0;
+    w->f->air[2][0].pair_error = INT32_MAX;
+    world_want(w, 1, &wish); /* waits for its link, or for the device */
+    world_run(w, SECONDS(1));
+    gatt_proxy_removed(w->gatt, 0, w->f->now);
+    assert_int_equal(w->programs[0].code, E_PROXY_OFFLINE);
+    assert_int_equal(w->programs[1].code, E_PROXY_OFFLINE);
+    links_proxy_removed(w->f->links, 0, w->f->now);
+    fixture_offline(w->f, 0);
+}
+
 static void G13_parameters_are_checked_and_need_a_link_and_a_proxy_that_can(void **state)
 {
     static const struct message_connection_params bad[] = {
@@ -709,6 +729,7 @@ int main(void)
             gatt_test(a_message_that_is_not_taken_is_sent_again),
             gatt_test(G14_pairing_and_unpairing_tell_their_numbers),
             gatt_test(a_proxy_that_goes_fails_what_it_was_asked_without_a_link),
+            gatt_test(a_proxy_that_is_removed_ends_what_was_wanted_through_it_alone),
             gatt_test(G13_parameters_are_checked_and_need_a_link_and_a_proxy_that_can),
             gatt_test(a_device_has_so_many_requests_and_the_room_as_well),
             gatt_test(an_answer_that_is_too_long_is_none),

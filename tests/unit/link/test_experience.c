@@ -146,6 +146,23 @@ static void a_success_makes_room_in_the_middle(void **state)
     assert_true(experience_failures(*state, KITCHEN, DEVICE + 2, NOW, NULL) > 0.9);
 }
 
+static void a_proxy_that_is_gone_leaves_no_experience(void **state)
+{
+    struct experience_proxy proxy;
+
+    experience_failed(*state, KITCHEN, DEVICE, NOW);
+    experience_failed(*state, KITCHEN, DEVICE + 1, NOW);
+    experience_failed(*state, ATTIC, DEVICE, NOW);
+    experience_succeeded(*state, KITCHEN, DEVICE + 2, NOW);
+    experience_forget_source(*state, KITCHEN);
+    experience_forget_source(*state, 4000); /* never heard of */
+    assert_int_equal(experience_pairs(*state), 1);
+    assert_near(failures(*state, KITCHEN, NOW), 0);
+    assert_near(failures(*state, ATTIC, NOW), 1);
+    experience_get_proxy(*state, KITCHEN, &proxy);
+    assert_int_equal(proxy.completed + proxy.failed + proxy.last_success, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -158,6 +175,7 @@ int main(void)
             TEST(a_moment_before_the_failure_does_not_make_it_more),
             TEST(pairs_are_bounded_and_the_least_recent_goes_first),
             TEST(a_success_makes_room_in_the_middle),
+            TEST(a_proxy_that_is_gone_leaves_no_experience),
     };
 #undef TEST
 

@@ -984,6 +984,89 @@ static void the_leases_of_a_link_that_cannot_be_opened_anew_end(void **state)
     assert_false(links_get_lease(f->links, DEVICE(1), 1, &lease));
 }
 
+static void a_proxy_that_is_removed_takes_its_links_and_who_wants_it_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct link_wish wish = wish_for(1);
+    struct link_attempt attempt;
+    struct link_lease lease;
+
+    fixture_proxy(f, 0, 1);
+    fixture_proxy(f, 1, 3);
+    f->air[1][0].rssi = f->air[2][0].rssi = f->air[2][1].rssi = -60;
+    wish.source = 0;
+    wish.is_auto_reconnect = true;
+    assert_int_equal(fixture_ask(f, 0, &wish), 0);
+    fixture_run(f, SECONDS(1));
+    assert_int_equal(f->clients[0].code, 0);
+    wish = wish_for(2); /* waits for the slot of the first */
+    wish.source = 0;
+    wish.queue_for = SECONDS(30);
+    assert_int_equal(fixture_ask(f, 1, &wish), 0);
+    fixture_connect(f, 2, 2); /* any proxy will do */
+    fixture_run(f, SECONDS(1));
+    assert_int_equal(f->clients[1].answers, 0);
+    links_proxy_removed(f->links, 0, f->now);
+    assert_int_equal(f->clients[1].code, E_PROXY_OFFLINE);
+    assert_int_equal(fixture_last(f, LINK_EVENT_DISCONNECTED)->address, DEVICE(1));
+    assert_false(links_get_lease(f->links, DEVICE(1), 0, &lease));
+    assert_true(links_get_attempt(f->links, DEVICE(1), 0, &attempt));
+    assert_int_equal(attempt.source, LINK_NO_SOURCE);
+    fixture_offline(f, 0);
+    fixture_run(f, SECONDS(5));
+    assert_int_equal(f->clients[2].code, 0);
+    assert_int_equal(f->clients[2].source, 1);
+    assert_int_equal(fixture_view(f, 2).source, 1);
+}
+
+static void nothing_of_a_removed_proxy_is_told_of_the_next_with_its_number(void **state)
+{
+    struct fixture *f = *state;
+    struct link_proxy_view view;
+    struct link_wish wish = wish_for(1);
+    struct link_attempt attempt;
+
+    fixture_proxy(f, 0, 3);
+    f->air[1][0] = (struct air){.rssi = -60, .outcome = FAILS, .reason = 133};
+    wish.attempts = 1;
+    assert_int_equal(fixture_ask(f, 0, &wish), 0);
+    f->air[2][0].rssi = -60;
+    fixture_connect(f, 1, 2);
+    fixture_run(f, SECONDS(5));
+    links_get_proxy(f->links, 0, f->now, &view);
+    assert_true(view.failed == 1 && view.completed == 1);
+    links_proxy_removed(f->links, 0, f->now);
+    fixture_offline(f, 0);
+    fixture_online(f, 0); /* another one */
+    links_get_proxy(f->links, 0, f->now, &view);
+    assert_true(view.failed == 0 && view.completed == 0 && view.last_success == 0);
+    for (size_t i = 0; links_get_attempt(f->links, DEVICE(1), i, &attempt); i++)
+        assert_int_equal(attempt.source, LINK_NO_SOURCE);
+}
+
+static void requests_that_are_about_to_fail_forget_a_proxy_that_is_removed(void **state)
+{
+    struct fixture *f = *state;
+    struct link_wish wish = wish_for(1);
+
+    f->is_leaky = true;
+    fixture_proxy(f, 0, 3);
+    fixture_proxy(f, 1, 3)->ignores_disconnect = true;
+    f->air[1][0] = (struct air){.rssi = -50, .outcome = FAILS, .reason = 133};
+    f->air[1][1] = (struct air){.rssi = -80, .outcome = NEVER};
+    wish.attempts = 2;
+    wish.timeout = SECONDS(10);
+    assert_int_equal(fixture_ask(f, 0, &wish), 0);
+    fixture_run(f, SECONDS(11)); /* failed, and waits for the slot of the second */
+    assert_int_equal(f->clients[0].answers, 0);
+    links_proxy_removed(f->links, 0, f->now);
+    fixture_run(f, SECONDS(6));
+    assert_int_equal(f->clients[0].code, E_CONNECT_TIMEOUT);
+    assert_int_equal(f->clients[0].attempts_count, 2);
+    assert_int_equal(f->clients[0].attempts[0].source, LINK_NO_SOURCE);
+    assert_int_equal(f->clients[0].attempts[1].source, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1030,6 +1113,9 @@ int main(void)
             links_test(C18_the_end_refuses_requests_and_closes_links),
             links_test(a_link_that_is_opened_anew_keeps_its_leases),
             links_test(the_leases_of_a_link_that_cannot_be_opened_anew_end),
+            links_test(a_proxy_that_is_removed_takes_its_links_and_who_wants_it_alone),
+            links_test(nothing_of_a_removed_proxy_is_told_of_the_next_with_its_number),
+            links_test(requests_that_are_about_to_fail_forget_a_proxy_that_is_removed),
             links_test(D06_slots_and_links_that_nobody_owns_can_be_released),
     };
 
