@@ -133,7 +133,11 @@ int gateway_change_device(struct gateway *g, uint64_t address, const char *patch
                           const char *pointer, struct gateway_change *change)
 {
     char name[BLE_ADDRESS_TEXT_SIZE];
-    const struct config_edit edit = {"devices", name, patch, size, pointer};
+    const struct config_edit edit = {.list = "devices",
+                                     .entry = name,
+                                     .patch = patch,
+                                     .patch_size = size,
+                                     .pointer = pointer};
 
     ble_address_format(name, address);
     return submit(g, &edit, &(struct gateway_order){0}, change);
@@ -142,7 +146,8 @@ int gateway_change_device(struct gateway *g, uint64_t address, const char *patch
 int gateway_remove_device(struct gateway *g, uint64_t address, struct gateway_change *change)
 {
     char name[BLE_ADDRESS_TEXT_SIZE];
-    const struct config_edit edit = {.list = "devices", .entry = name, .pointer = ""};
+    const struct config_edit edit = {
+            .kind = CONFIG_EDIT_REMOVE, .list = "devices", .entry = name, .pointer = ""};
     const struct gateway_order order = {.is_removal = true, .address = address};
 
     ble_address_format(name, address);
@@ -156,8 +161,12 @@ int gateway_set_scan_mode(struct gateway *g, size_t proxy_index, const char *mod
 {
     char patch[64];
     int size = snprintf(patch, sizeof patch, "{\"scan_mode\":\"%s\"}", mode);
-    const struct config_edit edit = {"proxies", g->config->proxies[proxy_index].name, patch,
-                                     (size_t) size, ""};
+    const struct config_edit edit = {.kind = CONFIG_EDIT_CHANGE,
+                                     .list = "proxies",
+                                     .entry = g->config->proxies[proxy_index].name,
+                                     .patch = patch,
+                                     .patch_size = (size_t) size,
+                                     .pointer = ""};
 
     assert(size > 0 && (size_t) size < sizeof patch);
     return submit(g, &edit, &(struct gateway_order){0}, change);

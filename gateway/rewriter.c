@@ -16,8 +16,7 @@
 
 struct change {
     struct change *next;
-    char *list, *entry, *patch, *pointer; /* patch NULL: a removal */
-    size_t patch_size;
+    struct config_edit edit; /* its texts are ours */
     int cause;
     struct config_edited edited;
     rewriter_done_fn *done;
@@ -35,19 +34,32 @@ struct rewriter {
     void *closed_user;
 };
 
+/* What may be NULL stays NULL; free() it. */
+static char *copy_octets(const char *octets, size_t size)
+{
+    char *copy;
+
+    if (!octets)
+        return NULL;
+    copy = memory_zalloc(1, size + 1);
+    memcpy(copy, octets, size);
+    return copy;
+}
+
 static struct change *make_change(const struct config_edit *edit, rewriter_done_fn *done,
                                   void *user)
 {
     struct change *c = xnew(struct change, 1);
 
-    c->list = memory_copy_text(edit->list);
-    c->entry = memory_copy_text(edit->entry);
-    c->pointer = memory_copy_text(edit->pointer);
-    if (edit->patch) {
-        c->patch = memory_zalloc(1, edit->patch_size + 1);
-        memcpy(c->patch, edit->patch, edit->patch_size);
-        c->patch_size = edit->patch_size;
-    }
+    c->edit = (struct config_edit){
+            .kind = edit->kind,
+            .list = memory_copy_text(edit->list),
+            .entry = memory_copy_text(edit->entry),
+            .patch = copy_octets(edit->patch, edit->patch_size),
+            .patch_size = edit->patch_size,
+            .pointer = memory_copy_text(edit->pointer),
+            .if_match = memory_copy_text(edit->if_match),
+    };
     c->done = done;
     c->user = user;
     return c;
@@ -55,12 +67,15 @@ static struct change *make_change(const struct config_edit *edit, rewriter_done_
 
 static void free_change(struct change *c)
 {
-    if (c->patch)
-        explicit_bzero(c->patch, c->patch_size); /* it may hold a key */
-    free(c->list);
-    free(c->entry);
-    free(c->patch);
-    free(c->pointer);
+    char *patch = (char *) c->edit.patch;
+
+    if (patch)
+        explicit_bzero(patch, c->edit.patch_size); /* it may hold a key */
+    free(patch);
+    free((char *) c->edit.list);
+    free((char *) c->edit.entry);
+    free((char *) c->edit.pointer);
+    free((char *) c->edit.if_match);
     config_edited_done(&c->edited);
     free(c);
 }
@@ -94,9 +109,8 @@ static void do_change(uv_work_t *work)
 {
     struct rewriter *r = work->data;
     struct change *c = r->first;
-    const struct config_edit edit = {c->list, c->entry, c->patch, c->patch_size, c->pointer};
 
-    c->cause = config_file_change(r->file, &edit, &c->edited);
+    c->cause = config_file_change(r->file, &c->edit, &c->edited);
 }
 
 static void on_changed(uv_work_t *work, int status);

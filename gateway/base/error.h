@@ -63,7 +63,8 @@
     XX(DESCRIPTOR_NOT_FOUND, "descriptor_not_found", "the device has no such descriptor")          \
     XX(NOT_PERMITTED, "not_permitted", "the characteristic does not have this property")           \
     XX(USE_SUBSCRIPTION, "use_subscription", "this descriptor is written by subscriptions alone")  \
-    XX(VALUE_TOO_LONG, "value_too_long", "the value is too long")
+    XX(VALUE_TOO_LONG, "value_too_long", "the value is too long")                                  \
+    XX(OVERRIDDEN, "overridden", "an environment variable holds the setting")
 
 /* E_RESOLVE_FAILED is -10000, and so on downwards. */
 enum {

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "document.h"
 #include "environment.h"
 #include "fields.h"
 #include "listen_address.h"
@@ -23,36 +24,6 @@
 #include "merge_patch.h"
 #include "setting.h"
 #include "values.h"
-
-#define KEY_SIZE 128 /* room for any dotted key */
-
-/* ---- keys ---- */
-
-/* The dotted key of a setting or list, by number; NULL at the end. */
-static const char *known_key(size_t index)
-{
-    const struct list *list;
-    size_t count;
-    const struct config_setting *settings = config_settings(&count);
-
-    if (index < count)
-        return settings[index].key;
-    list = lists_at(index - count);
-    return list ? list->key : NULL;
-}
-
-/* Whether "mqtt.tls" is the path of an object that holds settings. */
-static bool is_section(const char *path)
-{
-    size_t length = strlen(path);
-    const char *key;
-
-    for (size_t i = 0; (key = known_key(i)); i++) {
-        if (strncmp(key, path, length) == 0 && key[length] == '.')
-            return true;
-    }
-    return false;
-}
 
 /* ---- the walk ---- */
 
@@ -94,8 +65,8 @@ static void report_unknown(struct walk *walk, const char *path, const struct val
         VALUE_FAULT(v, "is not a key; objects nest: \"http.listen\" is {\"http\":{\"listen\":…}}");
         return;
     }
-    for (size_t i = 0; (key = known_key(i)); i++) {
-        char name[KEY_SIZE];
+    for (size_t i = 0; (key = document_key(i)); i++) {
+        char name[DOCUMENT_KEY_SIZE];
 
         if (length && (strncmp(key, path, length) != 0 || key[length] != '.'))
             continue;
@@ -130,7 +101,7 @@ static void read_section(struct walk *walk, const struct value *object, const ch
                 .reading = &walk->reading, .at = {.parent = &object->at, .key = key}, .json = json};
         const struct config_setting *setting;
         const struct list *list;
-        char name[KEY_SIZE];
+        char name[DOCUMENT_KEY_SIZE];
         int length = snprintf(name, sizeof(name), "%s%s%s", path, *path ? "." : "", key);
 
         setting = setting_find(name);
@@ -142,7 +113,7 @@ static void read_section(struct walk *walk, const struct value *object, const ch
             fields_note_effect(&walk->reading, setting->part, name, NULL);
         } else if (list)
             read_list(walk, list, &v);
-        else if (is_section(name))
+        else if (document_is_section(name))
             read_section(walk, &v, name);
         else
             report_unknown(walk, path, &v);

@@ -4,37 +4,15 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "document.h"
 #include "lists.h"
 #include "setting.h"
 
-#define KEY_SIZE 128 /* room for any dotted key */
-
-/* Puts the value at "mqtt.tls.ca": objects on the way are made. Takes the reference. */
-static void put(json_t *object, const char *key, json_t *value)
-{
-    char names[KEY_SIZE];
-    char *name = names, *dot;
-
-    assert(strlen(key) < sizeof(names));
-    memcpy(names, key, strlen(key) + 1);
-    for (; (dot = strchr(name, '.')); name = dot + 1) {
-        json_t *inner;
-
-        *dot = '\0';
-        inner = json_object_get(object, name);
-        if (!inner) {
-            inner = json_object();
-            (void) json_object_set_new(object, name, inner);
-        }
-        object = inner;
-    }
-    (void) json_object_set_new(object, name, value);
-}
-
-/* 15 digits: 0.3 stays 0.3. Takes the reference. */
+/* Takes the reference. */
 static char *write_text(json_t *document)
 {
-    char *text = json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    char *text =
+            json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(document_digits(document)));
 
     assert(text);
     json_decref(document);
@@ -51,8 +29,8 @@ char *config_dump_section(const struct config *config, const char *section)
         const char *key = settings[i].key;
 
         if (strncmp(key, section, length) == 0 && key[length] == '.')
-            put(object, key + length + 1,
-                setting_dump(&settings[i], config, /* with_secrets= */ false));
+            document_put(object, key + length + 1,
+                         setting_dump(&settings[i], config, /* with_secrets= */ false));
     }
     return write_text(object);
 }
@@ -65,8 +43,8 @@ char *config_dump(const struct config *config, bool with_secrets)
     const struct config_setting *settings = config_settings(&count);
 
     for (size_t i = 0; i < count; i++)
-        put(document, settings[i].key, setting_dump(&settings[i], config, with_secrets));
+        document_put(document, settings[i].key, setting_dump(&settings[i], config, with_secrets));
     for (size_t i = 0; (list = lists_at(i)); i++)
-        put(document, list->key, lists_dump(list, config, with_secrets));
+        document_put(document, list->key, lists_dump(list, config, with_secrets));
     return write_text(document);
 }

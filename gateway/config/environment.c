@@ -16,7 +16,6 @@
 #include "setting.h"
 
 #define PREFIX        "BLEFLEET_"
-#define VARIABLE_SIZE 96  /* room for any name that belongs to a setting */
 #define NAME_MAX_SIZE 128 /* of a stranger's name that we repeat */
 #define STRANGERS_MAX 100 /* that we name */
 
@@ -24,11 +23,11 @@
 static const char *const others[] = {"BLEFLEET_TOKEN_FILE"};
 
 /* "mqtt.host" -> "BLEFLEET_MQTT_HOST" */
-static void name_variable(char ret_name[VARIABLE_SIZE], const char *key)
+static void name_variable(char ret_name[ENVIRONMENT_VARIABLE_SIZE], const char *key)
 {
-    size_t length = (size_t) snprintf(ret_name, VARIABLE_SIZE, PREFIX "%s", key);
+    size_t length = (size_t) snprintf(ret_name, ENVIRONMENT_VARIABLE_SIZE, PREFIX "%s", key);
 
-    for (size_t i = strlen(PREFIX); i < length && i < VARIABLE_SIZE; i++) {
+    for (size_t i = strlen(PREFIX); i < length && i < ENVIRONMENT_VARIABLE_SIZE; i++) {
         if (ret_name[i] == '.')
             ret_name[i] = '_';
         else if (ret_name[i] >= 'a' && ret_name[i] <= 'z')
@@ -112,7 +111,7 @@ static bool is_known(const char *entry)
             return true;
     }
     for (size_t i = 0; i < count; i++) {
-        char name[VARIABLE_SIZE];
+        char name[ENVIRONMENT_VARIABLE_SIZE];
 
         name_variable(name, settings[i].key);
         if (is_single(&settings[i]) && is_named(entry, name))
@@ -140,7 +139,7 @@ void environment_read(char *const *environment, struct reading *reading, struct 
     const struct config_setting *settings = config_settings(&count);
 
     for (size_t i = 0; i < count; i++) {
-        char variable[VARIABLE_SIZE];
+        char variable[ENVIRONMENT_VARIABLE_SIZE];
         const char *text;
 
         name_variable(variable, settings[i].key);
@@ -149,6 +148,16 @@ void environment_read(char *const *environment, struct reading *reading, struct 
             read_variable(&settings[i], variable, text, reading, config);
     }
     note_strangers(environment, &config->unknown_variables);
+}
+
+json_t *environment_get(char *const *environment, const struct config_setting *setting,
+                        char ret_variable[ENVIRONMENT_VARIABLE_SIZE])
+{
+    const char *text;
+
+    name_variable(ret_variable, setting->key);
+    text = is_single(setting) ? find_value(environment, ret_variable) : NULL;
+    return text ? to_json(setting, text) : NULL;
 }
 
 void environment_free(struct config *config)

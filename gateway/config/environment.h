@@ -11,3 +11,10 @@ void environment_read(char *const *environment, struct reading *reading, struct 
 
 /* Releases those notes. */
 void environment_free(struct config *config);
+
+#define ENVIRONMENT_VARIABLE_SIZE 96 /* room for any name that belongs to a setting */
+
+/* What stands in the variable of this setting, as JSON of the file, and the name of the variable. A
+ * new reference; NULL: there is no such variable, or its value is no text. */
+json_t *environment_get(char *const *environment, const struct config_setting *setting,
+                        char ret_variable[ENVIRONMENT_VARIABLE_SIZE]);

@@ -50,7 +50,11 @@ static void check_faults(const struct config_faults *faults)
 static void edit_entry(const char *list, const char *entry, const uint8_t *data, size_t size)
 {
     static const char *const parts[] = {"core", NULL};
-    const struct config_edit edit = {list, entry, (const char *) data, size, "/settings"};
+    const struct config_edit edit = {.list = list,
+                                     .entry = entry,
+                                     .patch = (const char *) data,
+                                     .patch_size = size,
+                                     .pointer = "/settings"};
     struct config_edited edited;
     int rc = config_edit_apply(base, strlen(base), &edit, parts, (char *[]){NULL}, &edited);
 
@@ -68,7 +72,7 @@ static void edit_entry(const char *list, const char *entry, const uint8_t *data,
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const uint8_t nothing = 0;
-    const uint8_t *patch = size > 0 ? data : &nothing; /* NULL would remove the entry */
+    const uint8_t *patch = size > 0 ? data : &nothing;
 
     edit_entry("devices", "A4:C1:38:12:AB:56", patch, size);
     edit_entry("proxies", "kitchen", patch, size);

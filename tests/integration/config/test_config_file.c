@@ -77,7 +77,11 @@ static struct config_file load(void)
 
 static int change(struct config_file *file, const char *patch)
 {
-    const struct config_edit edit = {"devices", "A4:C1:38:12:AB:56", patch, strlen(patch), ""};
+    const struct config_edit edit = {.list = "devices",
+                                     .entry = "A4:C1:38:12:AB:56",
+                                     .patch = patch,
+                                     .patch_size = strlen(patch),
+                                     .pointer = ""};
     struct config_edited edited;
     int rc = config_file_change(file, &edit, &edited);
 
