@@ -112,7 +112,7 @@ static void on_device_heard(void *user, const struct device_hearing *heard)
     struct gateway_hearing told = {
             .time = clock_now(),
             .device = &device,
-            .proxy_index = heard->source,
+            .proxy_id = roster_id(g->roster, heard->source),
             .proxy = view_source_name(g, heard->source),
             .is_owner = heard->is_owner,
             .rssi = heard->report->rssi,
@@ -229,13 +229,13 @@ static void on_proxy_state(struct gateway *g, uint16_t source, const struct prox
 {
     bool is_online = status->state == PROXY_ONLINE;
 
+    if (is_online && status->has_mac)
+        gateway_fleet_met(g, source, status->mac);
     device_table_source_online(g->table, source, is_online, now);
     device_table_source_can_connect(g->table, source,
                                     status->features & PROXY_FEATURE_ACTIVE_CONNECTIONS);
     scanning_proxy_changed(g->scanning, source, is_online,
                            status->features & PROXY_FEATURE_STATE_AND_MODE, now);
-    if (is_online && status->has_mac)
-        keeping_note_mac(g->keeping, source, status->mac);
     linking_proxy_changed(g->linking, source, status, now);
     gatting_proxy_changed(g->gatting, source, is_online, now);
     subscribers_tell_proxy(g, GATEWAY_PROXY_STATE, source);
@@ -308,55 +308,29 @@ static void on_attempt(void *user, uint64_t address, const struct link_attempt *
 static void on_connecting(void *user, uint16_t source, bool is_connecting, usec_t now)
 {
     struct gateway *g = user;
-    struct proxy *proxy = fleet_get(g->fleet, source);
     struct proxy_status status;
 
-    proxy_get_status(proxy, &status);
+    proxy_get_status(fleet_get(g->fleet, source), &status);
     recordings_proxy(g->recordings, source, &status, is_connecting, now);
     device_table_source_connecting(g->table, source, is_connecting, now);
     scanning_proxy_connecting(g->scanning, source, is_connecting, now);
     gateway_arm_table_timer(g, now);
 }
 
-static struct proxy_settings proxy_settings_of(const struct gateway *g, size_t index)
-{
-    const struct config_proxy *c = &g->config->proxies[index];
-    struct proxy_settings s = {
-            .source = (uint16_t) index,
-            .name = c->name,
-            .host = c->host,
-            .port = c->port,
-            .has_mac = c->has_mac,
-            .mac = c->mac,
-            .is_encrypted = c->is_encrypted,
-            .password = c->password,
-            .is_enabled = c->is_enabled,
-            .quiet_after = (usec_t) g->config->scan_quiet_s * USEC_PER_SEC,
-    };
-
-    if (!s.has_mac)
-        s.has_mac = keeping_get_mac(g->keeping, index, &s.mac);
-    for (size_t i = 0; i < sizeof s.key; i++)
-        s.key[i] = c->encryption_key[i];
-    return s;
-}
-
-static struct fleet *make_fleet(struct gateway *g)
-{
-    const struct proxy_callbacks callbacks = {on_reports, on_proxy_change, on_link_message, g};
-    size_t count = g->config->proxies_count;
-    struct proxy_settings *settings = xnew(struct proxy_settings, count);
-    struct fleet *fleet;
-
-    for (size_t i = 0; i < count; i++)
-        settings[i] = proxy_settings_of(g, i);
-    fleet = fleet_new(g->loop, settings, count, &callbacks);
-    explicit_bzero(settings, count * sizeof *settings);
-    free(settings);
-    return fleet;
-}
-
 /* ---- life ---- */
+
+static_assert(ROSTER_MAX <= DEVICE_TABLE_SOURCES_MAX && ROSTER_MAX <= FLEET_SOURCES_MAX,
+              "every number fits");
+static_assert(ROSTER_MAX == GATEWAY_PROXIES_MAX, "one limit");
+
+/* The first configuration: all its proxies are new. */
+static void enter_all(struct gateway *g)
+{
+    uint16_t *sources AUTO_FREE = xnew(uint16_t, g->config->proxies_count + 1);
+
+    roster_match(g->roster, g->config, sources);
+    roster_set(g->roster, g->config, sources);
+}
 
 struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struct config_file *file,
                             struct store *store)
@@ -367,10 +341,13 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
                                                      on_links_settled, g};
     const struct gatting_callbacks gatt_callbacks = {gateway_tell_value, gateway_tell_subscriptions,
                                                      gateway_tell_lease_ended, g};
+    const struct proxy_callbacks fleet_callbacks = {on_reports, on_proxy_change, on_link_message,
+                                                    g};
 
-    assert(config->proxies_count <= DEVICE_TABLE_SOURCES_MAX);
     g->loop = loop;
     g->config = config;
+    g->roster = roster_new();
+    enter_all(g);
     g->started = clock_now();
     g->table = device_table_new(&settings, on_device_change, g);
     device_table_on_rescue(g->table, on_rescue);
@@ -380,26 +357,28 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
     g->past = past_new((size_t) config->limits_history_mb << 20, g->table);
     device_table_on_slot(g->table, on_device_slot);
     device_table_on_watched(g->table, on_device_watched);
-    g->scanning = scanning_new(loop, config, g->table, on_scan_window, on_scan_covered, g);
+    g->scanning =
+            scanning_new(loop, config, g->roster, g->table, on_scan_window, on_scan_covered, g);
     g->configured = configured_new(config);
-    g->linking = linking_new(loop, config, g->configured, g->table, &link_callbacks);
+    g->linking = linking_new(loop, config, g->roster, g->configured, g->table, &link_callbacks);
     g->gatting = gatting_new(loop, config, g->linking, &gatt_callbacks);
     configured_compare(/* older= */ NULL, g->configured, gateway_apply_device, g);
-    g->recordings = recordings_new(config, g->configured, g->scanning, g->started, clock_wall());
-    g->keeping = keeping_new(loop, store, g, g->table, gatt_get_cache(gatting_gatt(g->gatting)),
-                             g->recordings);
+    g->recordings =
+            recordings_new(config, g->roster, g->configured, g->scanning, g->started, clock_wall());
+    g->keeping = keeping_new(loop, store, g->roster, g->table,
+                             gatt_get_cache(gatting_gatt(g->gatting)), g->recordings);
     if (file)
         g->rewriter = rewriter_new(loop, file);
     gateway_arm_table_timer(g, g->started);
-    g->heard = memory_zalloc(1, sizeof *g->heard +
-                                        config->proxies_count * sizeof g->heard->by_proxy[0]);
+    g->heard = xnew(struct heard_counts, 1);
     g->clocks = xnew(struct clocks, 1);
     g->lease_id = xnew(char, LINK_LEASE_ID_SIZE);
     g->loop_lag = loop_lag_start(loop);
-    g->fleet = make_fleet(g);
+    g->fleet = fleet_new(loop, &fleet_callbacks);
     scanning_attach(g->scanning, g->fleet);
     linking_attach(g->linking, g->fleet, g->keeping, gatt_get_cache(gatting_gatt(g->gatting)));
     gatting_attach(g->gatting, g->fleet, g->keeping);
+    gateway_fleet_begin(g);
     return g;
 }
 
@@ -473,6 +452,7 @@ void gateway_free(struct gateway *g)
     recordings_free(g->recordings);
     configured_free(g->configured);
     config_free(g->config);
+    roster_free(g->roster);
     free(g->heard);
     free(g->clocks);
     free(g->lease_id);

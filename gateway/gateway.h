@@ -115,7 +115,8 @@ struct gateway_error { /* code 0: none */
 };
 
 struct gateway_proxy {
-    size_t index; /* its place in the configuration; the source number of its packets */
+    size_t index; /* its place in the configuration that runs; another one may have another */
+    uint32_t id;  /* what it is known by as long as it is there; no other proxy gets it */
     const struct config_proxy *config;
     const char *state; /* token of the contract: "online", "waiting_retry" … */
     bool is_online;
@@ -144,8 +145,11 @@ struct gateway_proxy {
     usec_t round_trip;         /* 0: not measured */
 };
 
+#define GATEWAY_PROXIES_MAX 4096
+
 size_t gateway_proxies_count(const struct gateway *g);
-/* index below the count, in order of the configuration. */
+/* index below the count, in order of the configuration. Nobody keeps one beyond a turn of the loop.
+ */
 void gateway_get_proxy(const struct gateway *g, size_t index, struct gateway_proxy *ret_proxy);
 /* Counters of one proxy since the start, beside advertisements_total. */
 struct gateway_proxy_statistics {
@@ -167,6 +171,8 @@ const char *gateway_proxy_state_name(unsigned state);
 
 /* 0 or E_PROXY_NOT_FOUND. */
 int gateway_find_proxy(const struct gateway *g, const char *name, size_t *ret_index);
+/* The same by gateway_proxy.id. */
+int gateway_find_proxy_id(const struct gateway *g, uint32_t id, size_t *ret_index);
 /* "passive_scan", … for bit 0..7; NULL beyond. */
 #define GATEWAY_FEATURE_STATE_AND_MODE (1 << 6)
 const char *gateway_feature_name(unsigned bit);
@@ -752,7 +758,7 @@ struct gateway_device_change {
 struct gateway_hearing {
     usec_t time;
     const struct gateway_device *device; /* after this packet */
-    size_t proxy_index;
+    uint32_t proxy_id;
     const char *proxy;
     bool is_owner;        /* the proxy owns the device, after this packet */
     int rssi;             /* 0: unknown */
@@ -767,6 +773,9 @@ struct gateway_hearing {
 };
 
 enum gateway_proxy_reason {
+    GATEWAY_PROXY_ADDED,
+    GATEWAY_PROXY_REMOVED, /* it is shown as it was */
+    GATEWAY_PROXY_RENAMED,
     GATEWAY_PROXY_STATE,
     GATEWAY_PROXY_SCANNER,
     GATEWAY_PROXY_SLOTS,
@@ -841,10 +850,10 @@ struct gateway_recording_wish {
 
 /* An advertisement as it was recorded. */
 struct gateway_recorded {
-    int64_t time; /* wall clock */
-    size_t proxy_index;
-    const char *proxy;  /* its name then */
-    uint64_t proxy_mac; /* 0: not known */
+    int64_t time;        /* wall clock */
+    size_t proxy_number; /* as recorded: the proxies of one moment have different ones */
+    const char *proxy;   /* its name then */
+    uint64_t proxy_mac;  /* 0: not known */
     uint64_t address;
     uint8_t address_type; /* enum ble_address_type */
     int rssi;             /* 0: unknown */

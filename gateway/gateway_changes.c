@@ -46,27 +46,15 @@ static void tell_settings(void *user, const struct config_device *before,
     subscribers_tell_device(g, &told);
 }
 
-static bool is_same_mode(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-static void tell_proxy_settings(struct gateway *g, const struct config *before)
-{
-    for (size_t i = 0; i < g->config->proxies_count; i++) {
-        if (!is_same_mode(before->proxies[i].scan_mode, g->config->proxies[i].scan_mode))
-            subscribers_tell_proxy(g, GATEWAY_PROXY_SETTINGS, i);
-    }
-}
-
 void gateway_reconfigure(struct gateway *g, struct config *config)
 {
     struct config *before = g->config;
     struct configured *configured_before = g->configured;
     struct device_table_settings settings = table_settings_make(config);
+    struct fleet_plan *plan = gateway_fleet_plan(g, config);
 
-    assert(config->proxies_count == before->proxies_count);
     g->config = config;
+    gateway_fleet_enter(g, plan);
     g->configured = configured_new(config);
     recordings_configure(g->recordings, config, g->configured, clock_now());
     device_table_configure(g->table, &settings);
@@ -76,7 +64,7 @@ void gateway_reconfigure(struct gateway *g, struct config *config)
     configured_compare(configured_before, g->configured, gateway_apply_device, g);
     gateway_arm_table_timer(g, clock_now());
     configured_compare(configured_before, g->configured, tell_settings, g);
-    tell_proxy_settings(g, before);
+    gateway_fleet_apply(g, plan, before);
     subscribers_tell_configuration(g);
     configured_free(configured_before);
     config_free(before);

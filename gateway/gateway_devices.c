@@ -181,7 +181,8 @@ size_t gateway_get_paths(const struct gateway *g, const struct gateway_device *d
 
     for (size_t i = 0; i < count; i++) {
         if (view_source_config(g, paths[i].source))
-            ret_paths[used++] = (struct gateway_path){paths[i].source, paths[i].rssi};
+            ret_paths[used++] =
+                    (struct gateway_path){roster_place(g->roster, paths[i].source), paths[i].rssi};
     }
     return used;
 }

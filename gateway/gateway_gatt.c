@@ -73,11 +73,11 @@ bool gateway_get_gatt(const struct gateway *g, uint64_t address, struct gateway_
 
 const char *gateway_next_bond(const struct gateway *g, uint64_t address, size_t *index)
 {
-    while (*index < g->config->proxies_count) {
-        size_t proxy = (*index)++;
+    while (*index < roster_end(g->roster)) {
+        uint16_t source = (uint16_t) (*index)++;
 
-        if (keeping_is_bonded(g->keeping, proxy, address))
-            return g->config->proxies[proxy].name;
+        if (roster_get(g->roster, source) && keeping_is_bonded(g->keeping, source, address))
+            return roster_name(g->roster, source);
     }
     return NULL;
 }
@@ -151,7 +151,7 @@ static bool make_wish(const struct gateway *g, const struct gateway_gatt_wish *w
             .parameters = {w->link.address, w->parameters.min_interval, w->parameters.max_interval,
                            w->parameters.latency, w->parameters.timeout},
             .clears_cccd = clears_cccd(g, w->link.address),
-            .link = gateway_make_link_wish(&w->link),
+            .link = gateway_make_link_wish(g, &w->link),
             .timeout = w->timeout,
             .tries = w->tries,
     };

@@ -194,7 +194,7 @@ static void on_answer(void *user, const struct link_answer *answer)
     free(r);
 }
 
-struct link_wish gateway_make_link_wish(const struct gateway_wish *w)
+struct link_wish gateway_make_link_wish(const struct gateway *g, const struct gateway_wish *w)
 {
     return (struct link_wish){
             .address = w->address,
@@ -202,7 +202,7 @@ struct link_wish gateway_make_link_wish(const struct gateway_wish *w)
             .attempt_timeout = w->attempt_timeout,
             .queue_for = w->queue_for,
             .attempts = w->attempts,
-            .source = w->has_proxy ? (uint16_t) w->proxy_index : LINK_NO_SOURCE,
+            .source = w->has_proxy ? gateway_source(g, w->proxy_index) : LINK_NO_SOURCE,
             .use_cache = w->use_cache,
             .pair = w->pair,
             .is_auto_reconnect = w->is_auto_reconnect,
@@ -217,7 +217,7 @@ struct link_wish gateway_make_link_wish(const struct gateway_wish *w)
 int gateway_connect(struct gateway *g, const struct gateway_wish *w, gateway_link_fn *done,
                     void *user, struct gateway_link_request **ret_request)
 {
-    const struct link_wish wish = gateway_make_link_wish(w);
+    const struct link_wish wish = gateway_make_link_wish(g, w);
     struct gateway_link_request *r = xnew(struct gateway_link_request, 1);
     usec_t now = clock_now();
     int rc;
@@ -254,7 +254,8 @@ int gateway_disconnect(struct gateway *g, uint64_t address, const char *lease)
 int gateway_free_slot(struct gateway *g, size_t proxy_index, uint64_t address)
 {
     usec_t now = clock_now();
-    int rc = links_free_slot(linking_links(g->linking), (uint16_t) proxy_index, address, now);
+    int rc = links_free_slot(linking_links(g->linking), gateway_source(g, proxy_index), address,
+                             now);
 
     linking_settle(g->linking, now);
     return rc;
@@ -276,7 +277,7 @@ bool gateway_get_slot_entry(const struct gateway *g, size_t proxy_index, size_t 
 {
     struct ledger_slot slot;
 
-    if (!links_get_slot(linking_links(g->linking), (uint16_t) proxy_index, index, &slot))
+    if (!links_get_slot(linking_links(g->linking), gateway_source(g, proxy_index), index, &slot))
         return false;
     *ret_entry = (struct gateway_slot_entry){
             .address = slot.address,
@@ -291,7 +292,7 @@ void gateway_get_proxy_links(const struct gateway *g, size_t proxy_index,
 {
     struct link_proxy_view view;
 
-    links_get_proxy(linking_links(g->linking), (uint16_t) proxy_index, clock_now(), &view);
+    links_get_proxy(linking_links(g->linking), gateway_source(g, proxy_index), clock_now(), &view);
     *ret_links = (struct gateway_proxy_links){
             .ours = view.slots.ours,
             .foreign = view.slots.foreign,
@@ -330,7 +331,7 @@ static struct gateway_route view_route(const struct gateway *g, const struct rou
     bool is_candidate = r->cause == ROUTE_FINE;
 
     return (struct gateway_route){
-            .proxy_index = c->source,
+            .proxy_index = roster_place(g->roster, c->source),
             .proxy = proxy_name(g, c->source),
             .is_candidate = is_candidate,
             .cause = is_candidate ? NULL : route_cause_name(r->cause),
@@ -361,7 +362,7 @@ size_t gateway_get_routes(const struct gateway *g, uint64_t address,
                               max, &count);
     for (size_t i = 0; i < count; i++) {
         for (size_t k = 0; k < count; k++) {
-            if (candidates[k].source == ranks[i].source)
+            if (candidates[k].source == ranks[i].source && roster_get(g->roster, ranks[i].source))
                 ret_routes[used++] = view_route(g, &candidates[k], &ranks[i]);
         }
     }

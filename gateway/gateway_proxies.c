@@ -19,6 +19,18 @@ static_assert(OWNER_WHY_COUNT <= GATEWAY_OWNER_WHYS_MAX, "every why has its coun
 static_assert(GATEWAY_FEATURE_STATE_AND_MODE == PROXY_FEATURE_STATE_AND_MODE, "one bit");
 
 #define HEARD_COUNTS_AGE USEC_PER_SEC /* how long a count of devices per proxy may be shown */
+/* One that has just been configured, and is not there yet, is disabled. */
+static void get_status(const struct gateway *g, uint16_t source, struct proxy_status *ret_status)
+{
+    static const struct failures none;
+    const struct proxy *proxy = fleet_get(g->fleet, source);
+
+    *ret_status = (struct proxy_status){
+            .state = PROXY_DISABLED, .model = "", .esphome_version = "", .failures = &none};
+    if (proxy)
+        proxy_get_status(proxy, ret_status);
+}
+
 /* ---- what runs here ---- */
 
 void gateway_get_info(const struct gateway *g, struct gateway_info *ret_info)
@@ -33,11 +45,12 @@ void gateway_get_info(const struct gateway *g, struct gateway_info *ret_info)
             .memory_table_bytes = statistics.memory_bytes,
     };
     for (size_t i = 0; i < g->config->proxies_count; i++) {
+        uint16_t source = gateway_source(g, i);
         struct proxy_status status;
 
-        proxy_get_status(fleet_get(g->fleet, i), &status);
+        get_status(g, source, &status);
         ret_info->proxies_online += status.state == PROXY_ONLINE;
-        ret_info->advertisements_per_s += fleet_rate(g->fleet, i);
+        ret_info->advertisements_per_s += fleet_rate(g->fleet, source);
     }
 }
 
@@ -58,7 +71,7 @@ static const struct heard_counts *count_heard(const struct gateway *g)
     usec_t now = clock_now();
 
     if (heard->counted == 0 || now - heard->counted >= HEARD_COUNTS_AGE) {
-        device_table_count_heard_all(g->table, heard->by_proxy, g->config->proxies_count, now);
+        device_table_count_heard_all(g->table, heard->by_source, roster_end(g->roster), now);
         heard->available = device_table_count_available(g->table);
         heard->counted = now;
     }
@@ -152,10 +165,10 @@ static const char *scanner_mode_name(const struct proxy_status *s)
 }
 
 /* 0: none, or the proxy has not confirmed it yet. */
-static uint64_t running_window(const struct gateway *g, size_t index)
+static uint64_t running_window(const struct gateway *g, uint16_t source)
 {
     const struct windows *windows = scanning_windows(g->scanning);
-    uint64_t id = windows_open_on(windows, (uint16_t) index);
+    uint64_t id = windows_open_on(windows, source);
     struct scan_window window;
 
     return id > 0 && windows_get(windows, id, &window) && window.state == SCAN_WINDOW_RUNNING ? id
@@ -164,12 +177,13 @@ static uint64_t running_window(const struct gateway *g, size_t index)
 
 void gateway_get_proxy(const struct gateway *g, size_t index, struct gateway_proxy *ret_proxy)
 {
+    uint16_t number = gateway_source(g, index);
     struct proxy_status s;
 
-    assert(index < g->config->proxies_count);
-    proxy_get_status(fleet_get(g->fleet, index), &s);
+    get_status(g, number, &s);
     *ret_proxy = (struct gateway_proxy){
             .index = index,
+            .id = roster_id(g->roster, number),
             .config = &g->config->proxies[index],
             .state = proxy_state_name(s.state),
             .is_online = s.state == PROXY_ONLINE,
@@ -188,15 +202,15 @@ void gateway_get_proxy(const struct gateway *g, size_t index, struct gateway_pro
             .scan_wanted = scanning_mode_name(g->config, index),
             .scanner_mode = scanner_mode_name(&s),
             .scanner_state = scanner_state_name(&s),
-            .window = running_window(g, index),
+            .window = running_window(g, number),
             .has_slots = s.has_slots,
             .slots_limit = s.slots_limit,
             .slots_free = s.slots_free,
             .slots_allocated = s.slots_allocated,
             .slots_since = s.slots_since,
             .slots_allocated_count = s.slots_allocated_count,
-            .devices = count_heard(g)->by_proxy[index],
-            .advertisements_per_s = fleet_rate(g->fleet, index),
+            .devices = count_heard(g)->by_source[number],
+            .advertisements_per_s = fleet_rate(g->fleet, number),
             .advertisements_total = s.advertisements,
             .last_advertisement = s.last_advertisement,
             .quiet_since = s.quiet_since,
@@ -207,12 +221,12 @@ void gateway_get_proxy(const struct gateway *g, size_t index, struct gateway_pro
 void gateway_get_proxy_statistics(const struct gateway *g, size_t index,
                                   struct gateway_proxy_statistics *ret_statistics)
 {
+    uint16_t number = gateway_source(g, index);
     struct device_source_statistics source;
     struct proxy_status s;
 
-    assert(index < g->config->proxies_count);
-    proxy_get_status(fleet_get(g->fleet, index), &s);
-    device_table_get_source_statistics(g->table, (uint16_t) index, &source);
+    get_status(g, number, &s);
+    device_table_get_source_statistics(g->table, number, &source);
     *ret_statistics = (struct gateway_proxy_statistics){
             .advertisements_skipped = s.advertisements_skipped,
             .reports = source.reports,
@@ -232,8 +246,7 @@ const char *gateway_next_proxy_failure(const struct gateway *g, size_t index, si
     struct proxy_status s;
     int cause;
 
-    assert(index < g->config->proxies_count);
-    proxy_get_status(fleet_get(g->fleet, index), &s);
+    get_status(g, gateway_source(g, index), &s);
     cause = failures_next(s.failures, position, ret_count);
     return cause ? error_token(cause) : NULL;
 }
@@ -254,6 +267,17 @@ int gateway_find_proxy(const struct gateway *g, const char *name, size_t *ret_in
     return E_PROXY_NOT_FOUND;
 }
 
+int gateway_find_proxy_id(const struct gateway *g, uint32_t id, size_t *ret_index)
+{
+    for (size_t i = 0; i < g->config->proxies_count; i++) {
+        if (roster_id(g->roster, gateway_source(g, i)) == id) {
+            *ret_index = i;
+            return 0;
+        }
+    }
+    return E_PROXY_NOT_FOUND;
+}
+
 const char *gateway_feature_name(unsigned bit)
 {
     static const char *const names[] = {
@@ -267,6 +291,6 @@ int gateway_reconnect_proxy(struct gateway *g, size_t index)
 {
     if (!g->config->proxies[index].is_enabled)
         return E_CONFLICT;
-    proxy_reconnect(fleet_get(g->fleet, index));
+    proxy_reconnect(fleet_get(g->fleet, gateway_source(g, index)));
     return 0;
 }

@@ -34,7 +34,8 @@ static_assert(GATEWAY_WINDOW_MAX == WINDOWS_DURATION_MAX, "one limit");
 int gateway_open_window(struct gateway *g, size_t proxy_index, uint64_t address, usec_t duration,
                         uint64_t *ret_number)
 {
-    return scanning_open(g->scanning, (uint16_t) proxy_index, address, duration, ret_number);
+    return scanning_open(g->scanning, gateway_source(g, proxy_index), address, duration,
+                         ret_number);
 }
 
 size_t gateway_discover(struct gateway *g, usec_t duration, uint64_t *ret_numbers, size_t max)

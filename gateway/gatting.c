@@ -24,12 +24,18 @@
 #include "keeping.h"
 #include "linking.h"
 #include "proxy/fleet.h"
+#include "roster.h"
+
+struct debt { /* something that a proxy owes */
+    uint64_t address;
+    uint16_t source;
+};
 
 /* One reason to read proxies at once. */
 struct awaited {
     enum proxy_wait what;
-    unsigned *counts;    /* by source: devices for which it is */
-    struct map *counted; /* address -> its count, of the proxy */
+    unsigned *counts;  /* by source: how many debts it has */
+    struct map *debts; /* address -> struct debt, ours */
 };
 
 struct gatting {
@@ -45,35 +51,61 @@ struct gatting {
 
 /* ---- who is waited for ---- */
 
-static void init_awaited(struct awaited *a, enum proxy_wait what, size_t sources)
-{
-    a->what = what;
-    a->counts = xnew(unsigned, sources);
-    a->counted = map_new(0); /* only what is connected is in it: nobody chooses the keys */
-}
-
-static void done_awaited(struct awaited *a)
-{
-    free(a->counts);
-    map_free(a->counted);
-}
-
 static void stop_waiting(struct gatting *g, struct awaited *a, uint64_t address)
 {
-    unsigned *count = map_take(a->counted, address);
+    struct debt *debt = map_take(a->debts, address);
+    struct proxy *proxy = debt && g->fleet ? fleet_get(g->fleet, debt->source) : NULL;
 
-    if (count && --*count == 0 && g->fleet)
-        proxy_set_awaited(fleet_get(g->fleet, (size_t) (count - a->counts)), a->what, false);
+    if (debt && --a->counts[debt->source] == 0 && proxy)
+        proxy_set_awaited(proxy, a->what, false);
+    free(debt);
 }
 
 static void start_waiting(struct gatting *g, struct awaited *a, uint16_t source, uint64_t address)
 {
-    unsigned *count = &a->counts[source];
+    struct debt *debt = xnew(struct debt, 1);
 
     stop_waiting(g, a, address);
-    map_put(a->counted, address, count);
-    if (++*count == 1)
+    *debt = (struct debt){address, source};
+    map_put(a->debts, address, debt);
+    if (++a->counts[source] == 1)
         proxy_set_awaited(fleet_get(g->fleet, source), a->what, true);
+}
+
+/* Of any proxy with ROSTER_NONE; NULL: none. */
+static const struct debt *find_debt(const struct awaited *a, uint16_t source)
+{
+    const struct debt *debt;
+    size_t position = 0;
+
+    while ((debt = map_next(a->debts, &position))) {
+        if (source == ROSTER_NONE || debt->source == source)
+            return debt;
+    }
+    return NULL;
+}
+
+/* Nobody waits for this proxy any more. */
+static void forget_debts(struct gatting *g, struct awaited *a, uint16_t source)
+{
+    const struct debt *debt;
+
+    while ((debt = find_debt(a, source)))
+        stop_waiting(g, a, debt->address);
+}
+
+static void init_awaited(struct awaited *a, enum proxy_wait what)
+{
+    a->what = what;
+    a->counts = xnew(unsigned, ROSTER_MAX);
+    a->debts = map_new(0); /* only what is connected is in it: nobody chooses the keys */
+}
+
+static void done_awaited(struct gatting *g, struct awaited *a)
+{
+    forget_debts(g, a, ROSTER_NONE);
+    map_free(a->debts);
+    free(a->counts);
 }
 
 /* Requests to the proxy itself (68) are answered when it is done with them; nobody waits so
@@ -112,7 +144,8 @@ static uint64_t answered_address(const struct message *m)
 static int send_message(void *user, uint16_t source, const struct message *message)
 {
     struct gatting *g = user;
-    int rc = g->fleet ? proxy_send(fleet_get(g->fleet, source), message) : E_PROXY_OFFLINE;
+    struct proxy *proxy = g->fleet ? fleet_get(g->fleet, source) : NULL;
+    int rc = proxy ? proxy_send(proxy, message) : E_PROXY_OFFLINE;
 
     if (rc == 0 && is_answered(message))
         start_waiting(g, &g->answers, source, address_of(message));
@@ -238,8 +271,8 @@ struct gatting *gatting_new(struct uv_loop_s *loop, const struct config *config,
 
     g->linking = linking;
     g->callbacks = *callbacks;
-    init_awaited(&g->answers, PROXY_WAIT_ANSWER, config->proxies_count);
-    init_awaited(&g->values, PROXY_WAIT_VALUE, config->proxies_count);
+    init_awaited(&g->answers, PROXY_WAIT_ANSWER);
+    init_awaited(&g->values, PROXY_WAIT_VALUE);
     g->gatt = gatt_new(&settings, &house, linking_links(linking));
     g->deadline = USEC_NEVER;
     g->timer = xnew(uv_timer_t, 1);
@@ -276,8 +309,8 @@ void gatting_free(struct gatting *g)
         return;
     assert(!g->timer);
     gatt_free(g->gatt);
-    done_awaited(&g->answers);
-    done_awaited(&g->values);
+    done_awaited(g, &g->answers);
+    done_awaited(g, &g->values);
     free(g);
 }
 
@@ -354,11 +387,27 @@ void gatting_proxy_changed(struct gatting *g, uint16_t source, bool is_online, u
     gatting_settle(g, now);
 }
 
+void gatting_proxy_leaves(struct gatting *g, uint16_t source, usec_t now)
+{
+    gatt_proxy_removed(g->gatt, source, now);
+    gatting_settle(g, now);
+}
+
+void gatting_proxy_removed(struct gatting *g, uint16_t source, usec_t now)
+{
+    gatt_proxy_removed(g->gatt, source, now); /* who went on meanwhile */
+    gatt_cache_forget_source(gatt_get_cache(g->gatt), source);
+    forget_debts(g, &g->answers, source);
+    forget_debts(g, &g->values, source);
+    gatting_settle(g, now);
+}
+
 void gatting_message(struct gatting *g, uint16_t source, const struct message *message, usec_t now)
 {
     uint64_t address = answered_address(message);
+    const struct debt *debt = address != 0 ? map_find(g->answers.debts, address) : NULL;
 
-    if (address != 0 && map_find(g->answers.counted, address) == &g->answers.counts[source])
+    if (debt && debt->source == source)
         stop_waiting(g, &g->answers, address);
     gatt_message(g->gatt, source, message, now);
     gatting_settle(g, now);

@@ -49,6 +49,11 @@ void gatting_forget(struct gatting *g, uint64_t address);
 void gatting_link_event(struct gatting *g, const struct link_event *event);
 /* A proxy came or went, after linking_proxy_changed(). */
 void gatting_proxy_changed(struct gatting *g, uint16_t source, bool is_online, usec_t now);
+/* A proxy is about to be removed: who wanted it alone is answered. Before linking_proxy_removed(),
+ * and the second behind it, when its links are gone: its number means nothing any more. What was
+ * proved through it is proved no more. */
+void gatting_proxy_leaves(struct gatting *g, uint16_t source, usec_t now);
+void gatting_proxy_removed(struct gatting *g, uint16_t source, usec_t now);
 /* Every message of proxies that linking_message() got, after it; those of no concern are cheap. */
 void gatting_message(struct gatting *g, uint16_t source, const struct message *message, usec_t now);
 /* The links were at work: what waited for them goes on in this turn of the loop. */

@@ -6,18 +6,20 @@
 
 #include "gateway.h"
 #include "link/links.h"
+#include "roster.h"
 
 /* How many devices each proxy hears: a cache, since counting walks the table. */
 struct heard_counts {
-    usec_t counted; /* 0: never */
+    usec_t counted; /* 0: never, or not of these proxies */
     size_t available;
-    size_t by_proxy[];
+    size_t by_source[ROSTER_MAX];
 };
 
 struct gateway {
     uv_loop_t *loop;
     struct config *config; /* the running one, ours */
     usec_t started;
+    struct roster *roster;
     struct fleet *fleet;
     struct device_table *table;
     struct scanning *scanning;
@@ -46,6 +48,31 @@ struct gateway {
 void gateway_apply_device(void *user, const struct config_device *before,
                           const struct config_device *after);
 
+/* The number of the proxy at this place of the running configuration. */
+static inline uint16_t gateway_source(const struct gateway *g, size_t proxy_index)
+{
+    return roster_source(g->roster, proxy_index);
+}
+
+/* ---- gateway_fleet.c: the fleet as the configuration wants it ---- */
+
+/* A fleet of all proxies of the running configuration. */
+void gateway_fleet_begin(struct gateway *g);
+
+/* What another configuration means for the fleet. */
+struct fleet_plan;
+/* Before it runs: the proxies that it does not have go. */
+struct fleet_plan *gateway_fleet_plan(struct gateway *g, const struct config *config);
+/* It runs from now on: numbers and places are others. Before anybody is told of it. */
+void gateway_fleet_enter(struct gateway *g, struct fleet_plan *plan);
+/* When all rooms have it: proxies come and change, which is told. before: the configuration that
+ * ran before, as it was at the plan. Frees the plan. */
+void gateway_fleet_apply(struct gateway *g, struct fleet_plan *plan, const struct config *before);
+
+/* The proxy is online and says who it is; what was known of another one in its place is forgotten.
+ */
+void gateway_fleet_met(struct gateway *g, uint16_t source, uint64_t mac);
+
 /* As linking_callbacks.on_event. */
 void gateway_tell_link(void *user, const struct link_event *event, uint16_t moved_from);
 
@@ -56,7 +83,7 @@ void gateway_tell_subscriptions(void *user, uint64_t address);
 void gateway_tell_lease_ended(void *user, uint64_t address, const char *lease);
 
 /* Links in the room's words; texts are borrowed. attempts has room for those of the answer. */
-struct link_wish gateway_make_link_wish(const struct gateway_wish *wish);
+struct link_wish gateway_make_link_wish(const struct gateway *g, const struct gateway_wish *wish);
 void gateway_view_link_answer(const struct gateway *g, const struct link_answer *answer,
                               struct gateway_attempt *attempts,
                               struct gateway_link_answer *ret_answer);

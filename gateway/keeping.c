@@ -23,6 +23,7 @@
 #include "keeper/keeper.h"
 #include "link/links.h"
 #include "recordings.h"
+#include "roster.h"
 #include "scan/device_table.h"
 #include "store/store.h"
 
@@ -33,19 +34,18 @@ static_assert(STORE_GATT_HASH_SIZE == GATT_HASH_SIZE, "the store keeps the cache
 struct keeping {
     struct store *store;
     struct keeper *keeper;
-    const struct gateway *gateway;
+    struct roster *roster;
     const struct device_table *table;
     struct gatt_cache *cache;
     uv_timer_t sweep;
-    uint64_t *macs; /* by place in the configuration; 0: not known */
     void (*on_closed)(void *user);
     void *user;
 };
 
 /* Where a proxy was when its MAC was learned. */
-static void host_key(const struct config_proxy *c, char ret_key[KEY_SIZE])
+static void host_key(const char *name, char ret_key[KEY_SIZE])
 {
-    (void) snprintf(ret_key, KEY_SIZE, "proxy.%s.host", c->name);
+    (void) snprintf(ret_key, KEY_SIZE, "proxy.%s.host", name);
 }
 
 static uint64_t known_mac(const struct keeping *k, const struct config_proxy *c)
@@ -56,27 +56,37 @@ static uint64_t known_mac(const struct keeping *k, const struct config_proxy *c)
 
     if (c->has_mac)
         return c->mac;
-    host_key(c, key);
+    host_key(c->name, key);
     host = store_get_text(k->store, key);
     if (!host || strcmp(host, c->host) != 0 || !store_get_proxy(k->store, c->name, &mac))
         return 0;
     return mac;
 }
 
+void keeping_recall_mac(struct keeping *k, uint16_t source)
+{
+    uint64_t mac = k ? known_mac(k, roster_get(k->roster, source)) : 0;
+
+    if (mac != 0)
+        roster_set_mac(k->roster, source, mac);
+}
+
 static uint64_t mac_of(void *user, uint16_t source)
 {
     const struct keeping *k = user;
 
-    return source < gateway_proxies_count(k->gateway) ? k->macs[source] : 0;
+    return roster_mac(k->roster, source);
 }
 
 static uint16_t source_of(void *user, uint64_t mac)
 {
     const struct keeping *k = user;
 
-    for (size_t i = 0; i < gateway_proxies_count(k->gateway); i++) {
-        if (k->macs[i] == mac && mac != 0)
-            return (uint16_t) i;
+    for (size_t i = 0; i < roster_count(k->roster); i++) {
+        uint16_t source = roster_source(k->roster, i);
+
+        if (mac != 0 && roster_mac(k->roster, source) == mac)
+            return source;
     }
     return SOURCE_NONE;
 }
@@ -84,12 +94,14 @@ static uint16_t source_of(void *user, uint64_t mac)
 /* ---- devices through proxies ---- */
 
 /* A proxy whose MAC is not known has nothing. */
-static struct store_pair pair_of(const struct keeping *k, size_t proxy, uint64_t address)
+static struct store_pair pair_of(const struct keeping *k, uint16_t source, uint64_t address)
 {
     struct store_pair pair = {.device = address};
 
-    if (k && k->macs[proxy] != 0)
-        (void) store_get_pair(k->store, address, k->macs[proxy], &pair);
+    uint64_t mac = k ? roster_mac(k->roster, source) : 0;
+
+    if (mac != 0)
+        (void) store_get_pair(k->store, address, mac, &pair);
     return pair;
 }
 
@@ -112,10 +124,10 @@ static void put_pair(struct keeping *k, const struct store_pair *pair)
 }
 
 /* To the store a proof without an MTU is none. */
-static void note_pair(struct keeping *k, size_t proxy, uint64_t address, bool is_proved,
+static void note_pair(struct keeping *k, uint16_t source, uint64_t address, bool is_proved,
                       uint32_t mtu)
 {
-    struct store_pair pair = pair_of(k, proxy, address);
+    struct store_pair pair = pair_of(k, source, address);
 
     pair.mtu = !is_proved ? 0 : mtu > 0 ? mtu : LINK_DEFAULT_MTU;
     put_pair(k, &pair);
@@ -150,13 +162,14 @@ static void on_gatt_loaded(void *user, const struct store_gatt *gatt)
 
     if (!is_back)
         store_touch_gatt(k->store, gatt->address);
-    for (size_t i = 0; i < gateway_proxies_count(k->gateway); i++) {
-        struct store_pair pair = pair_of(k, i, gatt->address);
+    for (size_t i = 0; i < roster_count(k->roster); i++) {
+        uint16_t source = roster_source(k->roster, i);
+        struct store_pair pair = pair_of(k, source, gatt->address);
 
         if (pair.mtu == 0)
             continue;
-        if (!is_back || !gatt_cache_restore_pair(k->cache, gatt->address, (uint16_t) i, pair.mtu))
-            note_pair(k, i, gatt->address, /* is_proved= */ false, 0);
+        if (!is_back || !gatt_cache_restore_pair(k->cache, gatt->address, source, pair.mtu))
+            note_pair(k, source, gatt->address, /* is_proved= */ false, 0);
     }
 }
 
@@ -202,23 +215,21 @@ static void on_sweep(uv_timer_t *timer)
     keeper_sweep(k->keeper);
 }
 
-struct keeping *keeping_new(struct uv_loop_s *loop, struct store *store, const struct gateway *g,
+struct keeping *keeping_new(struct uv_loop_s *loop, struct store *store, struct roster *roster,
                             struct device_table *table, struct gatt_cache *cache,
                             struct recordings *recordings)
 {
-    const struct config *config = gateway_config(g);
     struct keeping *k;
 
     if (!store)
         return NULL;
     k = xnew(struct keeping, 1);
     k->store = store;
-    k->gateway = g;
+    k->roster = roster;
     k->table = table;
     k->cache = cache;
-    k->macs = xnew(uint64_t, config->proxies_count);
-    for (size_t i = 0; i < config->proxies_count; i++)
-        k->macs[i] = known_mac(k, &config->proxies[i]);
+    for (size_t i = 0; i < roster_count(roster); i++)
+        keeping_recall_mac(k, roster_source(roster, i));
     k->keeper = keeper_new(table, store, &(struct keeper_proxies){mac_of, source_of, k});
     restore(k, table, recordings);
     restore_gatt(k);
@@ -233,7 +244,6 @@ static void on_timer_closed(uv_handle_t *handle)
     struct keeping *k = handle->data;
 
     k->on_closed(k->user);
-    free(k->macs);
     free(k);
 }
 
@@ -260,36 +270,38 @@ void keeping_changed(struct keeping *k, const struct device_change *change)
         keeper_changed(k->keeper, change);
 }
 
-bool keeping_get_mac(const struct keeping *k, size_t proxy, uint64_t *ret_mac)
-{
-    if (!k || k->macs[proxy] == 0)
-        return false;
-    *ret_mac = k->macs[proxy];
-    return true;
-}
-
-void keeping_note_mac(struct keeping *k, size_t proxy, uint64_t mac)
+void keeping_note_mac(struct keeping *k, uint16_t source, uint64_t mac)
 {
     const struct config_proxy *c;
     char key[KEY_SIZE];
 
     if (!k)
         return;
-    c = &gateway_config(k->gateway)->proxies[proxy];
-    k->macs[proxy] = mac;
-    host_key(c, key);
+    c = roster_get(k->roster, source);
+    host_key(c->name, key);
     store_put_text(k->store, key, c->host);
     store_put_proxy(k->store, c->name, mac);
 }
 
-bool keeping_is_bonded(const struct keeping *k, size_t proxy, uint64_t address)
+void keeping_forget_name(struct keeping *k, const char *name)
 {
-    return pair_of(k, proxy, address).is_bonded;
+    char key[KEY_SIZE];
+
+    if (!k)
+        return;
+    host_key(name, key);
+    store_put_text(k->store, key, NULL);
+    store_put_proxy(k->store, name, 0);
 }
 
-void keeping_note_bond(struct keeping *k, size_t proxy, uint64_t address, bool is_bonded)
+bool keeping_is_bonded(const struct keeping *k, uint16_t source, uint64_t address)
 {
-    struct store_pair pair = pair_of(k, proxy, address);
+    return pair_of(k, source, address).is_bonded;
+}
+
+void keeping_note_bond(struct keeping *k, uint16_t source, uint64_t address, bool is_bonded)
+{
+    struct store_pair pair = pair_of(k, source, address);
 
     pair.is_bonded = is_bonded;
     if (k)
@@ -302,11 +314,11 @@ void keeping_gatt_changed(struct keeping *k, uint64_t address)
         store_touch_gatt(k->store, address);
 }
 
-void keeping_pair_changed(struct keeping *k, size_t proxy, uint64_t address, bool is_proved,
+void keeping_pair_changed(struct keeping *k, uint16_t source, uint64_t address, bool is_proved,
                           uint32_t mtu)
 {
     if (k)
-        note_pair(k, proxy, address, is_proved, mtu);
+        note_pair(k, source, address, is_proved, mtu);
 }
 
 void keeping_forget_pairs(struct keeping *k, uint64_t address)

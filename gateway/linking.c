@@ -28,6 +28,7 @@
 #include "gatt/gatt_cache.h"
 #include "keeping.h"
 #include "proxy/fleet.h"
+#include "roster.h"
 #include "scan/device_table.h"
 
 #define AT_ONCE 1 /* a deadline that has passed */
@@ -40,6 +41,11 @@ struct linked_proxy {
     unsigned orphans;
 };
 
+struct loss { /* a link that was lost, and is to be opened again */
+    uint64_t address;
+    uint16_t source; /* that had it */
+};
+
 struct names { /* proxies that a rule names, by number */
     uint16_t *sources;
     size_t count;
@@ -47,6 +53,7 @@ struct names { /* proxies that a rule names, by number */
 
 struct linking {
     const struct config *config;         /* borrowed */
+    const struct roster *roster;         /* borrowed */
     const struct configured *configured; /* borrowed */
     struct device_table *table;          /* borrowed */
     struct fleet *fleet;                 /* borrowed; NULL: none (any more) */
@@ -60,7 +67,7 @@ struct linking {
     bool is_unsettled;                    /* the timer will see to it */
     struct linked_proxy *proxies;         /* by source */
     struct names require, prefer, forbid; /* of the device that was asked for last */
-    struct map *lost;                     /* address -> its place in proxies before */
+    struct map *lost;                     /* address -> struct loss, ours */
     struct link_event *events;            /* not told yet */
     size_t events_count, events_capacity;
     usec_t stop_by; /* 0: not stopping */
@@ -70,7 +77,9 @@ struct linking {
 
 static const char *name_of(const struct linking *l, uint16_t source)
 {
-    return source < l->config->proxies_count ? l->config->proxies[source].name : "-";
+    const char *name = roster_name(l->roster, source);
+
+    return name ? name : "-";
 }
 
 /* ---- what the room asks ---- */
@@ -79,7 +88,9 @@ static int send_message(void *user, uint16_t source, const struct message *messa
 {
     const struct linking *l = user;
 
-    return l->fleet ? proxy_send(fleet_get(l->fleet, source), message) : E_PROXY_OFFLINE;
+    struct proxy *proxy = l->fleet ? fleet_get(l->fleet, source) : NULL;
+
+    return proxy ? proxy_send(proxy, message) : E_PROXY_OFFLINE;
 }
 
 static bool is_known(void *user, uint64_t address)
@@ -127,7 +138,7 @@ static void find_names(const struct linking *l, const struct config_texts *texts
         for (size_t k = 0; k < texts->count; k++) {
             if (strcmp(l->config->proxies[i].name, texts->items[k]) != 0)
                 continue;
-            ret_names->sources[ret_names->count++] = (uint16_t) i;
+            ret_names->sources[ret_names->count++] = roster_source(l->roster, i);
             break;
         }
     }
@@ -211,20 +222,40 @@ static bool is_wanted(const struct linking *l, uint64_t address)
     return view.is_kept;
 }
 
+static void note_loss(struct linking *l, uint64_t address, uint16_t source)
+{
+    struct loss *loss = map_find(l->lost, address);
+
+    if (!loss) {
+        loss = xnew(struct loss, 1);
+        map_put(l->lost, address, loss);
+    }
+    *loss = (struct loss){address, source};
+}
+
 /* The proxy that the link moved from, if this event says that it moved. */
 static uint16_t note_move(struct linking *l, const struct link_event *event)
 {
-    struct linked_proxy *before = map_find(l->lost, event->address);
+    const struct loss *loss = map_find(l->lost, event->address);
     bool is_open = event->kind == LINK_EVENT_CONNECTED;
+    uint16_t before = loss ? loss->source : LINK_NO_SOURCE;
 
     if (event->kind == LINK_EVENT_DISCONNECTED && event->code != 0 &&
-        event->source < l->config->proxies_count)
-        map_put(l->lost, event->address, &l->proxies[event->source]);
+        roster_get(l->roster, event->source))
+        note_loss(l, event->address, event->source);
     if (is_open || !is_wanted(l, event->address))
-        (void) map_take(l->lost, event->address);
-    if (!is_open || !before || before == &l->proxies[event->source])
-        return LINK_NO_SOURCE;
-    return (uint16_t) (before - l->proxies);
+        free(map_take(l->lost, event->address));
+    return is_open && before != event->source ? before : LINK_NO_SOURCE;
+}
+
+static struct loss *find_loss_of(const struct linking *l, uint16_t source)
+{
+    size_t position = 0;
+    struct loss *loss;
+
+    while ((loss = map_next(l->lost, &position)) && loss->source != source)
+        ;
+    return loss;
 }
 
 /* What a user looks for in a log (a link that was lost, a wish that came to nothing) is told at
@@ -282,21 +313,21 @@ static void log_slots(const struct linking *l, struct linked_proxy *p, uint16_t 
 
 static void compare_proxies(struct linking *l, usec_t now)
 {
-    for (size_t i = 0; i < l->config->proxies_count; i++) {
-        struct linked_proxy *p = &l->proxies[i];
+    for (uint16_t source = 0; source < roster_end(l->roster); source++) {
+        struct linked_proxy *p = &l->proxies[source];
         struct link_proxy_view view;
 
         if (!p->is_online)
             continue;
-        links_get_proxy(l->links, (uint16_t) i, now, &view);
-        log_slots(l, p, (uint16_t) i, &view.slots);
+        links_get_proxy(l->links, source, now, &view);
+        log_slots(l, p, source, &view.slots);
         if (l->fleet)
-            proxy_set_awaited(fleet_get(l->fleet, i), PROXY_WAIT_LINK,
+            proxy_set_awaited(fleet_get(l->fleet, source), PROXY_WAIT_LINK,
                               view.slots.in_progress + view.slots.discovering > 0);
         if (p->is_connecting == view.slots.is_establishing)
             continue;
         p->is_connecting = view.slots.is_establishing;
-        l->callbacks.on_connecting(l->callbacks.user, (uint16_t) i, p->is_connecting, now);
+        l->callbacks.on_connecting(l->callbacks.user, source, p->is_connecting, now);
     }
 }
 
@@ -385,8 +416,8 @@ static uint64_t draw_seed(void)
 }
 
 struct linking *linking_new(struct uv_loop_s *loop, const struct config *config,
-                            const struct configured *configured, struct device_table *table,
-                            const struct linking_callbacks *callbacks)
+                            const struct roster *roster, const struct configured *configured,
+                            struct device_table *table, const struct linking_callbacks *callbacks)
 {
     struct linking *l = xnew(struct linking, 1);
     const struct links_house house = {
@@ -406,13 +437,14 @@ struct linking *linking_new(struct uv_loop_s *loop, const struct config *config,
     uint64_t seed = draw_seed();
 
     l->config = config;
+    l->roster = roster;
     l->configured = configured;
     l->table = table;
     l->callbacks = *callbacks;
-    l->proxies = xnew(struct linked_proxy, config->proxies_count);
-    l->require.sources = xnew(uint16_t, config->proxies_count);
-    l->prefer.sources = xnew(uint16_t, config->proxies_count);
-    l->forbid.sources = xnew(uint16_t, config->proxies_count);
+    l->proxies = xnew(struct linked_proxy, ROSTER_MAX);
+    l->require.sources = xnew(uint16_t, ROSTER_MAX);
+    l->prefer.sources = xnew(uint16_t, ROSTER_MAX);
+    l->forbid.sources = xnew(uint16_t, ROSTER_MAX);
     l->lost = map_new(seed);
     l->links = links_new(&settings, &house, seed);
     l->deadline = USEC_NEVER;
@@ -444,10 +476,15 @@ void linking_stop(struct linking *l, void (*on_stopped)(void *user), void *user)
 
 void linking_free(struct linking *l)
 {
+    struct loss *loss;
+    size_t position;
+
     if (!l)
         return;
     assert(!l->timer);
     links_free(l->links);
+    while (position = 0, (loss = map_next(l->lost, &position)))
+        free(map_take(l->lost, loss->address));
     map_free(l->lost);
     free(l->require.sources);
     free(l->prefer.sources);
@@ -468,11 +505,12 @@ void linking_configure(struct linking *l, const struct config *config,
     l->configured = configured;
     links_configure(l->links, &settings);
     for (size_t i = 0; i < config->proxies_count; i++) {
-        struct linked_proxy *p = &l->proxies[i];
+        uint16_t source = roster_source(l->roster, i);
+        struct linked_proxy *p = &l->proxies[source];
 
         p->told.weight = config->proxies[i].weight;
         if (p->is_online)
-            links_proxy_online(l->links, (uint16_t) i, &p->told, now);
+            links_proxy_online(l->links, source, &p->told, now);
     }
     linking_settle(l, now);
 }
@@ -498,7 +536,7 @@ static void go_online(struct linking *l, uint16_t source, const struct proxy_sta
 
     *p = (struct linked_proxy){
             .is_online = true,
-            .told = {status->features, l->config->proxies[source].weight},
+            .told = {status->features, roster_get(l->roster, source)->weight},
     };
     links_proxy_online(l->links, source, &p->told, now);
     if (status->has_slots) /* it told them before it was online */
@@ -520,6 +558,18 @@ void linking_proxy_changed(struct linking *l, uint16_t source, const struct prox
         *p = (struct linked_proxy){.told = p->told};
         links_proxy_offline(l->links, source, now);
     }
+    linking_settle(l, now);
+}
+
+void linking_proxy_removed(struct linking *l, uint16_t source, usec_t now)
+{
+    struct loss *loss;
+
+    links_proxy_removed(l->links, source, now);
+    tell_events(l);
+    while ((loss = find_loss_of(l, source)))
+        free(map_take(l->lost, loss->address));
+    l->proxies[source] = (struct linked_proxy){0};
     linking_settle(l, now);
 }
 

@@ -20,6 +20,7 @@ struct gatt_cache;
 struct keeping;
 struct linking;
 struct proxy_status;
+struct roster;
 
 #define LINKING_STOP_TIMEOUT (1500 * USEC_PER_MSEC)
 
@@ -37,11 +38,11 @@ struct linking_callbacks {
     void *user;
 };
 
-/* config, configured and table are borrowed and outlive it (those of the configuration, until
- * others are told). callbacks are copied. Nothing is done before linking_attach(). */
+/* config, roster, configured and table are borrowed and outlive it (those of the configuration,
+ * until others are told). callbacks are copied. Nothing is done before linking_attach(). */
 struct linking *linking_new(struct uv_loop_s *loop, const struct config *config,
-                            const struct configured *configured, struct device_table *table,
-                            const struct linking_callbacks *callbacks);
+                            const struct roster *roster, const struct configured *configured,
+                            struct device_table *table, const struct linking_callbacks *callbacks);
 
 /* Who carries messages, who remembers bonds (NULL: nobody), and who knows what is proved. Before
  * the loop turns; all outlive linking_stop(). */
@@ -64,6 +65,10 @@ void linking_keep(struct linking *l, uint64_t address, bool is_kept, usec_t now)
 
 void linking_proxy_changed(struct linking *l, uint16_t source, const struct proxy_status *status,
                            usec_t now);
+/* It is no part of the fleet any more: its links are gone, who wanted it alone is answered, and its
+ * number means nothing when this returns. Before the roster forgets it, behind
+ * gatting_proxy_leaves(). */
+void linking_proxy_removed(struct linking *l, uint16_t source, usec_t now);
 /* Those that are not about links and slots (69, 81, 85) cost nothing. */
 void linking_message(struct linking *l, uint16_t source, const struct message *message, usec_t now);
 /* The hot path: packets matter only while a link waits for somebody to hear its device. */

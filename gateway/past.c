@@ -110,6 +110,12 @@ void past_watched(struct past *p, uint16_t source, const struct ble_report *repo
         history_note_counter(p->history, report->address, source, &counter, clock_now());
 }
 
+void past_source_gone(struct past *p, uint16_t source)
+{
+    if (p)
+        history_forget_source(p->history, source);
+}
+
 const struct history *past_history(const struct past *p)
 {
     return p ? p->history : NULL;

@@ -22,5 +22,8 @@ void past_changed(struct past *p, const struct device_change *change);
 void past_slot(struct past *p, uint64_t address, uint16_t source, const struct device_slot *slot);
 void past_watched(struct past *p, uint16_t source, const struct ble_report *report);
 
+/* The source is gone, and its number may be another one's. */
+void past_source_gone(struct past *p, uint16_t source);
+
 /* To read; NULL: nothing is kept. */
 const struct history *past_history(const struct past *p);

@@ -22,6 +22,7 @@
 #include "replay/restored_device.h"
 #include "replay_job.h"
 #include "replay_settings.h"
+#include "roster.h"
 #include "scan/device_table.h"
 #include "scanning.h"
 
@@ -31,12 +32,15 @@ static_assert(ATTEMPT_CONNECTED == 0 && ATTEMPT_TIMED_OUT == 1 && ATTEMPT_REFUSE
                       ATTEMPT_FAILED == 3 && ATTEMPT_PROXY_LOST == 4 && ATTEMPT_CANCELLED == 5,
               "numbers of recording.h");
 
+static_assert(ROSTER_MAX <= RECORDING_SOURCES_MAX, "every number fits");
+
 struct recordings {
     struct recorder *recorder;
     const struct config *config;         /* borrowed, with the next */
     const struct configured *configured; /* its devices */
-    const struct scanning *scanning;     /* borrowed */
-    char *settings;                      /* as they were recorded last; ours */
+    const struct roster *roster;         /* borrowed, as the next */
+    const struct scanning *scanning;
+    char *settings; /* as they were recorded last; ours */
     size_t open;
     struct replay_job *job; /* NULL: none runs */
     gateway_replay_fn *on_replayed;
@@ -90,7 +94,8 @@ static void record_settings(struct recordings *r, usec_t now)
     r->settings = TAKE(text);
 }
 
-struct recordings *recordings_new(const struct config *config, const struct configured *configured,
+struct recordings *recordings_new(const struct config *config, const struct roster *roster,
+                                  const struct configured *configured,
                                   const struct scanning *scanning, usec_t now, int64_t wall)
 {
     struct recorder_settings settings = {
@@ -105,16 +110,11 @@ struct recordings *recordings_new(const struct config *config, const struct conf
         settings.hash_seed = 0; /* so early at boot it has to do */
     r = xnew(struct recordings, 1);
     r->config = config;
+    r->roster = roster;
     r->configured = configured;
     r->scanning = scanning;
     r->recorder = recorder_new(&settings, describe, r, now, wall);
     record_settings(r, now);
-    for (size_t i = 0; i < config->proxies_count; i++) {
-        const struct recording_source s = {.source = (uint16_t) i,
-                                           .name = text_of(config->proxies[i].name)};
-
-        recorder_source(r->recorder, &s, now);
-    }
     return r;
 }
 
@@ -135,6 +135,22 @@ void recordings_configure(struct recordings *r, const struct config *config,
     r->config = config;
     r->configured = configured;
     record_settings(r, now);
+}
+
+void recordings_proxy_added(struct recordings *r, uint16_t source, usec_t now)
+{
+    struct recording_source s = {.source = source};
+
+    if (!r)
+        return;
+    s.name = text_of(roster_name(r->roster, source));
+    recorder_source(r->recorder, &s, now);
+}
+
+void recordings_proxy_removed(struct recordings *r, uint16_t source, usec_t now)
+{
+    if (r)
+        recorder_source_gone(r->recorder, source, now);
 }
 
 void recordings_device(struct recordings *r, uint64_t address, usec_t now)
@@ -200,7 +216,7 @@ void recordings_proxy(struct recordings *r, uint16_t source, const struct proxy_
 
     if (!r)
         return;
-    s.name = text_of(r->config->proxies[source].name);
+    s.name = text_of(roster_name(r->roster, source));
     if (status->has_scanner) {
         s.scanner_mode = status->scanner.mode == SCANNER_ACTIVE ? 2 : 1;
         s.scanner_runs = status->scanner.state == SCANNER_RUNNING;
@@ -346,7 +362,7 @@ static void view(struct gateway_recording *recording, const struct recording_rec
                     name.size > 0 ? (const char *) name.data : "");
     *ret_recorded = (struct gateway_recorded){
             .time = wall,
-            .proxy_index = source,
+            .proxy_number = source,
             .proxy = recording->name,
             .proxy_mac = recording->macs[source],
             .address = report->address,
@@ -372,6 +388,8 @@ int gateway_recording_next(struct gateway_recording *recording,
         }
         if (record.kind == RECORDING_SOURCE && record.source.has_mac)
             recording->macs[record.source.source] = record.source.mac;
+        if (record.kind == RECORDING_SOURCE_GONE)
+            recording->macs[record.gone] = 0;
         if (record.kind != RECORDING_ADVERTISEMENT)
             continue;
         wall = recording_reader_wall(recording->reader, record.time);

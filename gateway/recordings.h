@@ -17,11 +17,13 @@ struct device_table;
 struct link_attempt;
 struct proxy_status;
 struct recordings;
+struct roster;
 struct scanning;
 
-/* NULL when the configuration wants none. It and its devices must outlive this, or be replaced;
- * scanning, which knows the needs, is borrowed. */
-struct recordings *recordings_new(const struct config *config, const struct configured *configured,
+/* NULL when the configuration wants none. It and its devices must outlive this, or be replaced; the
+ * roster, and scanning, which knows the needs, are borrowed. */
+struct recordings *recordings_new(const struct config *config, const struct roster *roster,
+                                  const struct configured *configured,
                                   const struct scanning *scanning, usec_t now, int64_t wall);
 void recordings_free(struct recordings *r);
 /* Another configuration is in force; before the table has it. How much is recorded stays. The
@@ -33,6 +35,11 @@ void recordings_configure(struct recordings *r, const struct config *config,
 void recordings_device(struct recordings *r, uint64_t address, usec_t now);
 
 /* ---- what happens ---- */
+
+/* A proxy of the configuration is there from now on, or not any more: before the table forgets it.
+ */
+void recordings_proxy_added(struct recordings *r, uint16_t source, usec_t now);
+void recordings_proxy_removed(struct recordings *r, uint16_t source, usec_t now);
 
 /* Before the table has seen it, as the next. */
 void recordings_reports(struct recordings *r, uint16_t source, const struct ble_report *reports,

@@ -21,7 +21,10 @@
 #include "config/config.h"
 #include "gateway.h"
 #include "proxy/fleet.h"
+#include "roster.h"
 #include "scan/device_table.h"
+
+static_assert(ROSTER_MAX <= WINDOWS_SOURCES_MAX, "every number fits");
 
 #define RESCUES_MAX     64
 #define RESCUE_DURATION (10 * USEC_PER_SEC)
@@ -33,6 +36,7 @@ struct rescue_question {
 
 struct scanning {
     const struct config *config; /* borrowed */
+    const struct roster *roster; /* borrowed */
     struct device_table *table;  /* borrowed */
     struct fleet *fleet;         /* borrowed; NULL: none yet */
     struct windows *windows;
@@ -82,15 +86,17 @@ static void on_timer_closed(uv_handle_t *handle)
 
 static const char *name_of(const struct scanning *s, uint16_t source)
 {
-    return s->config->proxies[source].name;
+    return roster_name(s->roster, source);
 }
 
 static void set_mode(void *user, uint16_t source, bool is_active)
 {
     struct scanning *s = user;
 
-    if (s->fleet)
-        (void) proxy_set_scan_mode(fleet_get(s->fleet, source), is_active);
+    struct proxy *proxy = s->fleet ? fleet_get(s->fleet, source) : NULL;
+
+    if (proxy)
+        (void) proxy_set_scan_mode(proxy, is_active);
 }
 
 static void on_window(void *user, enum scan_window_action action, const struct scan_window *window,
@@ -194,9 +200,9 @@ const char *scanning_mode_name(const struct config *config, size_t proxy)
     return mode ? mode : config->scan_default_mode;
 }
 
-static enum scan_mode mode_of(const struct config *config, size_t proxy)
+static enum scan_mode mode_of(const struct scanning *s, uint16_t source)
 {
-    const char *mode = scanning_mode_name(config, proxy);
+    const char *mode = scanning_mode_name(s->config, roster_place(s->roster, source));
 
     if (strcmp(mode, "passive") == 0)
         return SCAN_PASSIVE;
@@ -206,17 +212,17 @@ static enum scan_mode mode_of(const struct config *config, size_t proxy)
 /* ---- public ---- */
 
 struct scanning *scanning_new(struct uv_loop_s *loop, const struct config *config,
-                              struct device_table *table, scanning_window_fn *on_window_told,
+                              const struct roster *roster, struct device_table *table,
+                              scanning_window_fn *on_window_told,
                               scanning_covered_fn *on_covered_told, void *user)
 {
     const struct windows_calls calls = {set_mode,   on_window, on_covered,
                                         on_warning, get_owner, get_hearer};
     const struct windows_settings settings = settings_of(config);
     struct scanning *s = xnew(struct scanning, 1);
-    usec_t now = clock_now();
 
-    assert(config->proxies_count <= WINDOWS_SOURCES_MAX);
     s->config = config;
+    s->roster = roster;
     s->table = table;
     s->on_window = on_window_told;
     s->on_covered = on_covered_told;
@@ -226,8 +232,6 @@ struct scanning *scanning_new(struct uv_loop_s *loop, const struct config *confi
     s->timer = xnew(uv_timer_t, 1);
     (void) uv_timer_init(loop, s->timer); /* cannot fail */
     s->timer->data = s;
-    for (size_t i = 0; i < config->proxies_count; i++) /* able, until it tells otherwise */
-        windows_source_add(s->windows, (uint16_t) i, mode_of(config, i), true, now);
     return s;
 }
 
@@ -258,8 +262,34 @@ void scanning_configure(struct scanning *s, const struct config *config, usec_t 
 
     s->config = config;
     windows_configure(s->windows, &settings, now);
-    for (size_t i = 0; i < config->proxies_count; i++)
-        windows_source_want(s->windows, (uint16_t) i, mode_of(config, i), now);
+    for (size_t i = 0; i < config->proxies_count; i++) { /* nothing for those that are to come */
+        uint16_t source = roster_source(s->roster, i);
+
+        windows_source_want(s->windows, source, mode_of(s, source), now);
+    }
+    arm(s, now);
+}
+
+void scanning_proxy_added(struct scanning *s, uint16_t source, usec_t now)
+{
+    bool can_set_mode = true; /* until it tells otherwise */
+
+    windows_source_add(s->windows, source, mode_of(s, source), can_set_mode, now);
+    arm(s, now);
+}
+
+void scanning_proxy_removed(struct scanning *s, uint16_t source, usec_t now)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < s->rescues_count; i++) {
+        const struct rescue_question *q = &s->rescues[i];
+
+        if (q->owner != source && q->challenger != source)
+            s->rescues[kept++] = *q;
+    }
+    s->rescues_count = kept;
+    windows_source_remove(s->windows, source, now);
     arm(s, now);
 }
 

@@ -13,6 +13,7 @@ struct uv_loop_s;
 struct config;
 struct device_table;
 struct fleet;
+struct roster;
 struct message_scanner_state;
 struct scanning;
 
@@ -23,11 +24,12 @@ typedef void scanning_window_fn(void *user, enum scan_window_action action,
 /* A source has listened actively for a device until now: the table is to be told. */
 typedef void scanning_covered_fn(void *user, uint64_t address, uint16_t source, usec_t now);
 
-/* All proxies of the configuration are sources, offline at first. The table is borrowed and
- * outlives it, the configuration too, until another one is told. */
+/* Without proxies. Roster and table are borrowed and outlive it, the configuration too, until
+ * another one is told. */
 struct scanning *scanning_new(struct uv_loop_s *loop, const struct config *config,
-                              struct device_table *table, scanning_window_fn *on_window,
-                              scanning_covered_fn *on_covered, void *user);
+                              const struct roster *roster, struct device_table *table,
+                              scanning_window_fn *on_window, scanning_covered_fn *on_covered,
+                              void *user);
 
 /* Who carries the commands. Before the loop turns; outlives scanning_stop(). */
 void scanning_attach(struct scanning *s, struct fleet *fleet);
@@ -39,6 +41,11 @@ void scanning_free(struct scanning *s); /* accepts NULL */
 
 /* Another configuration counts: settings of windows, modes of proxies. */
 void scanning_configure(struct scanning *s, const struct config *config, usec_t now);
+
+/* A proxy of the configuration is a source from now on, offline at first; or is none any more: its
+ * windows end, and its number means nothing. */
+void scanning_proxy_added(struct scanning *s, uint16_t source, usec_t now);
+void scanning_proxy_removed(struct scanning *s, uint16_t source, usec_t now);
 
 /* The setting active_scan of a device; interval_s 0: it has none. */
 void scanning_set_need(struct scanning *s, uint64_t address, int64_t interval_s, int64_t duration_s,

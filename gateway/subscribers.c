@@ -62,8 +62,12 @@ void subscribers_tell_hearing(struct gateway *g, const struct gateway_hearing *h
     sweep(g);
 }
 
-void subscribers_tell_proxy(struct gateway *g, enum gateway_proxy_reason reason, size_t index)
+void subscribers_tell_proxy(struct gateway *g, enum gateway_proxy_reason reason, uint16_t source)
 {
+    size_t index = roster_place(g->roster, source);
+
+    if (index == SIZE_MAX)
+        return;
     g->is_telling = true;
     for (struct gateway_subscription *s = g->subscriptions; s; s = s->next) {
         if (!s->is_ended && s->subscriber.on_proxy)

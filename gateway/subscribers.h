@@ -7,7 +7,8 @@
 /* Gives the change its number. */
 void subscribers_tell_device(struct gateway *g, struct gateway_device_change *change);
 void subscribers_tell_hearing(struct gateway *g, const struct gateway_hearing *hearing);
-void subscribers_tell_proxy(struct gateway *g, enum gateway_proxy_reason reason, size_t index);
+/* Nobody who has no place in the configuration is told of. */
+void subscribers_tell_proxy(struct gateway *g, enum gateway_proxy_reason reason, uint16_t source);
 void subscribers_tell_window(struct gateway *g, const struct gateway_window_change *change);
 void subscribers_tell_link(struct gateway *g, const struct gateway_link_change *change);
 void subscribers_tell_lease_ended(struct gateway *g, uint64_t address, const char *lease);

@@ -11,7 +11,7 @@ static_assert(SCAN_WINDOW_ID_SIZE == GATEWAY_WINDOW_ID_SIZE, "ids fit");
 
 const struct config_proxy *view_source_config(const struct gateway *g, uint16_t source)
 {
-    return source < g->config->proxies_count ? &g->config->proxies[source] : NULL;
+    return roster_get(g->roster, source);
 }
 
 const char *view_source_name(const struct gateway *g, uint16_t source)

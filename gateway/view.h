@@ -7,7 +7,7 @@
 struct device;
 struct scan_window;
 
-/* NULL: no proxy of the configuration has that number. */
+/* NULL: no proxy of the configuration has that number (any more). */
 const struct config_proxy *view_source_config(const struct gateway *g, uint16_t source);
 const char *view_source_name(const struct gateway *g, uint16_t source);
 

@@ -33,6 +33,12 @@ static const char *device_reason_token(unsigned reason)
 static const char *proxy_reason_token(enum gateway_proxy_reason reason)
 {
     switch (reason) {
+    case GATEWAY_PROXY_ADDED:
+        return "added";
+    case GATEWAY_PROXY_REMOVED:
+        return "removed";
+    case GATEWAY_PROXY_RENAMED:
+        return "renamed";
     case GATEWAY_PROXY_STATE:
         return "state";
     case GATEWAY_PROXY_SCANNER:

@@ -141,12 +141,10 @@ int bond_wait_begin(struct gateway *g, struct pendings *pendings, struct rest_re
 
     wait->gateway = g;
     wait->is_single = wish->link.has_proxy;
-    wait->place = (struct gatt_problem_place){
-            .address = wish->link.address,
-            .proxy_index = wait->is_single ? wish->link.proxy_index : SIZE_MAX,
-            .pointer = ""};
+    wait->place = (struct gatt_problem_place){.address = wish->link.address, .pointer = ""};
     writer_begin_array(&wait->items, NULL);
     collect(wait, wish);
+    wait->place.proxy = wait->is_single ? wait->bonds[0].proxy : NULL;
     if (!pendings_are_full(pendings))
         rc = ask_all(wait, wish);
     if (wait->open > 0)

@@ -24,7 +24,7 @@ static void put_record(struct buffer *out, const struct gateway_recorded *r, uns
 {
     put_big(out, size, 4); /* as it was, and as it is here */
     put_big(out, size, 4);
-    put_big(out, (uint64_t) r->proxy_index << 16 | opcode, 4);
+    put_big(out, (uint64_t) r->proxy_number << 16 | opcode, 4);
     put_big(out, 0, 4); /* lost before it */
     put_big(out, EPOCH + (uint64_t) r->time, 8);
 }

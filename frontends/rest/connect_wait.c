@@ -18,7 +18,7 @@ struct connect_wait {
     struct gateway *gateway;                   /* borrowed */
     struct gateway_link_request *link_request; /* NULL: answered */
     uint64_t address;
-    size_t proxy_index; /* that was asked for; SIZE_MAX: any */
+    char *proxy; /* that was asked for; NULL: any */
     usec_t began;
 };
 
@@ -38,7 +38,7 @@ static void on_answer(void *user, const struct gateway_link_answer *answer)
         answer_set_json(ret_answer, 200, &w);
     } else {
         told.began = wait->began;
-        link_problem_answer(wait->gateway, wait->address, wait->proxy_index, &told, ret_answer);
+        link_problem_answer(wait->gateway, wait->address, wait->proxy, &told, ret_answer);
     }
     pending_finish(&wait->pending);
 }
@@ -49,6 +49,7 @@ static void release(struct pending *pending)
 
     if (wait->link_request)
         gateway_connect_cancel(wait->gateway, wait->link_request);
+    free(wait->proxy);
     free(wait);
 }
 
@@ -64,10 +65,11 @@ int connect_wait_begin(struct gateway *g, struct pendings *pendings, struct rest
     wait->gateway = g;
     wait->address = wish->address;
     wait->began = gateway_now(g);
-    wait->proxy_index = wish->has_proxy ? wish->proxy_index : SIZE_MAX;
+    wait->proxy = memory_copy_text(link_problem_wished(g, wish));
     rc = gateway_connect(g, wish, on_answer, wait, &wait->link_request);
     if (rc == 0)
         return pendings_add(pendings, &wait->pending, request, release);
+    free(wait->proxy);
     free(wait);
     return rc;
 }

@@ -205,23 +205,24 @@ static void on_hearing(void *user, const struct gateway_hearing *hearing)
     tell_packet(p, hearing, advertisement, rssi);
 }
 
-/* The device as it is now, and the packet as it was. */
+/* The device as it is now, and the packet as it was; none of a proxy that is gone. */
 static void on_due(void *user, uint64_t bits, bool is_rssi, const struct selection_packet *packet)
 {
     struct event_publisher *p = user;
     struct gateway_device device;
     struct gateway_proxy proxy;
     struct gateway_hearing hearing;
+    size_t index;
 
     if (gateway_find_device(p->gateway, packet->address, &device) != 0 ||
-        packet->proxy_index >= gateway_proxies_count(p->gateway))
+        gateway_find_proxy_id(p->gateway, packet->proxy_id, &index) != 0)
         return;
-    gateway_get_proxy(p->gateway, packet->proxy_index, &proxy);
+    gateway_get_proxy(p->gateway, index, &proxy);
     device.address_type = packet->address_type;
     hearing = (struct gateway_hearing){
             .time = packet->time,
             .device = &device,
-            .proxy_index = packet->proxy_index,
+            .proxy_id = packet->proxy_id,
             .proxy = proxy.config->name,
             .is_owner = packet->is_owner,
             .rssi = packet->rssi,

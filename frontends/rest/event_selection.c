@@ -74,7 +74,7 @@ static void hold(struct selections *s, struct pace *pace, const struct gateway_h
             .address = hearing->device->address,
             .address_type = hearing->device->address_type,
             .time = hearing->time,
-            .proxy_index = hearing->proxy_index,
+            .proxy_id = hearing->proxy_id,
             .rssi = hearing->rssi,
             .rssi_smoothed = hearing->rssi_smoothed,
             .is_owner = hearing->is_owner,
@@ -179,7 +179,8 @@ static bool passes(struct selections *s, struct selection *item,
         return hearing->silent_since == 0 || hearing->time - hearing->silent_since >= rule->span;
     case SELECTION_RSSI:
         return event_json_has_rssi(hearing) &&
-               passes_pace(s, item, hearing->device->address << 16 | hearing->proxy_index, hearing);
+               passes_pace(s, item, hearing->device->address << 16 | (uint16_t) hearing->proxy_id,
+                           hearing);
     }
     return false;
 }

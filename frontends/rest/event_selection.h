@@ -37,7 +37,7 @@ struct selection_packet {
     uint64_t address;
     const char *address_type; /* static */
     usec_t time;
-    size_t proxy_index;
+    uint32_t proxy_id;
     int rssi;
     double rssi_smoothed;
     bool is_owner, is_parsed;

@@ -175,7 +175,7 @@ void gatt_problem_answer(const struct gateway *g, const struct gatt_problem_plac
                          const struct gateway_gatt_answer *answer, struct answer *ret_answer)
 {
     if (answer->link && answer->link->code == answer->code)
-        link_problem_answer(g, place->address, place->proxy_index, answer->link, ret_answer);
+        link_problem_answer(g, place->address, place->proxy, answer->link, ret_answer);
     else
         answer_own(g, place, answer, ret_answer);
 }

@@ -8,7 +8,7 @@
 
 struct gatt_problem_place {
     uint64_t address;
-    size_t proxy_index;  /* that was asked for; SIZE_MAX: any */
+    const char *proxy;   /* that was asked for; NULL: any */
     const char *pointer; /* where the request has what is written; "": it is its whole body */
 };
 

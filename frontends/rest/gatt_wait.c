@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "rest/gatt_problem.h"
+#include "rest/link_problem.h"
 #include "rest/pending.h"
 #include "rest/value_queues.h"
 #include "json/gatt_json.h"
@@ -27,6 +28,7 @@ struct gatt_wait {
     struct ble_uuid uuid;
     uint16_t handle; /* of the subscription that ends; 0: there is none */
     char *lease;     /* that the request is for; NULL: none */
+    char *proxy;     /* that was asked for; NULL: any */
     struct gateway_connection_parameters parameters;
 };
 
@@ -132,6 +134,7 @@ static void free_wait(struct gatt_wait *wait)
 {
     gateway_gatt_reader_close(wait->reader);
     free(wait->lease);
+    free(wait->proxy);
     free(wait);
 }
 
@@ -152,10 +155,9 @@ static struct gatt_wait *make(const struct gatt_wait_setup *setup,
     wait->gateway = setup->gateway;
     wait->queues = setup->queues;
     wait->verb = wish->verb;
+    wait->proxy = memory_copy_text(link_problem_wished(setup->gateway, &wish->link));
     wait->place = (struct gatt_problem_place){
-            .address = wish->link.address,
-            .proxy_index = wish->link.has_proxy ? wish->link.proxy_index : SIZE_MAX,
-            .pointer = setup->pointer};
+            .address = wish->link.address, .proxy = wait->proxy, .pointer = setup->pointer};
     wait->began = gateway_now(setup->gateway);
     wait->wants_octets = setup->wants_octets;
     wait->has_uuid = setup->uuid != NULL;

@@ -228,8 +228,8 @@ static struct gatt_wait_setup setup_of(struct call *call)
 static int begin(struct call *call, const struct gatt_wait_setup *setup,
                  const struct gateway_gatt_wish *wish)
 {
-    const struct gatt_problem_place place = {
-            .address = wish->link.address, .proxy_index = SIZE_MAX, .pointer = setup->pointer};
+    const struct gatt_problem_place place = {.address = wish->link.address,
+                                             .pointer = setup->pointer};
     int rc = gatt_wait_begin(setup, wish);
 
     if (rc == 0)
@@ -358,8 +358,8 @@ static int write_value(struct call *call, enum gateway_gatt_verb verb)
     if (call->body)
         wish.value.data = octets = body_octets(call->body, "value", &wish.value.size);
     if (wish.value.size > GATT_PROBLEM_VALUE_MAX) {
-        const struct gatt_problem_place place = {
-                .address = wish.link.address, .proxy_index = SIZE_MAX, .pointer = setup.pointer};
+        const struct gatt_problem_place place = {.address = wish.link.address,
+                                                 .pointer = setup.pointer};
 
         gatt_problem_refuse(call->gateway, &place, E_VALUE_TOO_LONG, &call->request->answer);
         return REST_ANSWERED;

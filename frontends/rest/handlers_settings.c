@@ -38,8 +38,8 @@ struct wait {
     struct pending pending;
     struct gateway_change change;
     struct gateway *gateway;
-    uint64_t address;   /* of the device, for whose routes */
-    size_t proxy_index; /* of the proxy, for whose route */
+    uint64_t address; /* of the device, for whose routes */
+    uint32_t proxy;   /* id of the proxy, for whose route */
     void (*answer)(const struct wait *wait, struct answer *ret_answer);
 };
 
@@ -62,8 +62,13 @@ static void answer_proxy(const struct wait *wait, struct answer *ret_answer)
 {
     struct gateway_proxy proxy;
     struct writer w = {0};
+    size_t index;
 
-    gateway_get_proxy(wait->gateway, wait->proxy_index, &proxy);
+    if (gateway_find_proxy_id(wait->gateway, wait->proxy, &index) != 0) {
+        rest_refuse(ret_answer, 404, E_PROXY_NOT_FOUND, NULL); /* removed by the next change */
+        return;
+    }
+    gateway_get_proxy(wait->gateway, index, &proxy);
     proxy_json_write(&w, NULL, wait->gateway, &proxy);
     answer_set_json(ret_answer, 200, &w);
 }
@@ -247,6 +252,7 @@ static bool lacks_modes(const struct gateway *g, size_t index, struct answer *re
 
 int handlers_set_scanner(struct call *call)
 {
+    struct gateway_proxy proxy;
     struct wait *wait;
     size_t index;
 
@@ -257,7 +263,8 @@ int handlers_set_scanner(struct call *call)
     if (lacks_modes(call->gateway, index, &call->request->answer) || is_overloaded(call))
         return REST_ANSWERED;
     wait = new_wait(call, answer_proxy);
-    wait->proxy_index = index;
+    gateway_get_proxy(call->gateway, index, &proxy);
+    wait->proxy = proxy.id;
     return begin(call, wait,
                  gateway_set_scan_mode(call->gateway, index, body_text(call->body, "mode"),
                                        &wait->change));

@@ -125,17 +125,19 @@ static unsigned retry_after_s(const struct gateway_link_answer *answer)
     return link_problem_status(answer->code) == 503 ? 1 : 0;
 }
 
-static const char *name_proxy(const struct gateway *g, size_t proxy_index,
-                              const struct gateway_link_answer *answer)
+static const char *name_proxy(const char *wished, const struct gateway_link_answer *answer)
 {
     if (answer->code != E_PROXY_OFFLINE && answer->code != E_NOT_SUPPORTED)
         return NULL;
-    if (answer->proxy || proxy_index >= gateway_proxies_count(g))
-        return answer->proxy;
-    return gateway_config(g)->proxies[proxy_index].name;
+    return answer->proxy ? answer->proxy : wished;
 }
 
-void link_problem_answer(const struct gateway *g, uint64_t address, size_t proxy_index,
+const char *link_problem_wished(const struct gateway *g, const struct gateway_wish *wish)
+{
+    return wish->has_proxy ? gateway_config(g)->proxies[wish->proxy_index].name : NULL;
+}
+
+void link_problem_answer(const struct gateway *g, uint64_t address, const char *proxy,
                          const struct gateway_link_answer *answer, struct answer *ret_answer)
 {
     char *detail AUTO_FREE = write_detail(g, address, answer);
@@ -144,7 +146,7 @@ void link_problem_answer(const struct gateway *g, uint64_t address, size_t proxy
             .status = link_problem_status(answer->code),
             .detail = detail,
             .feature = answer->code == E_NOT_SUPPORTED ? "pairing" : NULL,
-            .proxy = name_proxy(g, proxy_index, answer),
+            .proxy = name_proxy(proxy, answer),
             .retry_after_s = retry_after_s(answer),
     };
 

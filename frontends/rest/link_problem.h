@@ -7,6 +7,9 @@
 /* The status of HTTP for a cause that a request for a link may be answered or refused with. */
 int link_problem_status(int cause);
 
-/* proxy_index: that was asked for; SIZE_MAX: any. */
-void link_problem_answer(const struct gateway *g, uint64_t address, size_t proxy_index,
+/* The name of the proxy that is asked for, borrowed for this turn of the loop; NULL: any. */
+const char *link_problem_wished(const struct gateway *g, const struct gateway_wish *wish);
+
+/* proxy: that was asked for; NULL: any. */
+void link_problem_answer(const struct gateway *g, uint64_t address, const char *proxy,
                          const struct gateway_link_answer *answer, struct answer *ret_answer);

@@ -20,8 +20,7 @@ struct recorder_stream {
     struct writer text;         /* what was written and not read */
     struct bytes segment;       /* what is left of one, borrowed from the recording */
     struct gateway_timer *wake; /* NULL: nobody waits */
-    bool *has_met;              /* proxies that btsnoop has introduced, by index */
-    size_t proxies;
+    uint64_t *met; /* MACs of the proxies that btsnoop introduced last by their numbers, plus 1 */
     bool is_at_end;
 };
 
@@ -33,12 +32,13 @@ static void on_time(void *user)
     s->stream.on_wake(s->stream.user);
 }
 
+/* A number may be that of another proxy later in the recording. */
 static void write_btsnoop(struct recorder_stream *s, const struct gateway_recorded *recorded)
 {
-    bool is_known = recorded->proxy_index >= s->proxies || s->has_met[recorded->proxy_index];
+    uint64_t *met = &s->met[recorded->proxy_number];
 
-    if (!is_known) {
-        s->has_met[recorded->proxy_index] = true;
+    if (*met == 0 || (recorded->proxy_mac != 0 && *met != recorded->proxy_mac + 1)) {
+        *met = recorded->proxy_mac + 1;
         btsnoop_write_proxy(&s->text.text, recorded);
     }
     btsnoop_write_advertisement(&s->text.text, recorded);
@@ -118,7 +118,7 @@ static void free_stream(struct answer_stream *stream)
     gateway_timer_stop(s->wake);
     gateway_recording_close(s->recording);
     writer_done(&s->text);
-    free(s->has_met);
+    free(s->met);
     free(s);
 }
 
@@ -137,8 +137,7 @@ struct answer_stream *recorder_stream_new(struct gateway *g,
     s->gateway = g;
     s->recording = recording;
     s->format = format;
-    s->proxies = gateway_proxies_count(g);
-    s->has_met = xnew(bool, s->proxies + 1);
+    s->met = xnew(uint64_t, GATEWAY_PROXIES_MAX);
     if (format == RECORDER_BTSNOOP)
         btsnoop_write_header(&s->text.text);
     return &s->stream;

@@ -140,8 +140,7 @@ static int ask_for_next(struct value_stream *s)
 
 static void finish_with(struct value_stream *s, const struct gateway_gatt_answer *answer)
 {
-    const struct gatt_problem_place place = {
-            .address = s->wish.link.address, .proxy_index = SIZE_MAX, .pointer = ""};
+    const struct gatt_problem_place place = {.address = s->wish.link.address, .pointer = ""};
 
     gatt_problem_answer(s->gateway, &place, answer, &s->pending.request->answer);
     pending_finish(&s->pending);
@@ -198,8 +197,7 @@ static struct value_stream *make(const struct value_stream_setup *setup,
 
 int value_stream_begin(const struct value_stream_setup *setup, const struct gateway_gatt_wish *wish)
 {
-    const struct gatt_problem_place place = {
-            .address = wish->link.address, .proxy_index = SIZE_MAX, .pointer = ""};
+    const struct gatt_problem_place place = {.address = wish->link.address, .pointer = ""};
     struct value_stream *s = make(setup, wish);
     int rc = E_OVERLOADED;
 

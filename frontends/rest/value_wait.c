@@ -164,8 +164,7 @@ static struct value_wait *make(const struct value_wait_setup *setup,
 
     wait->gateway = setup->gateway;
     wait->queues = setup->queues;
-    wait->place = (struct gatt_problem_place){
-            .address = wish->link.address, .proxy_index = SIZE_MAX, .pointer = ""};
+    wait->place = (struct gatt_problem_place){.address = wish->link.address, .pointer = ""};
     wait->wants_octets = setup->wants_octets;
     wait->longest = setup->longest;
     wait->changes = gateway_subscribe(setup->gateway, &subscriber);

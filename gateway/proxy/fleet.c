@@ -1,6 +1,8 @@
 #include "fleet.h"
 
+#include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include <uv.h>
 
 #include "base/memory.h"
@@ -10,50 +12,55 @@
 
 struct member {
     struct proxy *proxy;
+    unsigned ticks;                 /* since it came */
     uint64_t counted;               /* advertisements at the last tick */
     uint32_t seconds[RATE_SECONDS]; /* what came in each of them */
 };
 
 struct fleet {
+    uv_loop_t *loop;
+    struct proxy_callbacks callbacks;
     struct resolver *resolver;
     struct intake *intake; /* NULL: the kernel gave none */
     uv_timer_t tick;
-    unsigned ticks;
-    size_t count;
-    size_t open; /* proxies not closed yet */
+    size_t open;     /* proxies not closed yet, the removed ones among them */
+    bool is_closing; /* and nothing is left to be waited for when open is 0 */
     void (*on_closed)(void *user);
     void *user;
-    struct member members[];
+    size_t end;                                /* above all members */
+    struct member *members[FLEET_SOURCES_MAX]; /* NULL: none */
 };
+
+static void count_second(struct member *m)
+{
+    struct proxy_status status;
+
+    proxy_get_status(m->proxy, &status);
+    m->seconds[m->ticks++ % RATE_SECONDS] = (uint32_t) (status.advertisements - m->counted);
+    m->counted = status.advertisements;
+}
 
 static void on_tick(uv_timer_t *timer)
 {
     struct fleet *f = timer->data;
-    unsigned slot = f->ticks++ % RATE_SECONDS;
 
-    for (size_t i = 0; i < f->count; i++) {
-        struct member *m = &f->members[i];
-        struct proxy_status status;
-
-        proxy_get_status(m->proxy, &status);
-        m->seconds[slot] = (uint32_t) (status.advertisements - m->counted);
-        m->counted = status.advertisements;
+    for (size_t i = 0; i < f->end; i++) {
+        if (f->members[i])
+            count_second(f->members[i]);
     }
 }
 
-struct fleet *fleet_new(struct uv_loop_s *loop, const struct proxy_settings *settings, size_t count,
-                        const struct proxy_callbacks *callbacks)
+struct fleet *fleet_new(struct uv_loop_s *loop, const struct proxy_callbacks *callbacks)
 {
-    struct fleet *f = memory_zalloc(1, sizeof *f + count * sizeof f->members[0]);
+    struct fleet *f = xnew(struct fleet, 1);
 
+    f->loop = loop;
+    f->callbacks = *callbacks;
     f->resolver = resolver_new(loop);
     f->intake = intake_new(loop);
-    f->count = f->open = count;
     (void) uv_timer_init(loop, &f->tick); /* cannot fail, nor can the start */
     f->tick.data = f;
     (void) uv_timer_start(&f->tick, on_tick, 1000, 1000);
-    for (size_t i = 0; i < count; i++)
-        f->members[i].proxy = proxy_new(loop, f->resolver, f->intake, &settings[i], callbacks);
     return f;
 }
 
@@ -87,33 +94,74 @@ static void on_proxy_closed(void *user)
 {
     struct fleet *f = user;
 
-    if (--f->open == 0)
+    if (--f->open == 0 && f->is_closing)
         resolver_close(f->resolver, on_resolver_closed, f);
+}
+
+static void close_member(struct fleet *f, size_t source)
+{
+    struct member *m = TAKE(f->members[source]);
+
+    proxy_close(m->proxy, on_proxy_closed, f);
+    free(m);
 }
 
 void fleet_close(struct fleet *f, void (*on_closed)(void *user), void *user)
 {
     f->on_closed = on_closed;
     f->user = user;
+    f->is_closing = true;
     (void) uv_timer_stop(&f->tick);
-    if (f->count == 0)
+    if (f->open == 0)
         resolver_close(f->resolver, on_resolver_closed, f);
-    for (size_t i = 0; i < f->count; i++)
-        proxy_close(f->members[i].proxy, on_proxy_closed, f);
+    for (size_t i = 0; i < f->end; i++) {
+        if (f->members[i])
+            close_member(f, i);
+    }
 }
 
-struct proxy *fleet_get(const struct fleet *f, size_t index)
+/* It begins when it can be found: what it does is called back at once. */
+void fleet_add(struct fleet *f, const struct proxy_settings *settings)
 {
-    return f->members[index].proxy;
+    struct member *m = xnew(struct member, 1);
+    struct proxy_settings asleep = *settings;
+
+    assert(settings->source < FLEET_SOURCES_MAX && !f->members[settings->source]);
+    f->members[settings->source] = m;
+    if (f->end <= settings->source)
+        f->end = settings->source + (size_t) 1;
+    f->open++;
+    asleep.is_enabled = false;
+    m->proxy = proxy_new(f->loop, f->resolver, f->intake, &asleep, &f->callbacks);
+    explicit_bzero(&asleep, sizeof asleep);
+    if (settings->is_enabled)
+        proxy_change(m->proxy, settings);
 }
 
-double fleet_rate(const struct fleet *f, size_t index)
+void fleet_change(struct fleet *f, const struct proxy_settings *settings)
 {
-    unsigned filled = f->ticks < RATE_SECONDS ? f->ticks : RATE_SECONDS;
+    proxy_change(f->members[settings->source]->proxy, settings);
+}
+
+void fleet_remove(struct fleet *f, uint16_t source)
+{
+    proxy_silence(f->members[source]->proxy);
+    close_member(f, source);
+}
+
+struct proxy *fleet_get(const struct fleet *f, size_t source)
+{
+    return source < f->end && f->members[source] ? f->members[source]->proxy : NULL;
+}
+
+double fleet_rate(const struct fleet *f, size_t source)
+{
+    const struct member *m = source < f->end ? f->members[source] : NULL;
+    unsigned filled = !m ? 0 : m->ticks < RATE_SECONDS ? m->ticks : RATE_SECONDS;
     double sum = 0;
 
     for (unsigned i = 0; i < filled; i++)
-        sum += f->members[index].seconds[i];
+        sum += m->seconds[i];
     return filled ? sum / filled : 0;
 }
 

@@ -188,6 +188,15 @@ static void maybe_finish_close(struct proxy *p)
         uv_close((uv_handle_t *) &p->timer, on_timer_closed);
 }
 
+/* Nothing is tried any more. */
+static void rest(struct proxy *p, usec_t now)
+{
+    p->retry_at = 0;
+    trouble_end(&p->trouble);
+    set_state(p, PROXY_DISABLED, now);
+    arm_timer(p);
+}
+
 /* The attempt or the conversation is over. */
 static void finish(struct proxy *p, int cause, const char *detail)
 {
@@ -201,6 +210,10 @@ static void finish(struct proxy *p, int cause, const char *detail)
     if (p->wants_restart) {
         p->wants_restart = false;
         begin(p);
+        return;
+    }
+    if (!p->settings.is_enabled) {
+        rest(p, now);
         return;
     }
     if (health_excuse(&p->health, now))
@@ -706,16 +719,91 @@ void proxy_close(struct proxy *p, void (*on_closed)(void *user), void *user)
     maybe_finish_close(p);
 }
 
-void proxy_reconnect(struct proxy *p)
+/* What was thought of it is void. */
+static void excuse(struct proxy *p)
 {
     usec_t now = clock_now();
 
-    assert(p->settings.is_enabled && !p->is_closing);
     if (health_excuse(&p->health, now))
         tell(p, PROXY_CHANGE_HEALTH, now);
     p->health = (struct health){.quiet_after = p->settings.quiet_after};
     p->theft = (struct theft){0};
+}
+
+void proxy_reconnect(struct proxy *p)
+{
+    assert(p->settings.is_enabled && !p->is_closing);
+    excuse(p);
     restart(p);
+}
+
+static void ignore_reports(void *user, uint16_t source, const struct ble_report *reports,
+                           size_t count, usec_t now)
+{
+    (void) user, (void) source, (void) reports, (void) count, (void) now;
+}
+
+static void ignore_change(void *user, struct proxy *p, unsigned changes, usec_t now)
+{
+    (void) user, (void) p, (void) changes, (void) now;
+}
+
+static void ignore_message(void *user, uint16_t source, const struct message *message, usec_t now)
+{
+    (void) user, (void) source, (void) message, (void) now;
+}
+
+void proxy_silence(struct proxy *p)
+{
+    p->callbacks = (struct proxy_callbacks){ignore_reports, ignore_change, ignore_message, NULL};
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool is_same_place(const struct proxy_settings *a, const struct proxy_settings *b)
+{
+    return strcmp(a->host, b->host) == 0 && a->port == b->port && a->has_mac == b->has_mac &&
+           (!a->has_mac || a->mac == b->mac);
+}
+
+static bool is_same_secret(const struct proxy_settings *a, const struct proxy_settings *b)
+{
+    return a->is_encrypted == b->is_encrypted && memcmp(a->key, b->key, sizeof a->key) == 0 &&
+           is_same_text(a->password, b->password);
+}
+
+/* Ends what is under way. */
+static void disable(struct proxy *p)
+{
+    p->wants_restart = false;
+    excuse(p);
+    if (say_goodbye(p) || p->goodbye_deadline)
+        return;
+    release(p);
+    rest(p, clock_now());
+}
+
+void proxy_change(struct proxy *p, const struct proxy_settings *settings)
+{
+    struct proxy_settings before = p->settings;
+    bool is_same = is_same_place(&before, settings) && is_same_secret(&before, settings);
+
+    assert(settings->source == before.source && !p->is_closing);
+    copy_settings(&p->settings, settings);
+    p->trouble.name = p->settings.name;
+    p->health.quiet_after = settings->quiet_after;
+    if (!is_same_place(&before, settings))
+        p->node = (struct node){0}; /* another device may be there */
+    if (before.is_enabled && !settings->is_enabled) {
+        disable(p);
+    } else if (settings->is_enabled && (!is_same || !before.is_enabled)) {
+        excuse(p);
+        restart(p);
+    }
+    release_settings(&before);
 }
 
 int proxy_send(struct proxy *p, const struct message *message)

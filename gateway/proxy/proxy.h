@@ -113,6 +113,14 @@ struct proxy *proxy_new(struct uv_loop_s *loop, struct resolver *resolver, struc
 /* Says goodbye, closes, then on_closed; it is freed after that. At most PROXY_GOODBYE_TIMEOUT. */
 void proxy_close(struct proxy *p, void (*on_closed)(void *user), void *user);
 
+/* Nothing is called back any more but on_closed. Before proxy_close(), for one that is removed. */
+void proxy_silence(struct proxy *p);
+
+/* Other settings count, of the same source; they are copied. The conversation begins anew if it
+ * was, or is to be, another one (host, port, MAC, key, password), and ends if the proxy is disabled
+ * now; else it goes on. Not from inside the callbacks. */
+void proxy_change(struct proxy *p, const struct proxy_settings *settings);
+
 /* Drops what is under way and begins anew at once, and forgets who took its advertisements. Not for
  * a disabled one. */
 void proxy_reconnect(struct proxy *p);

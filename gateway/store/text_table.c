@@ -1,6 +1,6 @@
 /* An array that is searched from front to end: there are few texts, and they rarely change. A text
- * that was taken away stays, without value, until the table is done: its key may come back, and the
- * file must be told. */
+ * that was taken away stays, without value: its key may come back, and the file must be told. When
+ * that is done and the table is full, its place is taken by another. */
 #include "text_table.h"
 
 #include <stdlib.h>
@@ -17,6 +17,16 @@ static struct text *find(const struct text_table *t, const char *key)
     return NULL;
 }
 
+/* One that was taken away, and of which the file knows. */
+static struct text *find_dead(const struct text_table *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        if (!t->items[i].value && !t->items[i].is_dirty)
+            return &t->items[i];
+    }
+    return NULL;
+}
+
 /* The text of the key, made if need be; NULL: no room, or no key for us. */
 static struct text *obtain(struct text_table *t, const char *key)
 {
@@ -24,8 +34,16 @@ static struct text *obtain(struct text_table *t, const char *key)
 
     if (text)
         return text;
-    if (t->count == TEXT_TABLE_MAX || strlen(key) > TEXT_KEY_MAX)
+    if (strlen(key) > TEXT_KEY_MAX)
         return NULL;
+    if (t->count == TEXT_TABLE_MAX) {
+        text = find_dead(t);
+        if (text) {
+            free(text->key);
+            *text = (struct text){.key = memory_copy_text(key)};
+        }
+        return text;
+    }
     if (t->count == t->capacity) {
         t->capacity = t->capacity ? t->capacity * 2 : 16;
         t->items = memory_resize(t->items, t->capacity, sizeof *t->items);

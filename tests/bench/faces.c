@@ -111,7 +111,7 @@ static void send_packet(struct faces *f, size_t number)
     size_t index = number * 7 % DEVICES;
     bool is_change = number % 5 == 0;
     const struct gateway_hearing hearing = {
-            .proxy_index = number % 2,
+            .proxy_id = number % 2,
             .is_owner = number % 2 == 0,
             .rssi = -50 - (int) (number % 30),
             .rssi_smoothed = -60.5,

@@ -211,6 +211,12 @@ int gateway_find_proxy(const struct gateway *g, const char *name, size_t *ret_in
     return E_PROXY_NOT_FOUND;
 }
 
+int gateway_find_proxy_id(const struct gateway *g, uint32_t id, size_t *ret_index)
+{
+    *ret_index = id;
+    return id < gateway_proxies_count(g) ? 0 : E_PROXY_NOT_FOUND;
+}
+
 const char *gateway_feature_name(unsigned bit)
 {
     static const char *const names[] = {
@@ -767,6 +773,7 @@ struct gateway *fake_gateway_new(const struct config *config)
     for (size_t i = 0; i < config->proxies_count; i++)
         g->proxies[i] = (struct gateway_proxy){
                 .index = i,
+                .id = (uint32_t) i,
                 .config = &config->proxies[i],
                 .state = config->proxies[i].is_enabled ? "online" : "disabled",
                 .is_online = config->proxies[i].is_enabled,
@@ -964,7 +971,7 @@ void fake_gateway_packet(struct gateway *g, const struct fake_device *d,
     told.time = g->now;
     told.device = &d->facts;
     if (!told.proxy)
-        told.proxy = g->proxies[told.proxy_index].config->name;
+        told.proxy = g->proxies[told.proxy_id].config->name;
     for (; subscription; subscription = next) {
         next = subscription->next;
         if (subscription->subscriber.on_hearing)

@@ -229,7 +229,8 @@ static void what_no_radio_measured_is_no_rssi_event(void **state)
 
 static void proxy_event_shows_the_proxy_and_why(void **state)
 {
-    static const char *const reasons[] = {"state", "scanner", "slots", "advisory", "settings"};
+    static const char *const reasons[] = {"added",   "removed", "renamed",  "state",
+                                          "scanner", "slots",   "advisory", "settings"};
     const struct fixture *f = *state;
 
     for (size_t i = 0; i < ARRAY_SIZE(reasons); i++) {

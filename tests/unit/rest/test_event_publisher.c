@@ -486,7 +486,7 @@ static void E02_every_mode_tells_its_own_from_the_same_packets(void **state)
     hear(f, d, -61, false);
     hear(f, d, -62, true);
     other.is_owner = false;
-    other.proxy_index = 1;
+    other.proxy_id = 1;
     other.rssi = -80;
     fake_gateway_packet(f->gateway, d, &other);
     for (int i = 0; i < 10; i++)
@@ -529,7 +529,7 @@ static void E06_rssi_of_every_proxy(void **state)
     listen(f, &l, "types=rssi", NULL);
     hear(f, d, -60, false);
     other.is_owner = false;
-    other.proxy_index = 1;
+    other.proxy_id = 1;
     other.rssi = -80;
     fake_gateway_packet(f->gateway, d, &other);
     fake_gateway_packet(f->gateway, d, &other);

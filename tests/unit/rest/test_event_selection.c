@@ -236,7 +236,7 @@ static void E06_rssi_is_thinned_for_each_device_and_proxy(void **state)
     join(f, SELECTION_RSSI, SECOND, true);
     hearing.is_owner = false;
     assert_int_equal(hear(f, &hearing), 1);
-    hearing.proxy_index = 1;
+    hearing.proxy_id = 1;
     assert_int_equal(hear(f, &hearing), 1);
     hearing.rssi = -70;
     assert_int_equal(hear(f, &hearing), 0);

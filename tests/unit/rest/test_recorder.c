@@ -22,7 +22,7 @@ struct fixture {
 static uint8_t payload[] = {2, 1, 6};
 static struct gateway_recorded recorded[] = {
         {.time = FAKE_WALL,
-         .proxy_index = 0,
+         .proxy_number = 0,
          .proxy = "living-room",
          .proxy_mac = 0x246f28aabbcc,
          .address = 0xa4c13812ab56,
@@ -30,7 +30,7 @@ static struct gateway_recorded recorded[] = {
          .data = payload,
          .size = 3},
         {.time = FAKE_WALL + 1000,
-         .proxy_index = 0,
+         .proxy_number = 0,
          .proxy = "living-room",
          .address = 0xc0ffee000001,
          .address_type = 1,

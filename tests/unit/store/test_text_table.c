@@ -75,6 +75,27 @@ static void bounds_are_kept(void **state)
     text_table_done(&t);
 }
 
+static void names_that_come_and_go_do_not_fill_the_table(void **state)
+{
+    struct text_table t = {0};
+    char key[32];
+
+    (void) state;
+    for (int i = 0; i < 3 * TEXT_TABLE_MAX; i++) {
+        (void) snprintf(key, sizeof key, "%d", i);
+        assert_true(text_table_put(&t, key, "1"));
+        while (text_table_take_dirty(&t))
+            ;
+        assert_true(text_table_put(&t, key, NULL));
+        if (i == TEXT_TABLE_MAX - 1) /* the file does not know yet that they went */
+            assert_true(text_table_is_dirty(&t));
+        while (text_table_take_dirty(&t))
+            ;
+    }
+    assert_int_equal(t.count, TEXT_TABLE_MAX);
+    text_table_done(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -82,6 +103,7 @@ int main(void)
             cmocka_unit_test(same_value_is_no_news),
             cmocka_unit_test(marked_text_is_dirty_again),
             cmocka_unit_test(bounds_are_kept),
+            cmocka_unit_test(names_that_come_and_go_do_not_fill_the_table),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
