@@ -188,7 +188,10 @@ static struct config *load_config(const struct options *o, struct config_file *r
     *ret_file = (struct config_file){
             .path = o->config, .parts = info_json_parts, .environment = environ};
     config = config_file_load(ret_file, &faults);
-
+    if (config)
+        config_check_listen(config, &faults);
+    if (faults.count > 0)
+        config_free(TAKE(config));
     if (!config)
         print_faults(o->config, &faults, o->only_checks ? stdout : stderr);
     config_faults_done(&faults);

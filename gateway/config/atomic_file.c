@@ -217,6 +217,13 @@ static void protect_version(const struct target *t)
 
 /* ---- the whole ---- */
 
+static int flush_directory(const struct target *t)
+{
+    int rc = flush(t->directory);
+
+    return rc == -EINVAL ? 0 : rc; /* a file system on which directories cannot be flushed */
+}
+
 static int replace(const struct target *t, const void *data, size_t size)
 {
     int rc;
@@ -233,8 +240,21 @@ static int replace(const struct target *t, const void *data, size_t size)
         return rc;
     }
     protect_version(t);
-    rc = flush(t->directory);
-    return rc == -EINVAL ? 0 : rc; /* a file system on which directories cannot be flushed */
+    return flush_directory(t);
+}
+
+static int insert(const struct target *t, const void *data, size_t size)
+{
+    char *version AUTO_FREE = version_name(t, 1);
+    int rc = make_file(t, t->copy, data, size);
+
+    if (rc == 0)
+        rc = move_versions_up(t);
+    if (rc == 0 && renameat(t->directory, t->copy, t->directory, version) < 0)
+        rc = -errno;
+    if (rc < 0)
+        (void) unlinkat(t->directory, t->copy, 0); /* best effort */
+    return rc < 0 ? rc : flush_directory(t);
 }
 
 /* The path that is meant: behind symbolic links, if there are. */
@@ -245,7 +265,9 @@ static char *resolve(const char *path)
     return resolved ? resolved : memory_copy_text(path);
 }
 
-int atomic_file_write(const char *path, const void *data, size_t size)
+/* What is to be done in the folder of the file. */
+static int work_on(const char *path, const void *data, size_t size,
+                   int (*work)(const struct target *t, const void *data, size_t size))
 {
     char *folder AUTO_FREE = resolve(path);
     char *slash = strrchr(folder, '/');
@@ -257,11 +279,54 @@ int atomic_file_write(const char *path, const void *data, size_t size)
     t.temporary = append(t.name, ".new");
     t.copy = append(t.name, ".old");
     t.directory = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    rc = t.directory < 0 ? -errno : replace(&t, data, size);
+    rc = t.directory < 0 ? -errno : work(&t, data, size);
     if (t.directory >= 0)
         (void) close(t.directory);
     free(t.name);
     free(t.temporary);
     free(t.copy);
     return rc;
+}
+
+int atomic_file_write(const char *path, const void *data, size_t size)
+{
+    return work_on(path, data, size, replace);
+}
+
+int atomic_file_keep(const char *path, const void *data, size_t size)
+{
+    return work_on(path, data, size, insert);
+}
+
+char *atomic_file_version_path(const char *path, int number)
+{
+    char *resolved AUTO_FREE = resolve(path);
+    char ending[16];
+
+    (void) snprintf(ending, sizeof ending, ".%d", number);
+    return append(resolved, ending);
+}
+
+size_t atomic_file_versions(const char *path,
+                            struct atomic_file_version ret_versions[ATOMIC_FILE_VERSIONS])
+{
+    struct stat present, version;
+    bool has_present = stat(path, &present) == 0;
+    size_t count = 0;
+
+    for (int i = 1; i <= ATOMIC_FILE_VERSIONS; i++) {
+        char *name AUTO_FREE = atomic_file_version_path(path, i);
+
+        if (lstat(name, &version) < 0 || !S_ISREG(version.st_mode))
+            continue;
+        if (has_present && version.st_dev == present.st_dev && version.st_ino == present.st_ino)
+            continue; /* a write was killed before it replaced the present content */
+        ret_versions[count++] = (struct atomic_file_version){
+                .number = i,
+                .written =
+                        (int64_t) version.st_mtim.tv_sec * 1000000 + version.st_mtim.tv_nsec / 1000,
+                .size = (uint64_t) version.st_size,
+        };
+    }
+    return count;
 }

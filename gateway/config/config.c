@@ -130,21 +130,6 @@ static void check_tls(const struct config *config, struct config_faults *faults)
         fault_list_add_key(faults, "http.tls.key", "needs http.tls.cert beside it");
 }
 
-static void check_http_listen(const struct config *config, struct config_faults *faults)
-{
-    for (size_t i = 0; i < config->http_listen.count; i++) {
-        if (listen_address_is_loopback(config->http_listen.items[i].host))
-            continue;
-        fault_list_add_key(
-                faults, "http.listen",
-                "%.80s can be reached from other machines, and without an access token "
-                "everybody there could do everything: listen at 127.0.0.1, ::1 or localhost "
-                "(and forward the port, for instance with ssh -L)",
-                config->http_listen.items[i].host);
-        return;
-    }
-}
-
 static void check_esphome_listen(const struct config *config, struct config_faults *faults)
 {
     static const char detail[] =
@@ -225,7 +210,6 @@ static struct config *read_document(json_t *json, const char *const *parts,
     environment_read(environment, &walk.reading, walk.config);
     lists_check(&walk.lists, ret_faults);
     check_tls(walk.config, ret_faults);
-    check_http_listen(walk.config, ret_faults);
     check_esphome_listen(walk.config, ret_faults);
     json_decref(document.json);
     if (ret_faults->count == 0)
@@ -268,6 +252,21 @@ struct config *config_parse(const char *text, size_t size, const char *const *pa
     char *const no_environment[] = {NULL};
 
     return config_parse_under(text, size, parts, no_environment, ret_faults);
+}
+
+void config_check_listen(const struct config *config, struct config_faults *faults)
+{
+    for (size_t i = 0; i < config->http_listen.count; i++) {
+        if (listen_address_is_loopback(config->http_listen.items[i].host))
+            continue;
+        fault_list_add_key(
+                faults, "http.listen",
+                "%.80s can be reached from other machines, and without an access token "
+                "everybody there could do everything: listen at 127.0.0.1, ::1 or localhost "
+                "(and forward the port, for instance with ssh -L)",
+                config->http_listen.items[i].host);
+        return;
+    }
 }
 
 void config_free(struct config *config)

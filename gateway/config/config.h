@@ -156,6 +156,20 @@ struct config *config_parse_patched(const char *text, size_t size, const char *p
 
 void config_free(struct config *config); /* accepts NULL, wipes secrets */
 
+/* Adds a fault when http.listen can be reached from other machines: for as long as there is no
+ * access token, everybody there could do everything. */
+void config_check_listen(const struct config *config, struct config_faults *faults);
+
+/* What the settings that wait for a restart are now, a JSON text for each, in the order of the
+ * table. Release with config_texts_done(). */
+struct config_texts config_get_fixed(const struct config *config);
+void config_texts_done(struct config_texts *texts);
+
+/* Appends the pointers of those that are not what they were; before is as config_get_fixed() gave
+ * it. */
+void config_compare_fixed(const struct config_texts *before, const struct config *now,
+                          struct config_texts *ret_pointers);
+
 /* The variable of the environment that holds the setting ("BLEFLEET_MQTT_HOST"), or NULL. Borrowed.
  */
 const char *config_override(const struct config *config, const char *key);

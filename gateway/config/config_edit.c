@@ -204,14 +204,12 @@ static void keep_all_secrets(const struct editing *e)
 
 /* ---- what the environment holds ---- */
 
-/* "mqtt.host" -> "/mqtt/host", behind the begin. */
 static char *join_pointer(const char *begin, const char *key)
 {
     struct buffer b = {0};
 
-    buffer_append_format(&b, "%s/", begin);
-    for (; *key; key++)
-        buffer_append_char(&b, *key == '.' ? '/' : *key);
+    buffer_append_text(&b, begin);
+    document_append_pointer(&b, key);
     return buffer_take_text(&b);
 }
 

@@ -38,6 +38,8 @@ struct config_edited { /* valid when zeroed */
     bool is_changed;   /* false: all values are what they were */
     char *text;        /* the new one, with a NUL behind; holds secrets */
     size_t size;
+    /* with E_PRECONDITION_FAILED: the file was edited by somebody else, and was not read since */
+    bool is_foreign;
     struct config *config;       /* the same, parsed; take it, or leave it to done() */
     struct config_faults faults; /* with E_INVALID_REQUEST */
     char *holder;                /* with E_CONFLICT: who has the alias or the name */

@@ -54,14 +54,6 @@ static bool has_another_effect(const struct config_setting *setting, const json_
     return differs;
 }
 
-/* "mqtt.tls.ca" -> "/mqtt/tls/ca" */
-static void append_key(struct buffer *pointer, const char *key)
-{
-    buffer_append_char(pointer, '/');
-    for (; *key; key++)
-        buffer_append_char(pointer, *key == '.' ? '/' : *key);
-}
-
 static void note(struct buffer *pointer, struct config_texts *texts)
 {
     char *text AUTO_FREE = buffer_take_text(pointer);
@@ -77,7 +69,7 @@ static void compare_setting(const struct config_setting *setting, const json_t *
 
     if (!has_another_effect(setting, older, newer))
         return;
-    append_key(&pointer, setting->key);
+    document_append_pointer(&pointer, setting->key);
     note(&pointer, changed);
     if (setting->needs_restart)
         value_append_text(restart_required, changed->items[changed->count - 1]);
@@ -129,7 +121,7 @@ static void compare_entries(struct comparison *c, size_t place, json_t *older, j
 
         if (json_equal(json_object_get(a, key), value))
             continue;
-        append_key(&pointer, c->list->key);
+        document_append_pointer(&pointer, c->list->key);
         buffer_append_format(&pointer, "/%zu/%s", place, key);
         note(&pointer, &c->found);
     }
@@ -159,7 +151,7 @@ static void compare_place(struct comparison *c, size_t place)
         compare_entries(c, place, older, newer);
         return;
     }
-    append_key(&pointer, c->list->key);
+    document_append_pointer(&pointer, c->list->key);
     buffer_append_format(&pointer, "/%zu", place);
     note(&pointer, &c->found);
     c->entries++;
@@ -171,7 +163,7 @@ static void note_found(struct comparison *c, struct config_texts *changed)
     struct buffer pointer = {0};
 
     if (are_many || c->kept < json_array_size(c->older)) {
-        append_key(&pointer, c->list->key);
+        document_append_pointer(&pointer, c->list->key);
         note(&pointer, changed);
     }
     for (size_t i = 0; i < c->found.count && !are_many; i++)

@@ -99,6 +99,13 @@ void document_put(json_t *document, const char *key, json_t *value)
         (void) json_object_del(document, key);
 }
 
+void document_append_pointer(struct buffer *out, const char *key)
+{
+    buffer_append_char(out, '/');
+    for (; *key; key++)
+        buffer_append_char(out, *key == '.' ? '/' : *key);
+}
+
 const char *document_key(size_t index)
 {
     const struct list *list;

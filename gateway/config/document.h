@@ -26,6 +26,10 @@ json_t *document_get(const json_t *document, const char *key);
  * reference. Documents that share these objects keep theirs. */
 void document_put(json_t *document, const char *key, json_t *value);
 
+/* "mqtt.tls.ca" -> "/mqtt/tls/ca" */
+struct buffer;
+void document_append_pointer(struct buffer *out, const char *key);
+
 /* The dotted keys of all settings and lists, by number; NULL at the end. Static. */
 const char *document_key(size_t index);
 

@@ -47,7 +47,7 @@ def test_the_example_is_good(bin_folder):
 def test_every_fault_of_a_configuration_is_a_line_with_its_pointer(bin_folder, tmp_path):
     secret = "correct-horse-battery"
     done = run(bin_folder, "--check-config", "--config", write(tmp_path, {
-        "htp": {}, "scan": {"quiet_s": 1}, "http": {"listen": "0.0.0.0:8080"},
+        "htp": {}, "scan": {"quiet_s": 1}, "http": {"listen": "127.0.0.1:99999"},
         "proxies": [{"name": "a/b", "encryption_key": secret}, {"name": "ok", "host": "h", "port": "6053"}]}))
     assert done.returncode == 1
     for pointer in ("/htp:", "/scan/quiet_s:", "/http/listen:", "/proxies/0/name:", "/proxies/0:",
@@ -55,6 +55,13 @@ def test_every_fault_of_a_configuration_is_a_line_with_its_pointer(bin_folder, t
         assert sum(f" {pointer} " in f" {line} " for line in done.stdout.splitlines()) == 1, pointer
     assert len(done.stdout.splitlines()) == 7
     assert secret not in done.stdout + done.stderr
+
+
+def test_listening_off_loopback_without_a_token_is_a_fault(bin_folder, tmp_path):
+    path = write(tmp_path, {"http": {"listen": "0.0.0.0:0"}})
+    for arguments in (["--check-config"], ["--data-dir", tmp_path]):
+        done = run(bin_folder, "--config", path, *arguments)
+        assert done.returncode == 1 and "/http/listen: " in done.stdout + done.stderr and "token" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("content, part", [("{", "line 1"), ("[]", "must be an object"), ("", "is empty"),

@@ -131,9 +131,9 @@ static void rules_over_several_settings_hold_for_the_environment(void **state)
     struct config_faults faults;
 
     (void) state;
-    assert_null(parse_under("{}", "BLEFLEET_HTTP_LISTEN=0.0.0.0:8080", &faults));
+    assert_null(parse_under("{}", "BLEFLEET_HTTP_TLS_CERT=a.pem", &faults));
     assert_int_equal(faults.count, 1);
-    assert_string_equal(faults.items[0].pointer, "/http/listen");
+    assert_string_equal(faults.items[0].pointer, "/http/tls/cert");
     config_faults_done(&faults);
 }
 
