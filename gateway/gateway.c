@@ -367,8 +367,11 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
             recordings_new(config, g->roster, g->configured, g->scanning, g->started, clock_wall());
     g->keeping = keeping_new(loop, store, g->roster, g->table,
                              gatt_get_cache(gatting_gatt(g->gatting)), g->recordings);
-    if (file)
-        g->rewriter = rewriter_new(loop, file);
+    g->fixed = config_get_fixed(config);
+    if (file) {
+        g->rewriter = rewriter_new(loop, file, /* has_tokens= */ NULL, g);
+        config_file_get_etag(file, g->etag);
+    }
     gateway_arm_table_timer(g, g->started);
     g->heard = xnew(struct heard_counts, 1);
     g->clocks = xnew(struct clocks, 1);
@@ -451,6 +454,7 @@ void gateway_free(struct gateway *g)
     device_table_free(g->table);
     recordings_free(g->recordings);
     configured_free(g->configured);
+    config_texts_done(&g->fixed);
     config_free(g->config);
     roster_free(g->roster);
     free(g->heard);

@@ -17,7 +17,7 @@
 #include "ble/advertising_data.h"
 #include "ble/gatt_tree.h"
 #include "ble/uuid.h"
-#include "config/config_edit.h"
+#include "config/config_file.h"
 
 struct uv_loop_s;
 struct config_file;
@@ -401,12 +401,14 @@ const char *gateway_scan_cause_name(unsigned cause);
 /* One change. The caller owns the memory from the call that returns 0 until done or cancel; done is
  * called exactly once, never from inside that call, after the change is on the disk and runs. */
 struct gateway_change {
-    /* cause: 0; E_INVALID_REQUEST with edited->faults; E_CONFLICT with edited->holder (an alias is
-     * taken); E_NOT_FOUND (there is no entry any more); E_PRECONDITION_FAILED (somebody else
+    /* cause: 0; E_INVALID_REQUEST with edited->faults; E_CONFLICT with edited->holder (an alias or
+     * a name is taken); E_OVERRIDDEN with edited->variable; E_NOT_FOUND (there is no entry any
+     * more); E_PRECONDITION_FAILED (the ETag is another one, or with is_foreign somebody else
      * changed the file, which is left alone); E_SHUTTING_DOWN; or a negative errno of the file.
      * With all of them the running configuration is what it was. */
     void (*done)(struct gateway_change *change, int cause, const struct config_edited *edited);
-    struct gateway_order *order; /* private */
+    const struct config_versions *versions; /* while done runs, of whom asked for them */
+    struct gateway_order *order;            /* private */
 };
 
 /* These return 0, E_OVERLOADED when too many wait, E_SHUTTING_DOWN, or -EROFS without a file. */
@@ -424,6 +426,33 @@ int gateway_remove_device(struct gateway *g, uint64_t address, struct gateway_ch
 /* "passive", "active" or "auto", kept for this proxy. */
 int gateway_set_scan_mode(struct gateway *g, size_t proxy_index, const char *mode,
                           struct gateway_change *change);
+
+/* Any change of the configuration (config/config_edit.h); all of it is copied. */
+int gateway_change_config(struct gateway *g, const struct config_edit *edit,
+                          struct gateway_change *change);
+
+/* Makes a version of the file the present content; if_match as in a change. */
+int gateway_restore_config(struct gateway *g, int version, const char *if_match,
+                           struct gateway_change *change);
+
+/* Reads the file again, and runs what somebody else wrote there; edited->is_changed tells whether
+ * somebody did. */
+int gateway_reload_config(struct gateway *g, struct gateway_change *change);
+
+/* Whether the file is another one than what runs: edited->is_foreign then. */
+int gateway_check_config(struct gateway *g, struct gateway_change *change);
+
+/* The versions of the file, in change->versions; and what one of them says, in edited->config. */
+int gateway_list_config_versions(struct gateway *g, struct gateway_change *change);
+int gateway_read_config_version(struct gateway *g, int version, struct gateway_change *change);
+
+/* The ETag of the configuration that runs (config_file.h); "" without a file. Valid until the next
+ * turn of the loop. */
+const char *gateway_config_etag(const struct gateway *g);
+
+/* Pointers of settings that were changed and count from the next start on; release with
+ * config_texts_done(). */
+void gateway_get_restart_required(const struct gateway *g, struct config_texts *ret_pointers);
 
 /* done will not be called; the change goes on. */
 void gateway_change_cancel(struct gateway_change *change);

@@ -24,6 +24,7 @@
 struct gateway_order {
     struct gateway *gateway;
     struct gateway_change *change; /* NULL: cancelled */
+    bool is_change;                /* of the running configuration */
     bool is_removal;
     uint64_t address; /* with is_removal */
 };
@@ -81,24 +82,29 @@ static bool forget(struct gateway *g, uint64_t address)
     return device_table_forget(g->table, address);
 }
 
-static void on_rewritten(void *user, int cause, struct config_edited *edited)
+static void on_rewritten(void *user, int cause, struct rewriter_outcome *outcome)
 {
     struct gateway_order *order = user;
     struct gateway_change *change = order->change;
+    struct config_edited *edited = &outcome->edited;
+    struct gateway *g = order->gateway;
 
-    if (cause == 0 && edited->is_changed)
-        gateway_reconfigure(order->gateway, TAKE(edited->config));
+    if (edited->etag)
+        (void) snprintf(g->etag, sizeof g->etag, "%s", edited->etag);
+    if (cause == 0 && order->is_change && edited->is_changed)
+        gateway_reconfigure(g, TAKE(edited->config));
     if (cause == 0 && order->is_removal)
-        (void) forget(order->gateway, order->address);
+        (void) forget(g, order->address);
     free(order);
     if (!change)
         return;
     change->order = NULL;
+    change->versions = &outcome->versions;
     change->done(change, cause, edited);
 }
 
-static int submit(struct gateway *g, const struct config_edit *edit,
-                  const struct gateway_order *order, struct gateway_change *change)
+static int submit_order(struct gateway *g, const struct rewriter_order *what,
+                        const struct gateway_order *order, struct gateway_change *change)
 {
     struct gateway_order *copy;
     int rc;
@@ -109,12 +115,27 @@ static int submit(struct gateway *g, const struct config_edit *edit,
     *copy = *order;
     copy->gateway = g;
     copy->change = change;
-    rc = rewriter_change(g->rewriter, edit, on_rewritten, copy);
+    rc = rewriter_submit(g->rewriter, what, on_rewritten, copy);
     if (rc < 0)
         free(copy);
     else
         change->order = copy;
     return rc;
+}
+
+static int submit(struct gateway *g, const struct config_edit *edit, struct gateway_order order,
+                  struct gateway_change *change)
+{
+    const struct rewriter_order what = {.task = REWRITER_CHANGE, .edit = *edit};
+
+    order.is_change = true;
+    return submit_order(g, &what, &order, change);
+}
+
+/* The file is asked, and nothing changes. */
+static int ask(struct gateway *g, const struct rewriter_order *what, struct gateway_change *change)
+{
+    return submit_order(g, what, &(struct gateway_order){0}, change);
 }
 
 int gateway_change_device(struct gateway *g, uint64_t address, const char *patch, size_t size,
@@ -128,7 +149,7 @@ int gateway_change_device(struct gateway *g, uint64_t address, const char *patch
                                      .pointer = pointer};
 
     ble_address_format(name, address);
-    return submit(g, &edit, &(struct gateway_order){0}, change);
+    return submit(g, &edit, (struct gateway_order){0}, change);
 }
 
 int gateway_remove_device(struct gateway *g, uint64_t address, struct gateway_change *change)
@@ -140,7 +161,7 @@ int gateway_remove_device(struct gateway *g, uint64_t address, struct gateway_ch
 
     ble_address_format(name, address);
     if (configured_find(g->configured, address))
-        return submit(g, &edit, &order, change);
+        return submit(g, &edit, order, change);
     return forget(g, address) ? GATEWAY_DONE : E_DEVICE_NOT_FOUND;
 }
 
@@ -157,7 +178,55 @@ int gateway_set_scan_mode(struct gateway *g, size_t proxy_index, const char *mod
                                      .pointer = ""};
 
     assert(size > 0 && (size_t) size < sizeof patch);
-    return submit(g, &edit, &(struct gateway_order){0}, change);
+    return submit(g, &edit, (struct gateway_order){0}, change);
+}
+
+int gateway_change_config(struct gateway *g, const struct config_edit *edit,
+                          struct gateway_change *change)
+{
+    return submit(g, edit, (struct gateway_order){0}, change);
+}
+
+int gateway_restore_config(struct gateway *g, int version, const char *if_match,
+                           struct gateway_change *change)
+{
+    const struct rewriter_order what = {
+            .task = REWRITER_RESTORE, .version = version, .edit.if_match = if_match};
+
+    return submit_order(g, &what, &(struct gateway_order){.is_change = true}, change);
+}
+
+int gateway_reload_config(struct gateway *g, struct gateway_change *change)
+{
+    const struct rewriter_order what = {.task = REWRITER_RELOAD};
+
+    return submit_order(g, &what, &(struct gateway_order){.is_change = true}, change);
+}
+
+int gateway_check_config(struct gateway *g, struct gateway_change *change)
+{
+    return ask(g, &(struct rewriter_order){.task = REWRITER_CHECK}, change);
+}
+
+int gateway_list_config_versions(struct gateway *g, struct gateway_change *change)
+{
+    return ask(g, &(struct rewriter_order){.task = REWRITER_VERSIONS}, change);
+}
+
+int gateway_read_config_version(struct gateway *g, int version, struct gateway_change *change)
+{
+    return ask(g, &(struct rewriter_order){.task = REWRITER_READ, .version = version}, change);
+}
+
+const char *gateway_config_etag(const struct gateway *g)
+{
+    return g->etag;
+}
+
+void gateway_get_restart_required(const struct gateway *g, struct config_texts *ret_pointers)
+{
+    *ret_pointers = (struct config_texts){0};
+    config_compare_fixed(&g->fixed, g->config, ret_pointers);
 }
 
 void gateway_change_cancel(struct gateway_change *change)

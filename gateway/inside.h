@@ -4,6 +4,7 @@
 
 #include <uv.h>
 
+#include "config/config_file.h"
 #include "gateway.h"
 #include "link/links.h"
 #include "roster.h"
@@ -27,9 +28,11 @@ struct gateway {
     struct gatting *gatting;
     char *lease_id; /* that was told last */
     uv_timer_t table_timer;
-    usec_t table_deadline;         /* what the timer is armed for */
-    struct configured *configured; /* devices of the configuration */
-    struct rewriter *rewriter;     /* NULL: the configuration has no file */
+    usec_t table_deadline;            /* what the timer is armed for */
+    struct configured *configured;    /* devices of the configuration */
+    struct rewriter *rewriter;        /* NULL: the configuration has no file */
+    char etag[CONFIG_FILE_ETAG_SIZE]; /* of the file, as far as the loop knows; "": none */
+    struct config_texts fixed;        /* settings that count from the start on, as they were then */
     struct gateway_subscription *subscriptions;
     bool is_telling;
     struct heard_counts *heard;

@@ -522,6 +522,7 @@ int main(int argc, char **argv)
         return EXIT_CONFIGURATION;
     if (p.options.only_checks) {
         config_free(p.config);
+        config_file_done(&p.file);
         return EXIT_SUCCESS;
     }
     configure_log(&p.options, p.config);
@@ -536,5 +537,6 @@ int main(int argc, char **argv)
     else
         log_info("stopped", "code=%d", exit_code);
     config_free(p.config);
+    config_file_done(&p.file);
     return exit_code;
 }

@@ -407,6 +407,7 @@ static enum MHD_Result submit(struct exchange *x, const char *method)
             .target = x->target,
             .content_type = header(x, MHD_HTTP_HEADER_CONTENT_TYPE),
             .accept = header(x, MHD_HTTP_HEADER_ACCEPT),
+            .if_match = header(x, MHD_HTTP_HEADER_IF_MATCH),
             .if_none_match = header(x, MHD_HTTP_HEADER_IF_NONE_MATCH),
             .last_event_id = header(x, "Last-Event-ID"),
             .user_agent = header(x, MHD_HTTP_HEADER_USER_AGENT),

@@ -236,6 +236,20 @@ int body_read(const void *octets, size_t size, const struct body_rule *rules,
     return 0;
 }
 
+int body_check(const void *octets, size_t size, char ret_detail[BODY_DETAIL_SIZE])
+{
+    json_error_t error;
+    json_t *root = json_loadb(size > 0 ? octets : "", size,
+                              JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
+
+    if (!root) {
+        describe(&error, ret_detail);
+        return -EBADMSG;
+    }
+    json_decref(root);
+    return 0;
+}
+
 void body_free(struct body *body)
 {
     if (!body)

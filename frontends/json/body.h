@@ -41,6 +41,9 @@ int body_read(const void *octets, size_t size, const struct body_rule *rules,
               char ret_detail[BODY_DETAIL_SIZE]);
 void body_free(struct body *body); /* accepts NULL */
 
+/* For bodies that somebody else judges: 0, or -EBADMSG when it is no JSON, or nothing at all. */
+int body_check(const void *octets, size_t size, char ret_detail[BODY_DETAIL_SIZE]);
+
 /* Fields that a rule has accepted; the alternative when absent or null. Texts are borrowed. */
 const char *body_text(const struct body *body, const char *name); /* NULL: absent */
 int64_t body_integer(const struct body *body, const char *name, int64_t alternative);

@@ -79,6 +79,31 @@ static void write_proxies_check(struct writer *w, const struct proxy_counts *cou
         write_check(w, "proxies", "warn", online);
 }
 
+static void write_restart_required(struct writer *w, const struct gateway *g)
+{
+    struct config_texts pointers;
+
+    gateway_get_restart_required(g, &pointers);
+    writer_begin_array(w, "restart_required");
+    for (size_t i = 0; i < pointers.count; i++)
+        writer_text(w, NULL, pointers.items[i]);
+    writer_end_array(w);
+    config_texts_done(&pointers);
+}
+
+/* Settings that the environment holds, whatever the file says. */
+static void write_overridden(struct writer *w, const struct config *config)
+{
+    writer_begin_array(w, "overridden");
+    for (size_t i = 0; i < config->overrides_count; i++) {
+        writer_begin_object(w, NULL);
+        writer_text(w, "key", config->overrides[i].key);
+        writer_text(w, "variable", config->overrides[i].variable);
+        writer_end_object(w);
+    }
+    writer_end_array(w);
+}
+
 void info_json_write(struct writer *w, const char *key, const struct gateway *g,
                      const struct info_json_mqtt *mqtt)
 {
@@ -98,8 +123,8 @@ void info_json_write(struct writer *w, const char *key, const struct gateway *g,
     writer_number(w, "adverts_per_s", info.advertisements_per_s, 1);
     write_mqtt(w, mqtt);
     recorder_json_write_info(w, "recorder", g);
-    writer_begin_array(w, "restart_required");
-    writer_end_array(w);
+    write_restart_required(w, g);
+    write_overridden(w, gateway_config(g));
     writer_end_object(w);
 }
 

@@ -70,6 +70,10 @@ void problem_json_write(struct writer *w, const struct problem *problem)
         writer_text(w, "feature", problem->feature);
     if (problem->proxy)
         writer_text(w, "proxy", problem->proxy);
+    if (problem->variable)
+        writer_text(w, "variable", problem->variable);
+    if (problem->etag)
+        writer_text(w, "etag", problem->etag);
     for (size_t i = 0; i < PROBLEM_PARTS_MAX && problem->parts[i].name; i++)
         writer_json(w, problem->parts[i].name, problem->parts[i].json,
                     strlen(problem->parts[i].json));

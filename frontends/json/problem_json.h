@@ -30,6 +30,7 @@ struct problem {
     const char *needs_role; /* NULL: absent, like what is 0 below */
     const char *holder;
     const char *feature, *proxy;
+    const char *variable, *etag;
     struct problem_part parts[PROBLEM_PARTS_MAX]; /* "windows", "attempts" …; name NULL: no more */
     uint64_t max;
     unsigned retry_after_s;

@@ -50,15 +50,11 @@ static const struct verb table[] = {
 static const struct {
     const char *method, *path;
 } unreachable[] = {
-        {NULL, API "/tokens"},
-        {NULL, API "/tokens/{name}"},
-        {NULL, API "/session"},
-        {NULL, API "/backup"},
-        {NULL, API "/restore"},
-        {"PUT", API "/config"},
-        {"PATCH", API "/config"},
-        {NULL, API "/events"},
-        {NULL, API "/devices/{address}/notifications"},
+        {NULL, API "/tokens"},    {NULL, API "/tokens/{name}"},
+        {NULL, API "/session"},   {NULL, API "/backup"},
+        {NULL, API "/restore"},   {"PUT", API "/config"},
+        {"PATCH", API "/config"}, {NULL, API "/config/versions/{version}/restore"},
+        {NULL, API "/events"},    {NULL, API "/devices/{address}/notifications"},
 };
 
 /* One request. */

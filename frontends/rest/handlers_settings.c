@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "rest/change_problem.h"
 #include "json/device_json.h"
 #include "json/proxy_json.h"
 #include "json/scan_json.h"
@@ -92,65 +93,6 @@ static void answer_nothing(const struct wait *wait, struct answer *ret_answer)
     ret_answer->status = 204;
 }
 
-static void answer_faults(const struct config_faults *found, struct answer *ret_answer)
-{
-    struct faults faults = {0};
-
-    for (size_t i = 0; i < found->count; i++)
-        faults_add(&faults, found->items[i].pointer, "%s", found->items[i].detail);
-    faults_answer(&faults, ret_answer);
-    faults_done(&faults);
-}
-
-static void answer_conflict(const char *holder, struct answer *ret_answer)
-{
-    char detail[128];
-    const struct problem problem = {
-            .cause = E_CONFLICT, .status = 409, .detail = detail, .holder = holder};
-
-    (void) snprintf(detail, sizeof detail, "the alias is taken by %.80s", holder);
-    answer_set_problem(ret_answer, &problem);
-}
-
-static void answer_failure(int cause, struct answer *ret_answer)
-{
-    char detail[192];
-
-    (void) snprintf(detail, sizeof detail,
-                    "the configuration file cannot be changed, and all stays as it was: %.100s",
-                    error_sentence(cause));
-    rest_refuse(ret_answer, 500, E_INTERNAL, detail);
-}
-
-static void answer_refusal(int cause, const struct config_edited *edited, struct answer *ret_answer)
-{
-    switch (cause) {
-    case E_INVALID_REQUEST:
-        answer_faults(&edited->faults, ret_answer);
-        break;
-    case E_CONFLICT:
-        answer_conflict(edited->holder, ret_answer);
-        break;
-    case E_NOT_FOUND:
-    case E_DEVICE_NOT_FOUND:
-        rest_refuse(ret_answer, 404, E_DEVICE_NOT_FOUND, NULL);
-        break;
-    case E_PRECONDITION_FAILED:
-        rest_refuse(ret_answer, 412, cause,
-                    "somebody else has changed the configuration file since it was read; it is "
-                    "left alone, and counts from the next start on");
-        break;
-    case E_OVERLOADED:
-        rest_refuse(ret_answer, 503, cause, "too many changes wait already");
-        break;
-    case E_SHUTTING_DOWN:
-        rest_refuse(ret_answer, 503, cause, NULL);
-        break;
-    default:
-        answer_failure(cause, ret_answer);
-    }
-}
-
 /* ---- waiting ---- */
 
 static void on_release(struct pending *pending)
@@ -170,7 +112,7 @@ static void on_changed(struct gateway_change *change, int cause, const struct co
     if (cause == 0)
         wait->answer(wait, answer);
     else
-        answer_refusal(cause, edited, answer);
+        change_problem_answer(cause, E_DEVICE_NOT_FOUND, edited, answer);
     pending_finish(&wait->pending);
 }
 
@@ -193,7 +135,7 @@ static int begin(struct call *call, struct wait *wait, int rc)
     if (rc == GATEWAY_DONE)
         wait->answer(wait, &call->request->answer);
     else
-        answer_refusal(rc, /* edited= */ NULL, &call->request->answer);
+        change_problem_answer(rc, E_DEVICE_NOT_FOUND, /* edited= */ NULL, &call->request->answer);
     free(wait);
     return REST_ANSWERED;
 }

@@ -112,8 +112,11 @@ static bool read_body(struct rest_request *request, const struct route *route,
         rest_refuse(&request->answer, 415, E_UNSUPPORTED_MEDIA_TYPE, NULL);
         return false;
     }
-    rc = body_read(request->body, request->body_size, route->fields, on_fault, &faults, ret_body,
-                   detail);
+    if (route->body == ROUTE_BODY_WHOLE)
+        rc = body_check(request->body, request->body_size, detail);
+    else
+        rc = body_read(request->body, request->body_size, route->fields, on_fault, &faults,
+                       ret_body, detail);
     if (rc == -EBADMSG)
         faults_add_unreadable(&faults, "%s", detail);
     if (rc < 0)

@@ -32,6 +32,7 @@ struct rest_request {
     const char *target;        /* path and query as sent, percent-encoded: "/api/v1/info?a=b" */
     const char *content_type;  /* of the body; NULL: not told */
     const char *accept;        /* NULL: anything */
+    const char *if_match;      /* NULL: none */
     const char *if_none_match; /* NULL: none */
     const char *last_event_id; /* NULL: none */
     const char *user_agent;    /* what the caller calls itself; NULL: not told */

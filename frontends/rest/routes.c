@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "rest/event_wish.h"
 #include "rest/handlers.h"
+#include "rest/handlers_config.h"
 #include "rest/handlers_events.h"
 #include "rest/handlers_gatt.h"
 #include "rest/handlers_links.h"
@@ -75,10 +76,13 @@ static const struct route table[] = {
         {"POST", API "/devices/{address}/bond", REST_ROLE_CONTROL, "gatt", handlers_pair, NULL, ROUTE_BODY_JSON, handlers_pair_request},
         {"DELETE", API "/devices/{address}/bond", REST_ROLE_CONTROL, "gatt", handlers_unpair, handlers_unpair_query, ROUTE_BODY_NONE, NULL},
         {"DELETE", API "/devices/{address}/gatt-cache", REST_ROLE_CONTROL, "gatt", handlers_clear_cache, NULL, ROUTE_BODY_NONE, NULL},
-        ABSENT("GET", API "/config", REST_ROLE_READ, "config"),
-        ABSENT("PUT", API "/config", REST_ROLE_ADMIN, "config"),
-        ABSENT("PATCH", API "/config", REST_ROLE_ADMIN, "config"),
-        ABSENT("GET", API "/config/schema", REST_ROLE_READ, "config"),
+        {"GET", API "/config", REST_ROLE_READ, "config", handlers_config, NULL, ROUTE_BODY_NONE, NULL},
+        {"PUT", API "/config", REST_ROLE_ADMIN, "config", handlers_put_config, NULL, ROUTE_BODY_WHOLE, NULL},
+        {"PATCH", API "/config", REST_ROLE_ADMIN, "config", handlers_patch_config, NULL, ROUTE_BODY_WHOLE, NULL},
+        {"GET", API "/config/schema", REST_ROLE_READ, "config", handlers_config_schema, NULL, ROUTE_BODY_NONE, NULL},
+        {"GET", API "/config/versions", REST_ROLE_READ, "config", handlers_config_versions, NULL, ROUTE_BODY_NONE, NULL},
+        {"GET", API "/config/versions/{version}", REST_ROLE_READ, "config", handlers_config_version, NULL, ROUTE_BODY_NONE, NULL},
+        {"POST", API "/config/versions/{version}/restore", REST_ROLE_ADMIN, "config", handlers_restore_config, NULL, ROUTE_BODY_NONE, NULL},
         ABSENT("GET", API "/session", REST_ROLE_NONE, "config"),
         ABSENT("POST", API "/session", REST_ROLE_NONE, "config"),
         ABSENT("DELETE", API "/session", REST_ROLE_NONE, "config"),

@@ -543,6 +543,49 @@ int gateway_remove_device(struct gateway *g, uint64_t address, struct gateway_ch
     return GATEWAY_DONE;
 }
 
+int gateway_change_config(struct gateway *g, const struct config_edit *edit,
+                          struct gateway_change *change)
+{
+    struct fake_order facts = {.what = "change", .kind = edit->kind};
+
+    (void) snprintf(facts.text, sizeof facts.text, "%.*s", (int) edit->patch_size, edit->patch);
+    (void) snprintf(facts.pointer, sizeof facts.pointer, "%s", edit->pointer);
+    (void) snprintf(facts.if_match, sizeof facts.if_match, "%s",
+                    edit->if_match ? edit->if_match : "");
+    return take_order(g, &facts, change);
+}
+
+int gateway_restore_config(struct gateway *g, int version, const char *if_match,
+                           struct gateway_change *change)
+{
+    struct fake_order facts = {.what = "restore", .version = version};
+
+    (void) snprintf(facts.if_match, sizeof facts.if_match, "%s", if_match ? if_match : "");
+    return take_order(g, &facts, change);
+}
+
+int gateway_list_config_versions(struct gateway *g, struct gateway_change *change)
+{
+    return take_order(g, &(struct fake_order){.what = "versions"}, change);
+}
+
+int gateway_read_config_version(struct gateway *g, int version, struct gateway_change *change)
+{
+    return take_order(g, &(struct fake_order){.what = "version", .version = version}, change);
+}
+
+const char *gateway_config_etag(const struct gateway *g)
+{
+    (void) g;
+    return "\"5f3a9c21-7\"";
+}
+
+void gateway_get_restart_required(const struct gateway *g, struct config_texts *ret_pointers)
+{
+    (void) g;
+    *ret_pointers = (struct config_texts){0};
+}
+
 int gateway_set_scan_mode(struct gateway *g, size_t proxy_index, const char *mode,
                           struct gateway_change *change)
 {
@@ -707,6 +750,8 @@ void fake_gateway_finish_order(struct gateway *g, int cause, const struct config
 {
     struct gateway_order *order = g->orders[0];
     struct gateway_change *change = order->facts.change;
+    static const struct config_versions versions = {.items = {{1, 1795253951250000, 1024}},
+                                                    .count = 1};
 
     assert(g->orders_count > 0);
     memmove(g->orders, g->orders + 1, --g->orders_count * sizeof *g->orders);
@@ -714,6 +759,7 @@ void fake_gateway_finish_order(struct gateway *g, int cause, const struct config
     if (!change)
         return;
     change->order = NULL;
+    change->versions = &versions;
     change->done(change, cause, edited);
 }
 

@@ -103,6 +103,10 @@ struct fake_order {
     size_t proxy_index;
     char text[512]; /* the patch, or the mode */
     char pointer[32];
+    const char *what; /* "change", "restore", "versions", "version"; of the whole configuration */
+    enum config_edit_kind kind;
+    char if_match[32];
+    int version;
 };
 /* The oldest; NULL: there is none. */
 const struct fake_order *fake_gateway_order(const struct gateway *g);

@@ -149,6 +149,7 @@ static int tear_down(void **state)
     if (f->gateway)
         close_gateway(f);
     assert_int_equal(uv_loop_close(&f->loop), 0);
+    config_file_done(&f->file);
     for (int i = 1; i <= 5; i++) {
         (void) snprintf(name, sizeof name, "%s.%d", f->path, i);
         (void) unlink(name);
@@ -193,10 +194,11 @@ static void expect_told(struct fixture *f, const char *words)
 /* What a new start would run with. */
 static struct config *load_again(const struct fixture *f)
 {
-    struct config_file file = f->file;
+    struct config_file file = {.path = f->path, .parts = parts, .environment = environment};
     struct config_faults faults;
     struct config *config = config_file_load(&file, &faults);
 
+    config_file_done(&file);
     assert_non_null(config);
     return config;
 }

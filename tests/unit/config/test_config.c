@@ -662,8 +662,10 @@ static void a_fault_quotes_little_and_no_control_characters(void **state)
 static struct config *load(const char *path, struct config_faults *ret_faults)
 {
     struct config_file file = {.path = path, .parts = core, .environment = none};
+    struct config *config = config_file_load(&file, ret_faults);
 
-    return config_file_load(&file, ret_faults);
+    config_file_done(&file);
+    return config;
 }
 
 static void a_file_is_read(void **state)

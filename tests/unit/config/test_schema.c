@@ -208,6 +208,7 @@ static void what_is_dumped_is_valid(void **state)
     char *text;
     json_t *json;
 
+    config_file_done(&file);
     assert_non_null(config);
     text = config_dump(config, /* with_secrets= */ false);
     json = json_loads(text, 0, NULL);

@@ -178,6 +178,7 @@ static void some_things_are_never_reached(void **state)
             {"POST", "/api/v1/restore"},
             {"PUT", "/api/v1/config"},
             {"PATCH", "/api/v1/config"},
+            {"POST", "/api/v1/config/versions/1/restore"},
             {"GET", "/api/v1/events"},
             {"HEAD", "/api/v1/events"},
             {"GET", "/api/v1/devices/A4C13812AB56/notifications?subscribe=2a19"},

@@ -111,7 +111,7 @@ static void info_and_health_are_told(void **state)
 
     assert_int_equal(call(f, "GET", "/api/v1/info"), 200);
     assert_string_equal(json_string_value(json_object_get(f->json, "name")), "blefleet");
-    assert_int_equal(json_object_size(f->json), 10);
+    assert_int_equal(json_object_size(f->json), 11);
     assert_int_equal(call(f, "GET", "/healthz"), 200);
     assert_int_equal(call(f, "GET", "/readyz"), 200);
     assert_string_equal(json_string_value(json_object_get(f->json, "status")), "pass");

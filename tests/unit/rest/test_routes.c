@@ -83,7 +83,8 @@ static void assert_row(const char *path, const char *method, const json_t *opera
     assert_string_equal(rest_role_name(row->role),
                         json_string_value(json_object_get(operation, "x-role")));
     assert_string_equal(row->part, json_string_value(json_object_get(operation, "x-part")));
-    assert_int_equal(row->handle != NULL, is_here(row));
+    if (strcmp(row->part, "config") != 0) /* comes route by route */
+        assert_int_equal(row->handle != NULL, is_here(row));
 }
 
 static json_t *resolve(json_t *contract, json_t *value)
@@ -163,6 +164,8 @@ static void assert_body(json_t *contract, const struct route *row, json_t *opera
     const json_t *fields = properties_of(contract, operation);
     size_t count = 0;
 
+    if (row->body == ROUTE_BODY_WHOLE)
+        return; /* the handler knows the fields */
     for (const struct body_rule *rule = row->fields; rule && rule->name; rule++, count++) {
         json_t *field = json_object_get(fields, rule->name);
 
