@@ -20,6 +20,11 @@ static const struct rule rules[] = {
         {{"slot_freed_early", "Firmware before 2025.8 frees a slot too early.", "2025.8.0"},
          {2025, 8, 0},
          "active_connections"},
+        {{"second_client_unheard",
+          "Firmware before 2026.8 does not say so when another client has its advertisements.",
+          "2026.8.0"},
+         {2026, 8, 0},
+         NULL},
 };
 
 /* "2025.8.0", "2025.8.0b2", "2025.8.0-dev": a release to come counts as the release. */

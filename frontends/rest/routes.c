@@ -12,6 +12,7 @@
 #include "rest/handlers_gatt.h"
 #include "rest/handlers_links.h"
 #include "rest/handlers_past.h"
+#include "rest/handlers_proxies.h"
 #include "rest/handlers_recorder.h"
 #include "rest/handlers_scan.h"
 #include "rest/handlers_settings.h"
@@ -32,12 +33,12 @@ static const struct route table[] = {
         {"GET", "/readyz", REST_ROLE_NONE, "core", handlers_readiness, NULL, ROUTE_BODY_NONE, NULL},
         {"GET", "/metrics", REST_ROLE_READ, "voices", handlers_metrics, NULL, ROUTE_BODY_NONE, NULL},
         {"GET", API "/proxies", REST_ROLE_READ, "core", handlers_proxies, handlers_proxies_query, ROUTE_BODY_NONE, NULL},
-        ABSENT("POST", API "/proxies", REST_ROLE_ADMIN, "config"),
+        {"POST", API "/proxies", REST_ROLE_ADMIN, "config", handlers_add_proxy, NULL, ROUTE_BODY_JSON, handlers_proxy_settings},
         {"GET", API "/proxies/{name}", REST_ROLE_READ, "core", handlers_proxy, NULL, ROUTE_BODY_NONE, NULL},
-        ABSENT("PATCH", API "/proxies/{name}", REST_ROLE_ADMIN, "config"),
-        ABSENT("DELETE", API "/proxies/{name}", REST_ROLE_ADMIN, "config"),
+        {"PATCH", API "/proxies/{name}", REST_ROLE_ADMIN, "config", handlers_patch_proxy, NULL, ROUTE_BODY_JSON, handlers_proxy_patch},
+        {"DELETE", API "/proxies/{name}", REST_ROLE_ADMIN, "config", handlers_delete_proxy, NULL, ROUTE_BODY_NONE, NULL},
         ABSENT("GET", API "/proxies/discovered", REST_ROLE_READ, "config"),
-        ABSENT("POST", API "/proxies/import", REST_ROLE_ADMIN, "config"),
+        {"POST", API "/proxies/import", REST_ROLE_ADMIN, "config", handlers_import_proxies, NULL, ROUTE_BODY_WHOLE, NULL},
         {"PUT", API "/proxies/{name}/scanner", REST_ROLE_CONTROL, "ears", handlers_set_scanner, NULL, ROUTE_BODY_JSON, handlers_scanner_mode},
         {"POST", API "/proxies/{name}/reconnect", REST_ROLE_CONTROL, "core", handlers_reconnect, NULL, ROUTE_BODY_JSON, NULL},
         {"DELETE", API "/proxies/{name}/slots/{address}", REST_ROLE_CONTROL, "links", handlers_free_slot, NULL, ROUTE_BODY_NONE, NULL},
