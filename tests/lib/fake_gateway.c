@@ -548,7 +548,9 @@ int gateway_change_config(struct gateway *g, const struct config_edit *edit,
 {
     struct fake_order facts = {.what = "change", .kind = edit->kind};
 
-    (void) snprintf(facts.text, sizeof facts.text, "%.*s", (int) edit->patch_size, edit->patch);
+    (void) snprintf(facts.text, sizeof facts.text, "%.*s", (int) edit->patch_size,
+                    edit->patch ? edit->patch : "");
+    (void) snprintf(facts.entry, sizeof facts.entry, "%s", edit->entry ? edit->entry : "");
     (void) snprintf(facts.pointer, sizeof facts.pointer, "%s", edit->pointer);
     (void) snprintf(facts.if_match, sizeof facts.if_match, "%s",
                     edit->if_match ? edit->if_match : "");

@@ -103,6 +103,7 @@ struct fake_order {
     size_t proxy_index;
     char text[512]; /* the patch, or the mode */
     char pointer[32];
+    char entry[80];   /* of a list; "": none */
     const char *what; /* "change", "restore", "versions", "version"; of the whole configuration */
     enum config_edit_kind kind;
     char if_match[32];
