@@ -15,15 +15,16 @@
 #include "json/proxy_import.h"
 #include "json/proxy_json.h"
 
-#define MODES "passive|active|auto"
+#define MODES      "passive|active|auto"
+#define SECRET_MAX 256 /* octets */
 
 const struct body_rule handlers_proxy_settings[] = {
         {.name = "name", .type = BODY_TEXT, .is_required = true},
         {.name = "host", .type = BODY_TEXT, .is_required = true},
         {.name = "port", .type = BODY_INTEGER, .high = 65535, .is_nullable = true},
         {.name = "mac", .type = BODY_TEXT, .is_nullable = true},
-        {.name = "encryption_key", .type = BODY_TEXT, .is_nullable = true},
-        {.name = "password", .type = BODY_TEXT, .is_nullable = true},
+        {.name = "encryption_key", .type = BODY_TEXT, .high = SECRET_MAX, .is_nullable = true},
+        {.name = "password", .type = BODY_TEXT, .high = SECRET_MAX, .is_nullable = true},
         {.name = "area", .type = BODY_TEXT, .is_nullable = true},
         {.name = "scan_mode", .type = BODY_TEXT, .values = MODES, .is_nullable = true},
         {.name = "enabled", .type = BODY_BOOL, .is_nullable = true},
@@ -36,8 +37,8 @@ const struct body_rule handlers_proxy_patch[] = {
         {.name = "host", .type = BODY_TEXT},
         {.name = "port", .type = BODY_INTEGER, .high = 65535, .is_nullable = true},
         {.name = "mac", .type = BODY_TEXT, .is_nullable = true},
-        {.name = "encryption_key", .type = BODY_TEXT, .is_nullable = true},
-        {.name = "password", .type = BODY_TEXT, .is_nullable = true},
+        {.name = "encryption_key", .type = BODY_TEXT, .high = SECRET_MAX, .is_nullable = true},
+        {.name = "password", .type = BODY_TEXT, .high = SECRET_MAX, .is_nullable = true},
         {.name = "area", .type = BODY_TEXT, .is_nullable = true},
         {.name = "scan_mode", .type = BODY_TEXT, .values = MODES, .is_nullable = true},
         {.name = "enabled", .type = BODY_BOOL, .is_nullable = true},
