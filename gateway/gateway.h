@@ -457,9 +457,9 @@ void gateway_get_restart_required(const struct gateway *g, struct config_texts *
 /* done will not be called; the change goes on. */
 void gateway_change_cancel(struct gateway_change *change);
 
-/* Takes over another configuration, which may differ in devices, in scan modes of proxies, and in
- * settings that are read whenever they are needed; the proxies are the same otherwise. Tells what
- * it concerns. */
+/* Takes over another configuration, which may differ in devices, in proxies, and in settings that
+ * are read whenever they are needed. Proxies that it does not have are gone when this returns, with
+ * their links; new ones have begun. Tells what it concerns. */
 void gateway_reconfigure(struct gateway *g, struct config *config);
 
 /* ---- links ---- */
