@@ -33,7 +33,8 @@ struct fixture {
     bool is_closed;
     char told[2048]; /* what happened to proxies and links */
     struct request requests[REQUESTS];
-    unsigned links; /* that were asked for and came */
+    unsigned links;                  /* that were asked for and came */
+    unsigned asked, answered, reads; /* operations of GATT, those that succeeded */
     uint64_t dice;
 };
 
@@ -663,6 +664,46 @@ static void check_names(const struct fixture *f, const struct entry *entries)
         assert_true(get_proxy(f, link.proxy, &proxy));
 }
 
+static void on_read(void *user, const struct gateway_gatt_answer *answer)
+{
+    struct fixture *f = user;
+
+    f->answered++;
+    f->reads += answer->code == 0;
+}
+
+/* Reads, pairs or ends a bond, through any proxy or through one. */
+static void operate(struct fixture *f)
+{
+    static const enum gateway_gatt_verb verbs[] = {GATEWAY_GATT_READ, GATEWAY_GATT_READ,
+                                                   GATEWAY_GATT_PAIR, GATEWAY_GATT_UNPAIR};
+    size_t count = gateway_proxies_count(f->gateway);
+    struct gateway_gatt_request *request;
+    struct gateway_gatt_wish wish;
+
+    gateway_default_gatt_wish(f->gateway, &wish);
+    wish.verb = verbs[roll(f, ARRAY_SIZE(verbs))];
+    wish.uuid = ble_uuid_from_short(LEVEL);
+    wish.timeout = USEC_PER_SEC;
+    wish.link.timeout = 2 * USEC_PER_SEC;
+    wish.link.address = FRIDGE;
+    wish.link.has_proxy = count > 0 && roll(f, 2) == 0;
+    if (wish.link.has_proxy)
+        wish.link.proxy_index = roll(f, (unsigned) count);
+    if (gateway_gatt_submit(f->gateway, &wish, on_read, f, &request) == 0)
+        f->asked++;
+}
+
+static void listen_closely(struct fixture *f)
+{
+    size_t count = gateway_proxies_count(f->gateway);
+    uint64_t number;
+
+    if (count > 0)
+        (void) gateway_open_window(f->gateway, roll(f, (unsigned) count), FRIDGE, 5 * USEC_PER_SEC,
+                                   &number);
+}
+
 static void ask_somebody(struct fixture *f, size_t number)
 {
     struct request *r = &f->requests[number % REQUESTS];
@@ -694,6 +735,8 @@ static void a_fleet_that_changes_all_the_time_stays_in_order(void **state)
     await_online(f, "p0");
     for (size_t round = 0; round < ROUNDS; round++) {
         ask_somebody(f, round);
+        operate(f);
+        listen_closely(f);
         for (unsigned i = roll(f, 20); i > 0; i--)
             (void) uv_run(&f->loop, UV_RUN_NOWAIT);
         disturb(f, entries);
@@ -707,7 +750,7 @@ static void a_fleet_that_changes_all_the_time_stays_in_order(void **state)
         f->told[0] = '\0';
     }
     gateway_get_recorder(f->gateway, &recorder);
-    assert_true(recorder.advertisements > 0 && f->links > 0);
+    assert_true(recorder.advertisements > 0 && f->links > 0 && f->reads > 0);
     for (unsigned i = 0; i < FAKES; i++)
         entries[i] = (struct entry){true, true, 1000 + i, i, 0};
     write_fleet(entries, fleet, sizeof fleet);
@@ -721,6 +764,7 @@ static void a_fleet_that_changes_all_the_time_stays_in_order(void **state)
     stop(f);
     for (size_t i = 0; i < REQUESTS; i++)
         assert_null(f->requests[i].request); /* each was answered */
+    assert_int_equal(f->answered, f->asked);
 }
 
 #define FLEET_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
