@@ -165,6 +165,22 @@ double fleet_rate(const struct fleet *f, size_t source)
     return filled ? sum / filled : 0;
 }
 
+struct proxy *fleet_next(const struct fleet *f, size_t *position)
+{
+    while (*position < f->end) {
+        const struct member *m = f->members[(*position)++];
+
+        if (m)
+            return m->proxy;
+    }
+    return NULL;
+}
+
+void fleet_set_book(struct fleet *f, resolver_book_fn *book, void *user)
+{
+    resolver_set_book(f->resolver, book, user);
+}
+
 void fleet_get_resolver_statistics(const struct fleet *f,
                                    struct resolver_statistics *ret_statistics)
 {

@@ -33,5 +33,11 @@ struct proxy *fleet_get(const struct fleet *f, size_t source);
  * such proxy. */
 double fleet_rate(const struct fleet *f, size_t source);
 
+/* All of them, by their numbers: *position = 0 to begin; NULL at the end. */
+struct proxy *fleet_next(const struct fleet *f, size_t *position);
+
+/* As resolver_set_book(). */
+void fleet_set_book(struct fleet *f, resolver_book_fn *book, void *user);
+
 void fleet_get_resolver_statistics(const struct fleet *f,
                                    struct resolver_statistics *ret_statistics);

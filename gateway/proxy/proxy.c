@@ -3,6 +3,9 @@
  * advertisements; the first scanner state or advertisement proves that we have them, and the proxy
  * is online. While it is, check_theft() and check_health() watch that something is heard.
  *
+ * When an attempt at its host failed, the next goes to where a device of its MAC is announced, if
+ * it is; when that failed, to the host again.
+ *
  * Whatever goes wrong ends in finish(): connection and session are let go of, the cause is kept,
  * reconnect.h says how long to wait, and the timer calls begin() again. Session callbacks never
  * free the session; they note what happened, and after_session() acts when the session has
@@ -44,6 +47,8 @@ struct proxy {
     usec_t since;
     usec_t ready_since; /* 0: this session is not ready */
     usec_t retry_at;    /* 0: not waiting */
+    usec_t woken;       /* 0: never */
+    bool seeks_mac;     /* the next attempt goes to where its MAC is announced, if it is */
     struct reconnect reconnect;
     struct subscription subscription;
     struct health health;
@@ -493,11 +498,19 @@ static void on_end(void *user, int cause)
     finish(p, connect_cause(cause), detail);
 }
 
-static void on_resolved(void *user, int status, const struct sockaddr_storage *addresses,
-                        size_t count, const char *detail)
+static void dial(struct proxy *p, const struct sockaddr_storage *addresses, size_t count)
 {
     static const struct connection_callbacks callbacks = {on_open, on_room, on_received,
                                                           on_writable, on_end};
+
+    set_state(p, PROXY_CONNECTING, clock_now());
+    p->connection = connection_open(p->loop, p->intake, addresses, count, &callbacks, p);
+    arm_timer(p);
+}
+
+static void on_resolved(void *user, int status, const struct sockaddr_storage *addresses,
+                        size_t count, const char *detail)
+{
     struct proxy *p = user;
 
     p->look_up = NULL;
@@ -505,17 +518,32 @@ static void on_resolved(void *user, int status, const struct sockaddr_storage *a
         finish(p, status, detail);
         return;
     }
-    set_state(p, PROXY_CONNECTING, clock_now());
-    p->connection = connection_open(p->loop, p->intake, addresses, count, &callbacks, p);
-    arm_timer(p);
+    dial(p, addresses, count);
 }
 
 /* ---- time ---- */
 
+static bool get_mac(const struct proxy *p, uint64_t *ret_mac)
+{
+    *ret_mac = p->node.has_mac ? p->node.mac : p->settings.mac;
+    return p->node.has_mac || p->settings.has_mac;
+}
+
 static void begin(struct proxy *p)
 {
+    struct sockaddr_storage announced[RESOLVER_ADDRESSES_MAX];
+    uint64_t mac;
+    size_t count = 0;
+
     p->retry_at = 0;
     p->dials++;
+    if (p->seeks_mac && get_mac(p, &mac))
+        count = resolver_find_mac(p->resolver, mac, announced);
+    p->seeks_mac = count == 0;
+    if (count > 0) {
+        dial(p, announced, count);
+        return;
+    }
     set_state(p, PROXY_RESOLVING, clock_now());
     p->look_up = resolver_start(p->resolver, p->settings.host, p->settings.port, on_resolved, p);
     arm_timer(p);
@@ -795,8 +823,10 @@ void proxy_change(struct proxy *p, const struct proxy_settings *settings)
     copy_settings(&p->settings, settings);
     p->trouble.name = p->settings.name;
     p->health.quiet_after = settings->quiet_after;
-    if (!is_same_place(&before, settings))
+    if (!is_same_place(&before, settings)) {
         p->node = (struct node){0}; /* another device may be there */
+        p->seeks_mac = false;
+    }
     if (before.is_enabled && !settings->is_enabled) {
         disable(p);
     } else if (settings->is_enabled && (!is_same || !before.is_enabled)) {
@@ -804,6 +834,24 @@ void proxy_change(struct proxy *p, const struct proxy_settings *settings)
         restart(p);
     }
     release_settings(&before);
+}
+
+static bool is_knocking(const struct proxy *p, usec_t now)
+{
+    return p->state == PROXY_CONNECTING && now - p->since >= PROXY_WAKE_DIALLING;
+}
+
+void proxy_wake(struct proxy *p)
+{
+    usec_t now = clock_now();
+
+    if (p->is_closing || (p->retry_at == 0 && !is_knocking(p, now)) ||
+        (p->woken > 0 && now - p->woken < PROXY_WAKE_INTERVAL))
+        return;
+    log_debug("proxy.woken", "name=%s", p->settings.name);
+    p->woken = now;
+    release(p);
+    begin(p);
 }
 
 int proxy_send(struct proxy *p, const struct message *message)

@@ -21,6 +21,8 @@ struct resolver;
 struct proxy;
 
 #define PROXY_RESOLVE_TIMEOUT (30 * USEC_PER_SEC)
+#define PROXY_WAKE_INTERVAL   (5 * USEC_PER_SEC) /* it is not woken again sooner */
+#define PROXY_WAKE_DIALLING   (2 * USEC_PER_SEC) /* an attempt at TCP that is older begins anew */
 #define PROXY_GOODBYE_TIMEOUT (2 * USEC_PER_SEC) /* at our own end nobody is waited for longer */
 
 enum proxy_state {
@@ -124,6 +126,11 @@ void proxy_change(struct proxy *p, const struct proxy_settings *settings);
 /* Drops what is under way and begins anew at once, and forgets who took its advertisements. Not for
  * a disabled one. */
 void proxy_reconnect(struct proxy *p);
+
+/* The network says that it is there: what waits for the next attempt tries now, and what has been
+ * knocking at its port for PROXY_WAKE_DIALLING knocks anew. Else without effect. Anybody can make
+ * the network say so: once in PROXY_WAKE_INTERVAL. */
+void proxy_wake(struct proxy *p);
 
 /* Asks it to scan actively (it asks devices for scan responses) or passively, until it restarts.
  * What it really does is told by the scanner states that follow; none follows when it scans so

@@ -57,6 +57,8 @@ struct resolver {
     struct job *first, *last; /* waiting for a thread */
     unsigned running;
     uint64_t look_ups, failed;
+    resolver_book_fn *book; /* NULL: none */
+    void *book_user;
     void (*on_closed)(void *user);
     void *user;
 };
@@ -149,6 +151,14 @@ static bool look_up_literal(struct job *j)
         return false;
     j->count = 1;
     return true;
+}
+
+static bool look_up_in_book(const struct resolver *r, struct job *j)
+{
+    if (r->book)
+        j->count = r->book(r->book_user, j->host, /* mac= */ NULL, j->port, j->addresses,
+                           RESOLVER_ADDRESSES_MAX);
+    return j->count > 0;
 }
 
 static void post(struct resolver *r, struct job *j)
@@ -295,7 +305,7 @@ struct resolver_request *resolver_start(struct resolver *r, const char *host, un
     j->host = memory_copy_text(host);
     j->port = port;
     (void) snprintf(j->service, sizeof j->service, "%u", port);
-    if (look_up_literal(j)) {
+    if (look_up_literal(j) || look_up_in_book(r, j)) {
         post(r, j);
         return q;
     }
@@ -307,6 +317,20 @@ struct resolver_request *resolver_start(struct resolver *r, const char *host, un
     r->last = j;
     start_waiting(r);
     return q;
+}
+
+void resolver_set_book(struct resolver *r, resolver_book_fn *book, void *user)
+{
+    r->book = book;
+    r->book_user = user;
+}
+
+size_t resolver_find_mac(const struct resolver *r, uint64_t mac,
+                         struct sockaddr_storage *ret_addresses)
+{
+    return r->book ? r->book(r->book_user, /* host= */ NULL, &mac, 0, ret_addresses,
+                             RESOLVER_ADDRESSES_MAX)
+                   : 0;
 }
 
 void resolver_cancel(struct resolver_request *request)

@@ -19,6 +19,12 @@ struct resolver_request;
 #define RESOLVER_THREADS_MAX   8 /* names looked up at one time; the others wait in line */
 #define RESOLVER_ADDRESSES_MAX 8 /* kept of one answer */
 
+/* Somebody who knows where devices are without asking a name server, as mDNS does: the addresses of
+ * this host name (mac NULL), or of the device with this MAC, wherever it is (host NULL; port is
+ * then overridden by its own). At most max; returns how many, 0: not known. */
+typedef size_t resolver_book_fn(void *user, const char *host, const uint64_t *mac, unsigned port,
+                                struct sockaddr_storage *ret_addresses, size_t max);
+
 /* count > 0 and status 0, or count 0 and E_RESOLVE_FAILED with a detail (valid for the call). */
 typedef void resolver_fn(void *user, int status, const struct sockaddr_storage *addresses,
                          size_t count, const char *detail);
@@ -29,8 +35,16 @@ struct resolver *resolver_new(struct uv_loop_s *loop);
  * it is freed then. */
 void resolver_close(struct resolver *r, void (*on_closed)(void *user), void *user);
 
-/* on_done is called once, never from inside, unless cancelled. A literal address needs no look-up
- * and is answered in the next turn of the loop. */
+/* Asked before any name server from now on; user is borrowed. NULL: nobody is. */
+void resolver_set_book(struct resolver *r, resolver_book_fn *book, void *user);
+
+/* Where the book has the device with this MAC; ret_addresses has room for RESOLVER_ADDRESSES_MAX.
+ * Returns how many, 0: it has none, or there is no book. */
+size_t resolver_find_mac(const struct resolver *r, uint64_t mac,
+                         struct sockaddr_storage *ret_addresses);
+
+/* on_done is called once, never from inside, unless cancelled. A literal address, or a host that is
+ * in the book, needs no look-up and is answered in the next turn of the loop. */
 struct resolver_request *resolver_start(struct resolver *r, const char *host, unsigned port,
                                         resolver_fn *on_done, void *user);
 struct resolver_statistics {

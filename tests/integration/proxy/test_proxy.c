@@ -52,6 +52,9 @@ struct fixture {
     uint16_t link_source;
     struct message_device_connection link; /* the last one */
     int closed;
+    /* the book */
+    uint64_t announced_mac; /* 0: none */
+    int announced_port, asked_for_mac;
 };
 
 /* ---- the device ---- */
@@ -232,7 +235,8 @@ static void start(struct fixture *f, struct proxy_settings settings)
     settings.source = 7;
     settings.name = "kitchen";
     settings.host = "127.0.0.1";
-    settings.port = (uint16_t) f->port;
+    if (settings.port == 0)
+        settings.port = (uint16_t) f->port;
     settings.is_enabled = true;
     if (settings.quiet_after == 0)
         settings.quiet_after = 90 * USEC_PER_SEC;
@@ -630,6 +634,107 @@ static void a_device_that_hangs_up_at_once_is_waited_for(void **state)
     assert_int_equal(status_of(f).mac, WIFI_MAC); /* what it is, it stays */
 }
 
+/* ---- what mDNS says ---- */
+
+static size_t look_in_book(void *user, const char *host, const uint64_t *mac, unsigned port,
+                           struct sockaddr_storage *ret_addresses, size_t max)
+{
+    struct fixture *f = user;
+
+    (void) host, (void) port;
+    assert_true(max > 0);
+    if (!mac)
+        return 0;
+    f->asked_for_mac++;
+    if (*mac != f->announced_mac)
+        return 0;
+    (void) uv_ip4_addr("127.0.0.1", f->announced_port, (struct sockaddr_in *) ret_addresses);
+    return 1;
+}
+
+/* A port at which nobody listens. */
+static uint16_t closed_port(struct fixture *f)
+{
+    struct sockaddr_in address;
+    struct sockaddr_storage bound;
+    int size = sizeof bound;
+    uv_tcp_t *socket = calloc(1, sizeof *socket);
+
+    (void) uv_tcp_init(&f->loop, socket);
+    (void) uv_ip4_addr("127.0.0.1", 0, &address);
+    assert_int_equal(uv_tcp_bind(socket, (struct sockaddr *) &address, 0), 0);
+    assert_int_equal(uv_tcp_getsockname(socket, (struct sockaddr *) &bound, &size), 0);
+    uv_close((uv_handle_t *) socket, on_peer_closed);
+    return ntohs(((struct sockaddr_in *) (void *) &bound)->sin_port);
+}
+
+static void X03_an_announcement_wakes_one_that_waits(void **state)
+{
+    struct fixture *f = *state;
+    usec_t retry_at;
+
+    start(f, (struct proxy_settings){0});
+    run_until(f, PROXY_ONLINE);
+    proxy_wake(f->proxy); /* it does not wait */
+    assert_int_equal(status_of(f).state, PROXY_ONLINE);
+    device_hang_up(f);
+    run_until(f, PROXY_WAITING_RETRY);
+    retry_at = status_of(f).retry_at;
+    proxy_wake(f->proxy);
+    run_until(f, PROXY_ONLINE);
+    assert_true(clock_now() < retry_at);
+}
+
+static void X03_who_announces_again_and_again_wakes_once_in_a_while(void **state)
+{
+    struct fixture *f = *state;
+    usec_t retry_at;
+
+    start(f, (struct proxy_settings){.port = closed_port(f)});
+    run_until(f, PROXY_WAITING_RETRY);
+    proxy_wake(f->proxy);
+    run_until(f, PROXY_WAITING_RETRY);
+    retry_at = status_of(f).retry_at;
+    proxy_wake(f->proxy);
+    assert_int_equal(status_of(f).state, PROXY_WAITING_RETRY);
+    assert_true(status_of(f).retry_at == retry_at);
+    assert_int_equal(status_of(f).dials, 2);
+}
+
+static void X03_a_known_mac_is_found_where_it_is_announced(void **state)
+{
+    struct fixture *f = *state;
+
+    resolver_set_book(f->resolver, look_in_book, f);
+    f->announced_mac = WIFI_MAC;
+    f->announced_port = f->port;
+    start(f, (struct proxy_settings){.port = closed_port(f), .has_mac = true, .mac = WIFI_MAC});
+    run_until(f, PROXY_WAITING_RETRY); /* its own place comes first */
+    assert_int_equal(f->asked_for_mac, 0);
+    proxy_wake(f->proxy);
+    run_until(f, PROXY_ONLINE);
+    assert_int_equal(f->asked_for_mac, 1);
+}
+
+static void where_it_is_announced_and_its_own_place_are_tried_in_turns(void **state)
+{
+    struct fixture *f = *state;
+
+    resolver_set_book(f->resolver, look_in_book, f);
+    f->announced_mac = WIFI_MAC;
+    f->announced_port = closed_port(f);
+    start(f, (struct proxy_settings){0});
+    run_until(f, PROXY_ONLINE);
+    device_hang_up(f);
+    run_until(f, PROXY_WAITING_RETRY);
+    proxy_wake(f->proxy); /* somebody lies */
+    run_until(f, PROXY_WAITING_RETRY);
+    assert_int_equal(status_of(f).error_code, E_REFUSED);
+    proxy_reconnect(f->proxy);
+    run_until(f, PROXY_ONLINE);
+    assert_int_equal(f->asked_for_mac, 1);
+}
+
 static void S01_it_is_told_to_scan_actively_and_passively(void **state)
 {
     struct fixture *f = *state;
@@ -889,6 +994,10 @@ int main(void)
             TEST(a_mac_once_learned_is_expected_again),
             TEST(a_web_server_is_not_a_proxy),
             TEST(a_device_that_hangs_up_at_once_is_waited_for),
+            TEST(X03_an_announcement_wakes_one_that_waits),
+            TEST(X03_who_announces_again_and_again_wakes_once_in_a_while),
+            TEST(X03_a_known_mac_is_found_where_it_is_announced),
+            TEST(where_it_is_announced_and_its_own_place_are_tried_in_turns),
             TEST(D03_skipped_advertisements_are_counted_over_all_conversations),
             TEST(D03_attempts_conversations_and_failures_are_counted),
             TEST(reconnect_says_goodbye_and_comes_back_at_once),

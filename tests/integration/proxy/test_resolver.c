@@ -132,6 +132,35 @@ static void a_literal_address_is_answered_without_a_thread(void **state)
     assert_int_equal(f->answer.family, AF_INET6);
 }
 
+static size_t look_in_book(void *user, const char *host, const uint64_t *mac, unsigned port,
+                           struct sockaddr_storage *ret_addresses, size_t max)
+{
+    (void) user, (void) max;
+    if (mac ? *mac != 1 : strcmp(host, "kitchen.local") != 0)
+        return 0;
+    (void) uv_ip6_addr("::1", mac ? 7000 : (int) port, (struct sockaddr_in6 *) ret_addresses);
+    return 1;
+}
+
+static void who_is_in_the_book_is_asked_of_no_name_server(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_storage addresses[RESOLVER_ADDRESSES_MAX];
+
+    assert_int_equal(resolver_find_mac(f->resolver, 1, addresses), 0);
+    resolver_set_book(f->resolver, look_in_book, NULL);
+    (void) resolver_start(f->resolver, "kitchen.local", 6054, on_answer, &f->answer);
+    assert_int_equal(f->answer.calls, 0);
+    (void) uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(f->answer.family, AF_INET6);
+    assert_int_equal(f->answer.port, 6054);
+    (void) resolver_start(f->resolver, "hall.local", 6054, on_answer, &f->answer);
+    (void) uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(f->answer.family, AF_INET);
+    assert_int_equal(resolver_find_mac(f->resolver, 1, addresses), 1);
+    assert_int_equal(resolver_find_mac(f->resolver, 2, addresses), 0);
+}
+
 static struct resolver_statistics statistics_of(const struct fixture *f)
 {
     struct resolver_statistics s;
@@ -226,6 +255,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test_setup_teardown(a_literal_address_is_answered_without_a_thread, set_up,
+                                            tear_down),
+            cmocka_unit_test_setup_teardown(who_is_in_the_book_is_asked_of_no_name_server, set_up,
                                             tear_down),
             cmocka_unit_test_setup_teardown(D03_look_ups_are_counted_but_not_literals, set_up,
                                             tear_down),
