@@ -14,6 +14,7 @@
 
 #include "base/memory.h"
 #include "configured.h"
+#include "discovering.h"
 #include "gatting.h"
 #include "keeping.h"
 #include "linking.h"
@@ -381,6 +382,7 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
     scanning_attach(g->scanning, g->fleet);
     linking_attach(g->linking, g->fleet, g->keeping, gatt_get_cache(gatting_gatt(g->gatting)));
     gatting_attach(g->gatting, g->fleet, g->keeping);
+    g->discovering = discovering_new(loop, config, g->fleet);
     gateway_fleet_begin(g);
     return g;
 }
@@ -435,6 +437,7 @@ void gateway_close(struct gateway *g, void (*on_closed)(void *user), void *user)
     g->on_closed = on_closed;
     g->closed_user = user;
     recordings_cancel_replay(g->recordings);
+    discovering_stop(g->discovering);
     if (g->rewriter)
         rewriter_close(g->rewriter, on_rewriter_closed, g);
     else
@@ -447,6 +450,7 @@ void gateway_free(struct gateway *g)
         return;
     assert(!g->fleet);
     assert(!g->subscriptions);
+    discovering_free(g->discovering);
     gatting_free(g->gatting);
     linking_free(g->linking);
     scanning_free(g->scanning);

@@ -179,6 +179,33 @@ const char *gateway_feature_name(unsigned bit);
 /* Drops the conversation and starts a new one at once. E_CONFLICT for a disabled proxy. */
 int gateway_reconnect_proxy(struct gateway *g, size_t index);
 
+/* ---- what mDNS finds ---- */
+
+#define GATEWAY_DISCOVERED_ADDRESSES_MAX 8
+
+/* An ESPHome device that is announced now. NULL: it does not say. */
+struct gateway_discovered {
+    const char *name; /* UTF-8 without control characters, like all texts */
+    const char *friendly_name;
+    const char *host; /* "kitchen.local" */
+    uint16_t port;
+    char addresses[GATEWAY_DISCOVERED_ADDRESSES_MAX][64]; /* the best first */
+    size_t addresses_count;
+    bool has_mac;
+    uint64_t mac;
+    const char *esphome_version, *platform, *board;
+    const char *network;    /* "wifi", "ethernet", "thread" */
+    const char *encryption; /* "none", "supported", "required" */
+    int bluetooth_proxy;    /* 1, 0, or -1: nobody has asked it */
+    bool is_configured;     /* one of the proxies */
+    usec_t last_seen;       /* when it last said something new */
+};
+/* In order of the names: the place of the first behind this one ("": of the first). */
+size_t gateway_discovered_after(const struct gateway *g, const char *name);
+/* False: there is none at this place. */
+bool gateway_get_discovered(const struct gateway *g, size_t index,
+                            struct gateway_discovered *ret_discovered);
+
 /* ---- devices ---- */
 
 struct device; /* a row of the table */

@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "configured.h"
+#include "discovering.h"
 #include "gatting.h"
 #include "keeping.h"
 #include "linking.h"
@@ -62,6 +63,7 @@ void gateway_reconfigure(struct gateway *g, struct config *config)
     scanning_configure(g->scanning, config, clock_now());
     linking_configure(g->linking, config, g->configured, clock_now());
     gatting_configure(g->gatting, config);
+    discovering_configure(g->discovering, config);
     configured_compare(configured_before, g->configured, gateway_apply_device, g);
     gateway_arm_table_timer(g, clock_now());
     configured_compare(configured_before, g->configured, tell_settings, g);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "discovering.h"
 #include "keeping.h"
 #include "loop_lag.h"
 #include "past.h"
@@ -293,4 +294,15 @@ int gateway_reconnect_proxy(struct gateway *g, size_t index)
         return E_CONFLICT;
     proxy_reconnect(fleet_get(g->fleet, gateway_source(g, index)));
     return 0;
+}
+
+size_t gateway_discovered_after(const struct gateway *g, const char *name)
+{
+    return discovering_after(g->discovering, name);
+}
+
+bool gateway_get_discovered(const struct gateway *g, size_t index,
+                            struct gateway_discovered *ret_discovered)
+{
+    return discovering_get(g->discovering, index, ret_discovered);
 }

@@ -26,6 +26,7 @@ struct gateway {
     struct scanning *scanning;
     struct linking *linking;
     struct gatting *gatting;
+    struct discovering *discovering;
     char *lease_id; /* that was told last */
     uv_timer_t table_timer;
     usec_t table_deadline;            /* what the timer is armed for */

@@ -523,7 +523,7 @@ static void on_resolved(void *user, int status, const struct sockaddr_storage *a
 
 /* ---- time ---- */
 
-static bool get_mac(const struct proxy *p, uint64_t *ret_mac)
+bool proxy_get_mac(const struct proxy *p, uint64_t *ret_mac)
 {
     *ret_mac = p->node.has_mac ? p->node.mac : p->settings.mac;
     return p->node.has_mac || p->settings.has_mac;
@@ -537,7 +537,7 @@ static void begin(struct proxy *p)
 
     p->retry_at = 0;
     p->dials++;
-    if (p->seeks_mac && get_mac(p, &mac))
+    if (p->seeks_mac && proxy_get_mac(p, &mac))
         count = resolver_find_mac(p->resolver, mac, announced);
     p->seeks_mac = count == 0;
     if (count > 0) {
@@ -884,6 +884,13 @@ int proxy_set_scan_mode(struct proxy *p, bool is_active)
     if (p->state == PROXY_ONLINE && !(p->node.features & PROXY_FEATURE_STATE_AND_MODE))
         return E_NOT_SUPPORTED;
     return proxy_send(p, &message);
+}
+
+int proxy_is_bluetooth(const struct proxy *p)
+{
+    if (p->node.api_major == 0)
+        return -1;
+    return p->node.features != 0;
 }
 
 const struct proxy_settings *proxy_get_settings(const struct proxy *p)

@@ -151,5 +151,11 @@ enum proxy_wait { /* bits: what somebody waits for */
  * is when a conversation begins. May be called from inside the callbacks. */
 void proxy_set_awaited(struct proxy *p, enum proxy_wait what, bool is_awaited);
 
+/* Its MAC: what it said, else what its settings say. False: not known. */
+bool proxy_get_mac(const struct proxy *p, uint64_t *ret_mac);
+
+/* Whether it is a Bluetooth proxy, in its own words: 1, 0, or -1 before the first. */
+int proxy_is_bluetooth(const struct proxy *p);
+
 const struct proxy_settings *proxy_get_settings(const struct proxy *p);
 void proxy_get_status(const struct proxy *p, struct proxy_status *ret_status);

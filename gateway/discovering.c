@@ -1,0 +1,259 @@
+/* The browser tells what is seen, which is kept in announcements. What is new there wakes those
+ * proxies whose device it is. The resolver of the fleet looks up hosts and MACs here.
+ *
+ * A device is one of ours when it has the MAC of a proxy; where one of both MACs is not known, when
+ * it is at the proxy's host and port, or has its name. Failure modes are those of the browser: then
+ * nothing is known, and proxies are reached as if there were no mDNS. */
+#include "discovering.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "config/config.h"
+#include "gateway.h"
+#include "mdns/announcements.h"
+#include "mdns/browser.h"
+#include "proxy/fleet.h"
+
+struct discovering {
+    struct uv_loop_s *loop;
+    struct fleet *fleet;
+    struct browser *browser; /* NULL: it is not wanted */
+    struct announcements *announcements;
+};
+
+/* ---- whose device it is ---- */
+
+/* A name of DNS may end with the dot of the root. */
+static bool is_same_host(const char *a, const char *b)
+{
+    size_t a_size = strlen(a), b_size = strlen(b);
+
+    a_size -= a_size > 0 && a[a_size - 1] == '.';
+    b_size -= b_size > 0 && b[b_size - 1] == '.';
+    return a_size == b_size && strncasecmp(a, b, a_size) == 0;
+}
+
+static bool is_at(const struct announcement *one, const char *host, unsigned port)
+{
+    char text[ANNOUNCEMENT_ADDRESS_TEXT];
+
+    if (one->facts.port != port)
+        return false;
+    if (is_same_host(host, one->facts.host))
+        return true;
+    for (size_t i = 0; i < one->sightings_count; i++) {
+        announcement_format_address(text, &one->sightings[i]);
+        if (strcasecmp(text, host) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_of(const struct announcement *one, const struct proxy *p)
+{
+    const struct proxy_settings *s = proxy_get_settings(p);
+    uint64_t mac;
+
+    if (one->facts.mac != 0 && proxy_get_mac(p, &mac))
+        return mac == one->facts.mac;
+    return is_at(one, s->host, s->port) || strcasecmp(s->name, one->facts.name) == 0;
+}
+
+/* NULL: it is none of ours. */
+static struct proxy *find_proxy(const struct discovering *d, const struct announcement *one)
+{
+    struct proxy *p;
+
+    for (size_t position = 0; (p = fleet_next(d->fleet, &position));) {
+        if (is_of(one, p))
+            return p;
+    }
+    return NULL;
+}
+
+/* ---- the book ---- */
+
+static void write_address(struct sockaddr_storage *ret_address,
+                          const struct announcement_sighting *s, unsigned port)
+{
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t) port)};
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t) port)};
+
+    memset(ret_address, 0, sizeof *ret_address);
+    if (s->is_v6) {
+        memcpy(&v6.sin6_addr, s->octets, sizeof v6.sin6_addr);
+        v6.sin6_scope_id = s->zone[0] ? (unsigned) s->interface : 0;
+        memcpy(ret_address, &v6, sizeof v6);
+    } else {
+        memcpy(&v4.sin_addr, s->octets, sizeof v4.sin_addr);
+        memcpy(ret_address, &v4, sizeof v4);
+    }
+}
+
+static bool is_wanted(const struct announcement *one, const char *host, const uint64_t *mac)
+{
+    return mac ? one->facts.mac == *mac && *mac != 0 : is_same_host(one->facts.host, host);
+}
+
+/* Hosts outside of .local are the business of name servers. */
+static bool is_local(const char *host)
+{
+    size_t size = strlen(host);
+
+    size -= size > 0 && host[size - 1] == '.';
+    return size > 6 && strncasecmp(host + size - 6, ".local", 6) == 0;
+}
+
+/* As resolver_book_fn. Several devices may claim one MAC: all of them are told, as far as there is
+ * room, and who answers first has to prove it. */
+static size_t look_up(void *user, const char *host, const uint64_t *mac, unsigned port,
+                      struct sockaddr_storage *ret_addresses, size_t max)
+{
+    const struct discovering *d = user;
+    size_t count = 0;
+
+    if (!mac && !is_local(host))
+        return 0;
+    for (size_t i = 0; i < announcements_count(d->announcements); i++) {
+        const struct announcement *one = announcements_get(d->announcements, i);
+
+        if (!is_wanted(one, host, mac))
+            continue;
+        for (size_t k = 0; k < one->sightings_count && count < max; k++)
+            write_address(&ret_addresses[count++], &one->sightings[k],
+                          mac ? one->facts.port : port);
+    }
+    return count;
+}
+
+/* ---- from the browser ---- */
+
+static void on_seen(void *user, const struct announcement_facts *facts,
+                    const struct announcement_sighting *sighting)
+{
+    struct discovering *d = user;
+    struct proxy *proxy;
+    bool is_news;
+    const struct announcement *one =
+            announcements_heard(d->announcements, facts, sighting, clock_now(), &is_news);
+
+    if (!is_news)
+        return;
+    log_debug("mdns.seen", "name=%s host=%s port=%u", facts->name, facts->host,
+              (unsigned) facts->port);
+    proxy = find_proxy(d, one);
+    if (proxy)
+        proxy_wake(proxy);
+}
+
+static void on_gone(void *user, const char *name, int interface, bool is_v6)
+{
+    struct discovering *d = user;
+
+    announcements_gone(d->announcements, name, interface, is_v6);
+}
+
+static void on_lost(void *user)
+{
+    struct discovering *d = user;
+
+    announcements_clear(d->announcements);
+}
+
+/* ---- for the facade ---- */
+
+static const char *text_or_null(const char *text)
+{
+    return text[0] ? text : NULL;
+}
+
+static void write_view(const struct announcement *one, struct gateway_discovered *ret_one)
+{
+    const struct announcement_facts *facts = &one->facts;
+
+    *ret_one = (struct gateway_discovered){
+            .name = facts->name,
+            .friendly_name = text_or_null(facts->friendly_name),
+            .host = facts->host,
+            .port = (uint16_t) facts->port,
+            .has_mac = facts->mac != 0,
+            .mac = facts->mac,
+            .esphome_version = text_or_null(facts->version),
+            .platform = text_or_null(facts->platform),
+            .board = text_or_null(facts->board),
+            .network = text_or_null(facts->network),
+            .encryption = announcement_encryption_name(facts->encryption),
+            .bluetooth_proxy = -1,
+            .last_seen = one->heard,
+            .addresses_count = one->sightings_count,
+    };
+    for (size_t i = 0; i < one->sightings_count; i++)
+        announcement_format_address(ret_one->addresses[i], &one->sightings[i]);
+}
+
+size_t discovering_after(const struct discovering *d, const char *name)
+{
+    return announcements_after(d->announcements, name);
+}
+
+bool discovering_get(const struct discovering *d, size_t index, struct gateway_discovered *ret_one)
+{
+    const struct announcement *one;
+    const struct proxy *proxy;
+
+    if (index >= announcements_count(d->announcements))
+        return false;
+    one = announcements_get(d->announcements, index);
+    proxy = find_proxy(d, one);
+    write_view(one, ret_one);
+    ret_one->is_configured = proxy != NULL;
+    if (proxy)
+        ret_one->bluetooth_proxy = proxy_is_bluetooth(proxy);
+    return true;
+}
+
+/* ---- life ---- */
+
+void discovering_configure(struct discovering *d, const struct config *config)
+{
+    const struct browser_callbacks callbacks = {on_seen, on_gone, on_lost, d};
+
+    if (config->discovery_mdns && !d->browser)
+        d->browser = browser_start(d->loop, &callbacks);
+    if (!config->discovery_mdns && d->browser) {
+        browser_stop(TAKE(d->browser));
+        announcements_clear(d->announcements);
+    }
+}
+
+struct discovering *discovering_new(struct uv_loop_s *loop, const struct config *config,
+                                    struct fleet *fleet)
+{
+    struct discovering *d = xnew(struct discovering, 1);
+
+    d->loop = loop;
+    d->fleet = fleet;
+    d->announcements = announcements_new();
+    fleet_set_book(fleet, look_up, d);
+    discovering_configure(d, config);
+    return d;
+}
+
+void discovering_stop(struct discovering *d)
+{
+    browser_stop(TAKE(d->browser));
+    fleet_set_book(d->fleet, NULL, NULL);
+}
+
+void discovering_free(struct discovering *d)
+{
+    if (d)
+        announcements_free(d->announcements);
+    free(d);
+}
