@@ -8,6 +8,7 @@
 #include "rest/event_wish.h"
 #include "rest/handlers.h"
 #include "rest/handlers_config.h"
+#include "rest/handlers_discovered.h"
 #include "rest/handlers_events.h"
 #include "rest/handlers_gatt.h"
 #include "rest/handlers_links.h"
@@ -37,7 +38,7 @@ static const struct route table[] = {
         {"GET", API "/proxies/{name}", REST_ROLE_READ, "core", handlers_proxy, NULL, ROUTE_BODY_NONE, NULL},
         {"PATCH", API "/proxies/{name}", REST_ROLE_ADMIN, "config", handlers_patch_proxy, NULL, ROUTE_BODY_JSON, handlers_proxy_patch},
         {"DELETE", API "/proxies/{name}", REST_ROLE_ADMIN, "config", handlers_delete_proxy, NULL, ROUTE_BODY_NONE, NULL},
-        ABSENT("GET", API "/proxies/discovered", REST_ROLE_READ, "config"),
+        {"GET", API "/proxies/discovered", REST_ROLE_READ, "config", handlers_discovered, handlers_discovered_query, ROUTE_BODY_NONE, NULL},
         {"POST", API "/proxies/import", REST_ROLE_ADMIN, "config", handlers_import_proxies, NULL, ROUTE_BODY_WHOLE, NULL},
         {"PUT", API "/proxies/{name}/scanner", REST_ROLE_CONTROL, "ears", handlers_set_scanner, NULL, ROUTE_BODY_JSON, handlers_scanner_mode},
         {"POST", API "/proxies/{name}/reconnect", REST_ROLE_CONTROL, "core", handlers_reconnect, NULL, ROUTE_BODY_JSON, NULL},

@@ -68,6 +68,8 @@ struct gateway {
     gateway_replay_fn *on_replayed; /* NULL: no replay runs */
     void *replay_user;
     bool is_replay_cancelled;
+    const struct gateway_discovered *discovered; /* borrowed */
+    size_t discovered_count;
     struct fake_links *links;
     struct fake_gatts *gatts;
 };
@@ -234,6 +236,30 @@ int gateway_reconnect_proxy(struct gateway *g, size_t index)
     g->reconnects[index]++;
     g->proxies[index].state = "connecting";
     return 0;
+}
+
+size_t gateway_discovered_after(const struct gateway *g, const char *name)
+{
+    size_t i = 0;
+
+    while (i < g->discovered_count && strcmp(g->discovered[i].name, name) <= 0)
+        i++;
+    return i;
+}
+
+bool gateway_get_discovered(const struct gateway *g, size_t index,
+                            struct gateway_discovered *ret_discovered)
+{
+    if (index >= g->discovered_count)
+        return false;
+    *ret_discovered = g->discovered[index];
+    return true;
+}
+
+void fake_gateway_discover(struct gateway *g, const struct gateway_discovered *items, size_t count)
+{
+    g->discovered = items;
+    g->discovered_count = count;
 }
 
 size_t gateway_devices_count(const struct gateway *g)

@@ -48,6 +48,9 @@ void fake_gateway_free(struct gateway *g); /* fails when a timer or a subscripti
 struct gateway_proxy *fake_gateway_proxy(struct gateway *g, size_t index);
 size_t fake_gateway_reconnects(const struct gateway *g, size_t index);
 
+/* What mDNS found from now on, in order of the names; borrowed. */
+void fake_gateway_discover(struct gateway *g, const struct gateway_discovered *items, size_t count);
+
 /* Its figures, and those of a proxy, to be changed at will; zeros at the beginning. */
 struct gateway_statistics *fake_gateway_statistics(struct gateway *g);
 struct histogram *fake_gateway_loop_lag(struct gateway *g);

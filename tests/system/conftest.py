@@ -15,6 +15,9 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/fleet"))
 from programs import STOP_LIMIT_S, Gateway, Simulator  # noqa: E402
 
+# Devices on the network of this machine are not our business.
+os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = "unix:path=/nowhere"
+
 BIN = pathlib.Path(os.environ.get("BLEFLEET_BIN", TOP / "build/debug/bin"))
 CORPUS = TOP / "tests/data/advertisements.jsonl"
 

@@ -159,6 +159,11 @@ def test_A09_A11_A12_old_elements_stay_with_their_time_beside_the_latest_packet(
     pair.wait_device(address, lambda device: device["raw"] == THERMOMETER["payload"]["raw"])
 
 
+def test_without_mdns_nothing_is_discovered(pair):
+    assert pair.get("/proxies/discovered") == {"items": [], "next": None}
+    assert pair.gateway.log_text().count("mdns.unavailable") == 1
+
+
 def test_reconnect_begins_a_new_conversation(pair):
     before = pair.proxy("attic")["since"]
     answer = pair.ask("POST", "/api/v1/proxies/attic/reconnect", 202)
@@ -173,7 +178,7 @@ def test_reconnect_begins_a_new_conversation(pair):
     ("/api/v1/devices/not-an-address", 400, "invalid_request"),
     ("/api/v1/nothing", 404, "not_found"),
     ("/api/v1/areas", 404, "not_found"),
-    ("/api/v1/proxies/discovered", 404, "not_found"),
+    ("/api/v1/proxies/discovered?cursor=!!!", 400, "invalid_request"),
     ("/api/v1/devices?limit=many", 400, "invalid_request"),
     ("/api/v1/devices?rssi_min=loud", 400, "invalid_request"),
     ("/api/v1/devices?service_uuid=xyz", 400, "invalid_request"),
