@@ -1,10 +1,10 @@
 """Says things by mDNS: a device, or what no device would say. Python's standard library alone.
 
-With Announcer(interface) as announcer: announcer.say(service("kitchen", …)); announcer.say(…, ttl=0) is a goodbye."""
+Announcer().say(service("kitchen", …)); with ttl=0 it is a goodbye."""
 import socket
 import struct
 
-GROUP, PORT = "224.0.0.251", 5353
+GROUP, GROUP6, PORT = "224.0.0.251", "ff02::fb", 5353
 TYPE = "_esphomelib._tcp.local"
 A, PTR, TXT, AAAA, SRV = 1, 12, 16, 28, 33
 FLUSH = 0x8000
@@ -28,6 +28,12 @@ def txt(strings):
     return b"".join(bytes([len(text)]) + text for text in map(encoded, strings)) or b"\0"
 
 
+def address_record(owner, address, ttl):
+    if ":" in address:
+        return record(owner, AAAA, socket.inet_pton(socket.AF_INET6, address), ttl)
+    return record(owner, A, socket.inet_aton(address), ttl)
+
+
 def service(instance, strings=(), address="127.0.0.1", port=6053, host=None, ttl=120):
     """The records of one device, as it announces them."""
     kind = [label.encode() for label in TYPE.split(".")]
@@ -35,10 +41,17 @@ def service(instance, strings=(), address="127.0.0.1", port=6053, host=None, ttl
     return [record(name(*kind), PTR, owner, ttl, shared=True),
             record(owner, SRV, struct.pack("!HHH", 0, 0, port) + place, ttl),
             record(owner, TXT, txt(strings), ttl),
-            record(place, A, socket.inet_aton(address), ttl)]
+            address_record(place, address, ttl)]
+
+
+def message(records):
+    """An answer with these records, which nobody has asked for."""
+    return struct.pack("!HHHHHH", 0, 0x8400, 0, len(records), 0, 0) + b"".join(records)
 
 
 class Announcer:
+    """On lo, by IPv4."""
+
     def __init__(self, source="127.0.0.1"):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -49,8 +62,25 @@ class Announcer:
         self.socket.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
 
     def say(self, records):
-        """One answer with these records, which nobody has asked for."""
-        self.socket.sendto(struct.pack("!HHHHHH", 0, 0x8400, 0, len(records), 0, 0) + b"".join(records), (GROUP, PORT))
+        self.socket.sendto(message(records), (GROUP, PORT))
+
+    def close(self):
+        self.socket.close()
+
+
+class Announcer6:
+    """On an interface, by IPv6."""
+
+    def __init__(self, interface):
+        self.index = socket.if_nametoindex(interface)
+        self.socket = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(("::", PORT))
+        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, self.index)
+        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+
+    def say(self, records):
+        self.socket.sendto(message(records), (GROUP6, PORT, 0, self.index))
 
     def close(self):
         self.socket.close()
