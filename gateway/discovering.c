@@ -1,17 +1,18 @@
-/* The browser tells what is seen, which is kept in announcements. What is new there wakes those
- * proxies whose device it is. The resolver of the fleet looks up hosts and MACs here.
+/* The browser tells what is seen, which is kept in announcements. What is new there wakes the proxy
+ * whose device it is, or may become one (adopting). The resolver of the fleet looks up hosts and
+ * MACs here.
  *
- * A device is one of ours when it has the MAC of a proxy; where one of both MACs is not known, when
- * it is at the proxy's host and port, or has its name. Failure modes are those of the browser: then
- * nothing is known, and proxies are reached as if there were no mDNS. */
+ * Failure modes are those of the browser: then nothing is known, and proxies are reached as if
+ * there were no mDNS. */
 #include "discovering.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "adopting.h"
+#include "announced.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "config/config.h"
@@ -25,80 +26,16 @@ struct discovering {
     struct fleet *fleet;
     struct browser *browser; /* NULL: it is not wanted */
     struct announcements *announcements;
+    struct adopting *adopting;
+    bool is_stopped;
 };
-
-/* ---- whose device it is ---- */
-
-/* A name of DNS may end with the dot of the root. */
-static bool is_same_host(const char *a, const char *b)
-{
-    size_t a_size = strlen(a), b_size = strlen(b);
-
-    a_size -= a_size > 0 && a[a_size - 1] == '.';
-    b_size -= b_size > 0 && b[b_size - 1] == '.';
-    return a_size == b_size && strncasecmp(a, b, a_size) == 0;
-}
-
-static bool is_at(const struct announcement *one, const char *host, unsigned port)
-{
-    char text[ANNOUNCEMENT_ADDRESS_TEXT];
-
-    if (one->facts.port != port)
-        return false;
-    if (is_same_host(host, one->facts.host))
-        return true;
-    for (size_t i = 0; i < one->sightings_count; i++) {
-        announcement_format_address(text, &one->sightings[i]);
-        if (strcasecmp(text, host) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool is_of(const struct announcement *one, const struct proxy *p)
-{
-    const struct proxy_settings *s = proxy_get_settings(p);
-    uint64_t mac;
-
-    if (one->facts.mac != 0 && proxy_get_mac(p, &mac))
-        return mac == one->facts.mac;
-    return is_at(one, s->host, s->port) || strcasecmp(s->name, one->facts.name) == 0;
-}
-
-/* NULL: it is none of ours. */
-static struct proxy *find_proxy(const struct discovering *d, const struct announcement *one)
-{
-    struct proxy *p;
-
-    for (size_t position = 0; (p = fleet_next(d->fleet, &position));) {
-        if (is_of(one, p))
-            return p;
-    }
-    return NULL;
-}
 
 /* ---- the book ---- */
 
-static void write_address(struct sockaddr_storage *ret_address,
-                          const struct announcement_sighting *s, unsigned port)
-{
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t) port)};
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t) port)};
-
-    memset(ret_address, 0, sizeof *ret_address);
-    if (s->is_v6) {
-        memcpy(&v6.sin6_addr, s->octets, sizeof v6.sin6_addr);
-        v6.sin6_scope_id = s->zone[0] ? (unsigned) s->interface : 0;
-        memcpy(ret_address, &v6, sizeof v6);
-    } else {
-        memcpy(&v4.sin_addr, s->octets, sizeof v4.sin_addr);
-        memcpy(ret_address, &v4, sizeof v4);
-    }
-}
-
 static bool is_wanted(const struct announcement *one, const char *host, const uint64_t *mac)
 {
-    return mac ? one->facts.mac == *mac && *mac != 0 : is_same_host(one->facts.host, host);
+    return mac ? one->facts.mac == *mac && *mac != 0
+               : announced_is_same_host(one->facts.host, host);
 }
 
 /* Hosts outside of .local are the business of name servers. */
@@ -125,9 +62,7 @@ static size_t look_up(void *user, const char *host, const uint64_t *mac, unsigne
 
         if (!is_wanted(one, host, mac))
             continue;
-        for (size_t k = 0; k < one->sightings_count && count < max; k++)
-            write_address(&ret_addresses[count++], &one->sightings[k],
-                          mac ? one->facts.port : port);
+        count += announced_write_addresses(one, mac ? 0 : port, &ret_addresses[count], max - count);
     }
     return count;
 }
@@ -147,9 +82,11 @@ static void on_seen(void *user, const struct announcement_facts *facts,
         return;
     log_debug("mdns.seen", "name=%s host=%s port=%u", facts->name, facts->host,
               (unsigned) facts->port);
-    proxy = find_proxy(d, one);
+    proxy = announced_find_proxy(one, d->fleet);
     if (proxy)
         proxy_wake(proxy);
+    else
+        adopting_look(d->adopting);
 }
 
 static void on_gone(void *user, const char *name, int interface, bool is_v6)
@@ -189,7 +126,9 @@ static void write_view(const struct announcement *one, struct gateway_discovered
             .board = text_or_null(facts->board),
             .network = text_or_null(facts->network),
             .encryption = announcement_encryption_name(facts->encryption),
-            .bluetooth_proxy = -1,
+            .bluetooth_proxy = one->inquiry == ANNOUNCEMENT_BLUETOOTH      ? 1
+                               : one->inquiry == ANNOUNCEMENT_NO_BLUETOOTH ? 0
+                                                                           : -1,
             .last_seen = one->heard,
             .addresses_count = one->sightings_count,
     };
@@ -210,7 +149,7 @@ bool discovering_get(const struct discovering *d, size_t index, struct gateway_d
     if (index >= announcements_count(d->announcements))
         return false;
     one = announcements_get(d->announcements, index);
-    proxy = find_proxy(d, one);
+    proxy = announced_find_proxy(one, d->fleet);
     write_view(one, ret_one);
     ret_one->is_configured = proxy != NULL;
     if (proxy)
@@ -220,40 +159,49 @@ bool discovering_get(const struct discovering *d, size_t index, struct gateway_d
 
 /* ---- life ---- */
 
-void discovering_configure(struct discovering *d, const struct config *config)
+void discovering_configure(struct discovering *d, const struct config *before,
+                           const struct config *config)
 {
     const struct browser_callbacks callbacks = {on_seen, on_gone, on_lost, d};
 
+    if (d->is_stopped) /* a change that was under way */
+        return;
     if (config->discovery_mdns && !d->browser)
         d->browser = browser_start(d->loop, &callbacks);
     if (!config->discovery_mdns && d->browser) {
         browser_stop(TAKE(d->browser));
         announcements_clear(d->announcements);
     }
+    adopting_configure(d->adopting, before, config);
 }
 
-struct discovering *discovering_new(struct uv_loop_s *loop, const struct config *config,
-                                    struct fleet *fleet)
+struct discovering *discovering_new(struct uv_loop_s *loop, struct gateway *g,
+                                    const struct config *config, struct fleet *fleet)
 {
     struct discovering *d = xnew(struct discovering, 1);
 
     d->loop = loop;
     d->fleet = fleet;
     d->announcements = announcements_new();
+    d->adopting = adopting_new(loop, g, d->announcements, fleet);
     fleet_set_book(fleet, look_up, d);
-    discovering_configure(d, config);
+    discovering_configure(d, /* before= */ NULL, config);
     return d;
 }
 
 void discovering_stop(struct discovering *d)
 {
+    d->is_stopped = true;
     browser_stop(TAKE(d->browser));
+    adopting_stop(d->adopting);
     fleet_set_book(d->fleet, NULL, NULL);
 }
 
 void discovering_free(struct discovering *d)
 {
-    if (d)
-        announcements_free(d->announcements);
+    if (!d)
+        return;
+    adopting_free(d->adopting);
+    announcements_free(d->announcements);
     free(d);
 }

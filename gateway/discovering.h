@@ -10,19 +10,21 @@ struct uv_loop_s;
 struct config;
 struct discovering;
 struct fleet;
+struct gateway;
 struct gateway_discovered;
 
-/* Looks for devices if the configuration wants it. The fleet is borrowed, and asks us from now on
- * where its proxies are. */
-struct discovering *discovering_new(struct uv_loop_s *loop, const struct config *config,
-                                    struct fleet *fleet);
+/* Looks for devices if the configuration wants it. Gateway and fleet are borrowed; the fleet asks
+ * us from now on where its proxies are. */
+struct discovering *discovering_new(struct uv_loop_s *loop, struct gateway *g,
+                                    const struct config *config, struct fleet *fleet);
 
 /* Ends the search and leaves the fleet: while the loop still runs, and the fleet is open. */
 void discovering_stop(struct discovering *d);
 void discovering_free(struct discovering *d); /* accepts NULL; after discovering_stop() */
 
-/* Another configuration counts. */
-void discovering_configure(struct discovering *d, const struct config *config);
+/* Another configuration counts than before, and the fleet has its proxies. */
+void discovering_configure(struct discovering *d, const struct config *before,
+                           const struct config *config);
 
 /* As gateway_discovered_after() and gateway_get_discovered(). */
 size_t discovering_after(const struct discovering *d, const char *name);

@@ -382,7 +382,7 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
     scanning_attach(g->scanning, g->fleet);
     linking_attach(g->linking, g->fleet, g->keeping, gatt_get_cache(gatting_gatt(g->gatting)));
     gatting_attach(g->gatting, g->fleet, g->keeping);
-    g->discovering = discovering_new(loop, config, g->fleet);
+    g->discovering = discovering_new(loop, g, config, g->fleet);
     gateway_fleet_begin(g);
     return g;
 }

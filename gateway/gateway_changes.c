@@ -63,11 +63,11 @@ void gateway_reconfigure(struct gateway *g, struct config *config)
     scanning_configure(g->scanning, config, clock_now());
     linking_configure(g->linking, config, g->configured, clock_now());
     gatting_configure(g->gatting, config);
-    discovering_configure(g->discovering, config);
     configured_compare(configured_before, g->configured, gateway_apply_device, g);
     gateway_arm_table_timer(g, clock_now());
     configured_compare(configured_before, g->configured, tell_settings, g);
     gateway_fleet_apply(g, plan, before);
+    discovering_configure(g->discovering, before, config);
     subscribers_tell_configuration(g);
     configured_free(configured_before);
     config_free(before);

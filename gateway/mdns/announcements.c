@@ -141,6 +141,8 @@ const struct announcement *announcements_heard(struct announcements *a,
     one->facts = *facts;
     one->heard = now;
     *ret_is_news = take_sighting(one, sighting) || is_other;
+    if (*ret_is_news && one->inquiry == ANNOUNCEMENT_ASKED)
+        one->inquiry = ANNOUNCEMENT_UNASKED;
     return one;
 }
 
@@ -156,6 +158,25 @@ void announcements_gone(struct announcements *a, const char *name, int interface
     drop_sighting(a->items[place], sighting);
     if (a->items[place]->sightings_count == 0)
         drop(a, place);
+}
+
+void announcements_note_inquiry(struct announcements *a, const char *name,
+                                enum announcement_inquiry inquiry, uint64_t told_mac)
+{
+    size_t place = find_place(a, name, false);
+
+    if (!is_at(a, place, name))
+        return;
+    a->items[place]->inquiry = inquiry;
+    a->items[place]->told_mac = told_mac;
+}
+
+void announcements_note_try(struct announcements *a, const char *name)
+{
+    size_t place = find_place(a, name, false);
+
+    if (is_at(a, place, name))
+        a->items[place]->was_tried = true;
 }
 
 void announcements_clear(struct announcements *a)

@@ -10,11 +10,22 @@
 #define ANNOUNCEMENTS_MAX           4096
 #define ANNOUNCEMENTS_SIGHTINGS_MAX 8 /* of one device; those beyond are passed over */
 
+/* Whether it is a Bluetooth proxy: nothing that it announces tells. */
+enum announcement_inquiry {
+    ANNOUNCEMENT_UNASKED,
+    ANNOUNCEMENT_ASKED, /* and has not answered */
+    ANNOUNCEMENT_NO_BLUETOOTH,
+    ANNOUNCEMENT_BLUETOOTH,
+};
+
 struct announcement {
     struct announcement_facts facts; /* as they were told last */
     usec_t heard;                    /* when it last said something new, or came again */
     struct announcement_sighting sightings[ANNOUNCEMENTS_SIGHTINGS_MAX]; /* by their rank */
     size_t sightings_count;
+    enum announcement_inquiry inquiry; /* one without an answer is forgotten with the next news */
+    uint64_t told_mac;                 /* what it said when it was asked; 0: nothing */
+    bool was_tried;                    /* somebody tried to make a proxy of it */
 };
 
 struct announcements;
@@ -31,6 +42,11 @@ const struct announcement *announcements_heard(struct announcements *a,
 
 /* Not seen on this interface by this protocol any more. It goes with the last way it was seen. */
 void announcements_gone(struct announcements *a, const char *name, int interface, bool is_v6);
+
+/* What came of asking it, and that it was tried. Without effect when it is not there. */
+void announcements_note_inquiry(struct announcements *a, const char *name,
+                                enum announcement_inquiry inquiry, uint64_t told_mac);
+void announcements_note_try(struct announcements *a, const char *name);
 
 /* Nothing is known any more. */
 void announcements_clear(struct announcements *a);

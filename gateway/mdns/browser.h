@@ -13,8 +13,9 @@
 struct uv_loop_s;
 struct browser;
 
-#define BROWSER_RETRY_FIRST USEC_PER_SEC /* when the daemon went; without D-Bus doubled each time  \
-                                          */
+#define BROWSER_RETRY_FIRST                                                                        \
+    USEC_PER_SEC /* when the daemon went; without D-Bus doubled each time                          \
+                  */
 #define BROWSER_RETRY_MAX (60 * USEC_PER_SEC)
 
 /* None may be NULL. */

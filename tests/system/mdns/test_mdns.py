@@ -251,3 +251,107 @@ def test_ipv4_comes_before_ipv6_whose_link_is_told(avahi, announcer, one):
         announcer.say(service("porch", address="127.0.0.1", port=port))
         found = wait_discovered(pair, lambda found: len(found["porch"]["addresses"]) > 1)
         assert found["porch"]["addresses"][0] == "127.0.0.1"
+
+
+# ---- adopted unasked ----
+
+HOUSE = {"seed": 1, "devices": [], "proxies": [
+    {"name": "kitchen", "at": [0, 0, 0]},
+    {"name": "plug", "at": [0, 0, 0], "firmware": {"features": 0}},
+    {"name": "safe", "at": [0, 0, 0], "encryption_key": True}]}
+
+
+@pytest.fixture
+def willing(start):
+    """A gateway that has no proxies and adopts them."""
+    def start_willing(proxies=(), **discovery):
+        def change(config):
+            config["proxies"] = list(proxies)
+            config["discovery"] = {"auto_adopt": True, **discovery}
+        return start(HOUSE, config_change=change)
+    return start_willing
+
+
+def announce(pair, announcer, *names, strings=()):
+    for name in names:
+        announcer.say(service(name, [text_of(pair.sim.proxies[name]["mac"]), *strings],
+                              port=pair.sim.proxies[name]["port"]))
+
+
+def names_of_proxies(pair):
+    return [proxy["name"] for proxy in pair.get("/proxies")["items"]]
+
+
+def test_bluetooth_proxies_without_a_key_are_adopted(avahi, announcer, willing):
+    pair = willing()
+    wait_browsing(pair)
+    announce(pair, announcer, "safe", strings=["api_encryption=Noise_NNpsk0_25519_ChaChaPoly_SHA256"])
+    announce(pair, announcer, "plug", "kitchen")
+    kitchen = pair.gateway.wait_for(lambda: "kitchen" in names_of_proxies(pair) and pair.proxy("kitchen"), what="adoption")
+    assert kitchen["host"] == "kitchen.local"
+    pair.gateway.wait_online(1)
+    found = wait_discovered(pair, lambda found: found["plug"]["bluetooth_proxy"] is False)
+    assert {name: item["configured"] for name, item in found.items()} == {"kitchen": True, "plug": False, "safe": False}
+    assert found["safe"]["bluetooth_proxy"] is None
+    assert names_of_proxies(pair) == ["kitchen"]
+    written = pair.sim.gateway_config.read_text(encoding="utf-8")
+    assert pair.sim.proxies["kitchen"]["mac"] in written
+
+
+def test_what_somebody_removed_is_not_adopted_again(avahi, announcer, willing):
+    pair = willing()
+    wait_browsing(pair)
+    announce(pair, announcer, "kitchen")
+    pair.gateway.wait_online(1)
+    pair.ask("DELETE", "/api/v1/proxies/kitchen", 204)
+    announcer.say(service("kitchen", ttl=0, port=pair.sim.proxies["kitchen"]["port"]))
+    wait_discovered(pair, lambda found: not found)
+    announce(pair, announcer, "kitchen", "plug")
+    found = wait_discovered(pair, lambda found: "plug" in found and found["plug"]["bluetooth_proxy"] is False)
+    assert not found["kitchen"]["configured"]
+    assert names_of_proxies(pair) == []
+
+
+def test_nothing_is_asked_unless_somebody_wants_it(avahi, announcer, willing):
+    pair = willing(auto_adopt=False)
+    wait_browsing(pair)
+    announce(pair, announcer, "kitchen", "plug")
+    found = wait_discovered(pair, lambda found: len(found) == 2)
+    assert [item["bluetooth_proxy"] for item in found.values()] == [None, None]
+    assert names_of_proxies(pair) == []
+    pair.ask("PATCH", "/api/v1/config", 200, body='{"discovery":{"auto_adopt":true}}',
+             headers={"Content-Type": "application/merge-patch+json"})
+    pair.gateway.wait_online(1)
+    assert names_of_proxies(pair) == ["kitchen"]
+
+
+def test_who_gives_no_sense_when_asked_is_left_alone(avahi, announcer, willing):
+    pair = willing()
+    wait_browsing(pair)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+        announcer.say(service("web", port=listener.getsockname()[1]))
+        announcer.say(service("quoted\" name", port=listener.getsockname()[1]))
+        client = listener.accept()[0]
+        client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        wait_log(pair, "mdns.no_answer name=web")
+        client.close()
+        announce(pair, announcer, "kitchen")
+        pair.gateway.wait_online(1)
+    found = wait_discovered(pair, lambda found: len(found) == 3)
+    assert found["web"]["bluetooth_proxy"] is None
+    assert names_of_proxies(pair) == ["kitchen"]
+
+
+def test_browsing_ends_and_begins_with_its_setting(avahi, announcer, willing):
+    pair = willing(auto_adopt=False)
+    wait_browsing(pair)
+    announce(pair, announcer, "kitchen")
+    wait_discovered(pair, len)
+    for value in ("false", "true"):
+        pair.ask("PATCH", "/api/v1/config", 200, body='{"discovery":{"mdns":%s}}' % value,
+                 headers={"Content-Type": "application/merge-patch+json"})
+        if value == "false":
+            assert discovered(pair) == {}
+    wait_browsing(pair, 2)
+    wait_discovered(pair, len)  # the daemon remembers it

@@ -157,6 +157,32 @@ static void beyond_the_bound_the_one_that_was_silent_for_longest_goes(void **sta
     assert_string_equal(announcements_get(a, 2)->facts.name, "p00002");
 }
 
+static void an_answer_stays_and_a_silence_ends_with_the_next_news(void **state)
+{
+    const struct announcement *hall, *attic;
+
+    (void) state;
+    (void) hear("attic", 2, 1, START);
+    (void) hear("hall", 2, 1, START);
+    attic = announcements_get(a, 0);
+    hall = announcements_get(a, 1);
+    assert_int_equal(attic->inquiry, ANNOUNCEMENT_UNASKED);
+    announcements_note_inquiry(a, "attic", ANNOUNCEMENT_ASKED, 0);
+    announcements_note_inquiry(a, "hall", ANNOUNCEMENT_BLUETOOTH, 7);
+    announcements_note_inquiry(a, "gone", ANNOUNCEMENT_BLUETOOTH, 7);
+    announcements_note_try(a, "hall");
+    announcements_note_try(a, "gone");
+    (void) hear("attic", 2, 1, START);
+    assert_int_equal(attic->inquiry, ANNOUNCEMENT_ASKED);
+    (void) hear("attic", 2, 2, START);
+    (void) hear("hall", 2, 2, START);
+    assert_int_equal(attic->inquiry, ANNOUNCEMENT_UNASKED);
+    assert_int_equal(hall->inquiry, ANNOUNCEMENT_BLUETOOTH);
+    assert_true(hall->told_mac == 7);
+    assert_true(hall->was_tried);
+    assert_false(attic->was_tried);
+}
+
 static void nothing_is_left_when_the_daemon_goes(void **state)
 {
     (void) state;
@@ -179,6 +205,7 @@ int main(void)
             TEST(it_goes_with_the_last_way_it_was_seen),
             TEST(more_sightings_than_it_holds_are_passed_over),
             TEST(beyond_the_bound_the_one_that_was_silent_for_longest_goes),
+            TEST(an_answer_stays_and_a_silence_ends_with_the_next_news),
             TEST(nothing_is_left_when_the_daemon_goes),
     };
 
