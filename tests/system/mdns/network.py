@@ -31,6 +31,9 @@ def command(*words):
     subprocess.run(words, check=True, capture_output=True, text=True)
 
 
+VOID = "10.9.9.9"  # swallows what is sent to it
+
+
 def set_up():
     """Once in new namespaces: /run is empty, lo takes multicast, and two interfaces lead to each other."""
     command("mount", "-t", "tmpfs", "tmpfs", "/run")
@@ -42,6 +45,8 @@ def set_up():
     for interface in ("near", "far"):
         pathlib.Path(f"/proc/sys/net/ipv6/conf/{interface}/accept_dad").write_text("0", encoding="ascii")
         command("ip", "link", "set", interface, "up")
+    command("ip", "route", "add", VOID, "dev", "near")
+    command("ip", "neighbour", "add", VOID, "lladdr", "02:00:00:00:00:09", "dev", "near")
 
 
 def link_local(interface):

@@ -46,6 +46,10 @@ def later(time, seconds):
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
+def utc_now():
+    return later(datetime.datetime.now(datetime.timezone.utc).isoformat(), 0)
+
+
 def wait_for_a_long_wait(pair, name):
     """Until the next attempt is 5 s away."""
     return pair.wait_proxy(name, lambda proxy: proxy["retry_at"] and
@@ -147,6 +151,16 @@ def test_X03_a_proxy_whose_address_changed_is_found_by_its_mac(avahi, announcer,
     online = pair.wait_proxy("kitchen", lambda proxy: proxy["state"] == "online")
     assert online["since"] < waiting["retry_at"]
     assert discovered(pair)["moved"]["configured"]
+
+
+def test_X03_an_announcement_wakes_a_proxy_that_knocks_where_nobody_is(avahi, announcer, start):
+    def change(config):
+        config["proxies"][0].update(mac=KITCHEN_MAC, host=network.VOID)
+    pair = start(SCENARIO, config_change=change)
+    wait_browsing(pair)
+    pair.wait_proxy("kitchen", lambda proxy: proxy["state"] == "connecting" and later(proxy["since"], 2.1) < utc_now())
+    announcer.say(service("moved", [text_of(KITCHEN_MAC)], port=port_of(pair)))
+    pair.wait_proxy("kitchen", lambda proxy: proxy["state"] == "online", limit_s=10)
 
 
 def test_a_restarted_daemon_is_found_again(daemons, avahi, announcer, one):
