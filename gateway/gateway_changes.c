@@ -14,6 +14,7 @@
 #include "linking.h"
 #include "proxy/fleet.h"
 #include "recordings.h"
+#include "roster.h"
 #include "rewriter.h"
 #include "scan/device_table.h"
 #include "scanning.h"
@@ -48,6 +49,23 @@ static void tell_settings(void *user, const struct config_device *before,
     subscribers_tell_device(g, &told);
 }
 
+/* For a recorder that was switched on. */
+static void record_proxies(struct gateway *g, usec_t now)
+{
+    struct proxy_status status;
+
+    for (size_t i = 0; i < roster_count(g->roster); i++) {
+        uint16_t source = roster_source(g->roster, i);
+        const struct proxy *proxy = fleet_get(g->fleet, source);
+
+        if (!proxy) /* it is new, and begins after this */
+            continue;
+        proxy_get_status(proxy, &status);
+        recordings_proxy(g->recordings, source, &status, linking_is_connecting(g->linking, source),
+                         now);
+    }
+}
+
 void gateway_reconfigure(struct gateway *g, struct config *config)
 {
     struct config *before = g->config;
@@ -58,7 +76,8 @@ void gateway_reconfigure(struct gateway *g, struct config *config)
     g->config = config;
     gateway_fleet_enter(g, plan);
     g->configured = configured_new(config);
-    recordings_configure(g->recordings, config, g->configured, clock_now());
+    if (recordings_configure(g->recordings, config, g->configured, clock_now()))
+        record_proxies(g, clock_now());
     device_table_configure(g->table, &settings);
     scanning_configure(g->scanning, config, clock_now());
     linking_configure(g->linking, config, g->configured, clock_now());

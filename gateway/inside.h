@@ -40,9 +40,9 @@ struct gateway {
     struct clocks *clocks;
     uint64_t changes; /* of devices, told so far */
     struct loop_lag *loop_lag;
-    struct keeping *keeping;       /* NULL: nothing is kept */
-    struct past *past;             /* NULL: no history */
-    struct recordings *recordings; /* NULL: nothing is recorded */
+    struct keeping *keeping; /* NULL: nothing is kept */
+    struct past *past;       /* NULL: no history */
+    struct recordings *recordings;
     void (*on_closed)(void *user);
     void *closed_user;
 };

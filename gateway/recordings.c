@@ -35,7 +35,9 @@ static_assert(ATTEMPT_CONNECTED == 0 && ATTEMPT_TIMED_OUT == 1 && ATTEMPT_REFUSE
 static_assert(ROSTER_MAX <= RECORDING_SOURCES_MAX, "every number fits");
 
 struct recordings {
-    struct recorder *recorder;
+    struct recorder *recorder; /* NULL: nothing is recorded, and nothing is left to read */
+    bool is_on;
+    size_t bytes_max;
     const struct config *config;         /* borrowed, with the next */
     const struct configured *configured; /* its devices */
     const struct roster *roster;         /* borrowed, as the next */
@@ -48,7 +50,8 @@ struct recordings {
 };
 
 struct gateway_recording {
-    struct recordings *recordings; /* NULL: nothing is recorded */
+    struct recordings *recordings;
+    bool is_empty; /* nothing was recorded when it was opened */
     struct gateway_recording_wish wish;
     char *proxy; /* of the wish, ours */
     usec_t opened;
@@ -94,27 +97,46 @@ static void record_settings(struct recordings *r, usec_t now)
     r->settings = TAKE(text);
 }
 
+static bool is_wanted_on(const struct recordings *r)
+{
+    return r->config->recorder_enabled && r->bytes_max > 0;
+}
+
+static void begin(struct recordings *r, usec_t now, int64_t wall)
+{
+    struct recorder_settings settings = {
+            .bytes_max = r->bytes_max,
+            .keep = (usec_t) r->config->recorder_keep_s * USEC_PER_SEC,
+    };
+
+    if (getrandom(&settings.hash_seed, sizeof settings.hash_seed, GRND_NONBLOCK) < 0)
+        settings.hash_seed = 0; /* so early at boot it has to do */
+    r->recorder = recorder_new(&settings, describe, r, now, wall);
+    free(TAKE(r->settings));
+    record_settings(r, now);
+}
+
+/* What was recorded goes when it is switched off, and nobody reads it any more. */
+static void end_if_unread(struct recordings *r)
+{
+    if (!r->is_on && r->open == 0 && !r->job)
+        recorder_free(TAKE(r->recorder));
+}
+
 struct recordings *recordings_new(const struct config *config, const struct roster *roster,
                                   const struct configured *configured,
                                   const struct scanning *scanning, usec_t now, int64_t wall)
 {
-    struct recorder_settings settings = {
-            .bytes_max = (size_t) config->limits_recorder_mb << 20,
-            .keep = (usec_t) config->recorder_keep_s * USEC_PER_SEC,
-    };
-    struct recordings *r;
+    struct recordings *r = xnew(struct recordings, 1);
 
-    if (!config->recorder_enabled || settings.bytes_max == 0)
-        return NULL;
-    if (getrandom(&settings.hash_seed, sizeof settings.hash_seed, GRND_NONBLOCK) < 0)
-        settings.hash_seed = 0; /* so early at boot it has to do */
-    r = xnew(struct recordings, 1);
     r->config = config;
     r->roster = roster;
     r->configured = configured;
     r->scanning = scanning;
-    r->recorder = recorder_new(&settings, describe, r, now, wall);
-    record_settings(r, now);
+    r->bytes_max = (size_t) config->limits_recorder_mb << 20;
+    r->is_on = is_wanted_on(r);
+    if (r->is_on)
+        begin(r, now, wall);
     return r;
 }
 
@@ -127,21 +149,35 @@ void recordings_free(struct recordings *r)
     free(r);
 }
 
-void recordings_configure(struct recordings *r, const struct config *config,
+bool recordings_configure(struct recordings *r, const struct config *config,
                           const struct configured *configured, usec_t now)
 {
-    if (!r)
-        return;
+    bool was_on = r->is_on;
+
     r->config = config;
     r->configured = configured;
+    r->is_on = is_wanted_on(r);
+    if (r->is_on && !r->recorder)
+        begin(r, now, clock_to_wall(now, clock_now(), clock_wall()));
+    end_if_unread(r);
+    if (!r->is_on)
+        return false;
+    recorder_set_keep(r->recorder, (usec_t) config->recorder_keep_s * USEC_PER_SEC);
     record_settings(r, now);
+    return !was_on;
+}
+
+/* At the start some things happen before there is a recorder. */
+static bool is_on(const struct recordings *r)
+{
+    return r && r->is_on;
 }
 
 void recordings_proxy_added(struct recordings *r, uint16_t source, usec_t now)
 {
     struct recording_source s = {.source = source};
 
-    if (!r)
+    if (!is_on(r))
         return;
     s.name = text_of(roster_name(r->roster, source));
     recorder_source(r->recorder, &s, now);
@@ -149,26 +185,26 @@ void recordings_proxy_added(struct recordings *r, uint16_t source, usec_t now)
 
 void recordings_proxy_removed(struct recordings *r, uint16_t source, usec_t now)
 {
-    if (r)
+    if (is_on(r))
         recorder_source_gone(r->recorder, source, now);
 }
 
 void recordings_device(struct recordings *r, uint64_t address, usec_t now)
 {
-    if (r)
+    if (is_on(r))
         recorder_device(r->recorder, address, now);
 }
 
 void recordings_reports(struct recordings *r, uint16_t source, const struct ble_report *reports,
                         size_t count, usec_t now)
 {
-    if (r)
+    if (is_on(r))
         recorder_advertisements(r->recorder, source, reports, count, now);
 }
 
 void recordings_command(struct recordings *r, const struct recording_command *command, usec_t now)
 {
-    if (r)
+    if (is_on(r))
         recorder_command(r->recorder, command, now);
 }
 
@@ -178,7 +214,7 @@ void recordings_restored(struct recordings *r, const struct device_restored *dev
     struct recording_restored restored = {.address = device->address,
                                           .address_type = device->address_type};
 
-    if (!r)
+    if (!is_on(r))
         return;
     restored.facts = (struct bytes){facts, restored_device_write(facts, device)};
     recorder_restored(r->recorder, &restored, now);
@@ -186,7 +222,7 @@ void recordings_restored(struct recordings *r, const struct device_restored *dev
 
 void recordings_tick(struct recordings *r, usec_t now)
 {
-    if (r)
+    if (is_on(r))
         recorder_tick(r->recorder, now);
 }
 
@@ -195,7 +231,7 @@ void recordings_change(struct recordings *r, const struct device_table *table,
 {
     struct recording_change c;
 
-    if (!r)
+    if (!is_on(r))
         return;
     recorded_change_make(table, change, &c);
     recorder_change(r->recorder, &c, /* now= */ 0);
@@ -214,7 +250,7 @@ void recordings_proxy(struct recordings *r, uint16_t source, const struct proxy_
             .state = text_of(proxy_state_name(status->state)),
     };
 
-    if (!r)
+    if (!is_on(r))
         return;
     s.name = text_of(roster_name(r->roster, source));
     if (status->has_scanner) {
@@ -237,7 +273,7 @@ void recordings_window(struct recordings *r, enum scan_window_action action,
             .answered = (uint32_t) window->answered,
     };
 
-    if (r)
+    if (is_on(r))
         recorder_window(r->recorder, &w, now);
 }
 
@@ -258,7 +294,7 @@ void recordings_attempt(struct recordings *r, uint64_t address, const struct lin
             .score = recording_tenths(attempt->score),
     };
 
-    if (!r)
+    if (!is_on(r))
         return;
     for (size_t i = 0; i < RECORDING_TERMS; i++)
         a.terms[i] = recording_tenths(terms[i]);
@@ -272,7 +308,7 @@ void recordings_get_status(const struct recordings *r, struct gateway_recorder *
     struct recorder_status status;
 
     *ret_status = (struct gateway_recorder){0};
-    if (!r)
+    if (!r->is_on)
         return;
     recorder_get_status(r->recorder, &status);
     *ret_status = (struct gateway_recorder){
@@ -291,16 +327,16 @@ struct gateway_recording *recordings_open(struct recordings *r,
 {
     struct gateway_recording *recording;
 
-    if (r && r->open >= GATEWAY_RECORDINGS_MAX)
+    if (r->open >= GATEWAY_RECORDINGS_MAX)
         return NULL;
     recording = xnew(struct gateway_recording, 1);
     recording->recordings = r;
+    recording->is_empty = !r->is_on;
     recording->wish = *wish;
     recording->proxy = memory_copy_text(wish->proxy);
     recording->opened = now;
     recording->reader = recording_reader_new();
-    if (r)
-        r->open++;
+    r->open++;
     return recording;
 }
 
@@ -315,8 +351,8 @@ void gateway_recording_close(struct gateway_recording *recording)
     if (!recording)
         return;
     let_go(recording);
-    if (recording->recordings)
-        recording->recordings->open--;
+    recording->recordings->open--;
+    end_if_unread(recording->recordings);
     recording_reader_free(recording->reader);
     free(recording->proxy);
     free(recording);
@@ -326,7 +362,7 @@ void gateway_recording_close(struct gateway_recording *recording)
 static bool hold_next(struct gateway_recording *recording)
 {
     let_go(recording);
-    if (!recording->recordings)
+    if (recording->is_empty)
         return false;
     recording->hold = recorder_take(recording->recordings->recorder, recording->next_sequence,
                                     &recording->segment);
@@ -435,6 +471,7 @@ static void on_replayed(void *user, int rc, const struct gateway_replay_result *
     struct recordings *r = user;
 
     r->job = NULL;
+    end_if_unread(r);
     r->on_replayed(r->replay_user, rc, result);
 }
 
@@ -446,9 +483,9 @@ int recordings_replay(struct recordings *r, struct uv_loop_s *loop,
     const struct replay_settings settings = {patches};
     bool is_changed;
 
-    if (!replay_settings_check(&settings, r ? r->settings : NULL, &is_changed, ret_faults))
+    if (!replay_settings_check(&settings, r->is_on ? r->settings : NULL, &is_changed, ret_faults))
         return E_INVALID_REQUEST;
-    if (!r)
+    if (!r->is_on)
         return E_NOT_FOUND;
     if (r->job)
         return E_OVERLOADED;
@@ -460,6 +497,5 @@ int recordings_replay(struct recordings *r, struct uv_loop_s *loop,
 
 void recordings_cancel_replay(struct recordings *r)
 {
-    if (r)
-        replay_job_cancel(r->job);
+    replay_job_cancel(r->job);
 }

@@ -1,6 +1,6 @@
 /* What the gateway does with the flight recorder: tells it what happens, and reads it out for the
- * faces. NULL is the recorder that is switched off: it takes everything and gives nothing. Thread:
- * the loop's. */
+ * faces. While the recorder is switched off it takes everything and gives nothing. Thread: the
+ * loop's. */
 #pragma once
 
 #include <stddef.h>
@@ -20,15 +20,17 @@ struct recordings;
 struct roster;
 struct scanning;
 
-/* NULL when the configuration wants none. It and its devices must outlive this, or be replaced; the
- * roster, and scanning, which knows the needs, are borrowed. */
+/* The configuration and its devices must outlive this, or be replaced; the roster, and scanning,
+ * which knows the needs, are borrowed. */
 struct recordings *recordings_new(const struct config *config, const struct roster *roster,
                                   const struct configured *configured,
                                   const struct scanning *scanning, usec_t now, int64_t wall);
 void recordings_free(struct recordings *r);
-/* Another configuration is in force; before the table has it. How much is recorded stays. The
- * devices that it changes are told one by one. */
-void recordings_configure(struct recordings *r, const struct config *config,
+/* Another configuration is in force; before the table has it. How much memory it may take stays.
+ * The devices that it changes are told one by one. True: it was switched on, and wants to know how
+ * the proxies are (recordings_proxy()). Switched off, what was recorded goes as soon as nobody
+ * reads it. */
+bool recordings_configure(struct recordings *r, const struct config *config,
                           const struct configured *configured, usec_t now);
 
 /* The device is configured otherwise: after table and scanning know it. */

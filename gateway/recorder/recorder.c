@@ -476,6 +476,11 @@ struct recorder *recorder_new(const struct recorder_settings *settings,
     return r;
 }
 
+void recorder_set_keep(struct recorder *r, usec_t keep)
+{
+    r->settings.keep = keep;
+}
+
 static void free_segments(struct recorder_hold *s)
 {
     while (s) {

@@ -30,6 +30,9 @@ struct recorder *recorder_new(const struct recorder_settings *settings,
 /* Nothing may be held any more. NULL is allowed. */
 void recorder_free(struct recorder *r);
 
+/* What is older than this may go from now on. */
+void recorder_set_keep(struct recorder *r, usec_t keep);
+
 /* The wall clock at now, for segments to come. */
 void recorder_set_wall(struct recorder *r, usec_t now, int64_t wall);
 
