@@ -13,8 +13,8 @@ static const char *const no_parts[] = {NULL};
 
 char *replay_settings_dump(const struct config *c)
 {
-    char *scan AUTO_FREE = config_dump_section(c, "scan");
-    char *limits AUTO_FREE = config_dump_section(c, "limits");
+    char *scan AUTO_FREE = config_dump_section(c, "scan", /* with_secrets= */ false);
+    char *limits AUTO_FREE = config_dump_section(c, "limits", /* with_secrets= */ false);
     char *text;
 
     if (asprintf(&text, "{\"scan\":%s,\"limits\":%s}", scan, limits) < 0)
@@ -75,8 +75,8 @@ bool replay_settings_check(const struct replay_settings *s, const char *recorded
 
     if (!read_both(s, json, &actual, &replayed, ret_faults))
         return false;
-    before = config_dump_section(actual, "scan");
-    after = config_dump_section(replayed, "scan");
+    before = config_dump_section(actual, "scan", /* with_secrets= */ false);
+    after = config_dump_section(replayed, "scan", /* with_secrets= */ false);
     *ret_is_changed = strcmp(before, after) != 0;
     free(before);
     free(after);

@@ -191,3 +191,8 @@ struct outbox_message *bridge_clear_availability(const char *base, const char *n
 {
     return make_text(topics_join(base, name, "availability"), "", 1);
 }
+
+struct outbox_message *bridge_clear(const char *base, const char *below)
+{
+    return make_text(topics_join(base, below, NULL), "", 0);
+}

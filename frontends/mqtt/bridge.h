@@ -50,3 +50,5 @@ struct outbox_message *bridge_notification(const char *base, const char *name,
 /* Empty payloads that make the broker forget. */
 struct outbox_message *bridge_clear_state(const char *base, const char *name);
 struct outbox_message *bridge_clear_availability(const char *base, const char *name);
+/* below: "bridge/info". */
+struct outbox_message *bridge_clear(const char *base, const char *below);

@@ -43,11 +43,14 @@
 #define ANSWERS_BYTES         ((size_t) 2 << 20)
 #define ADVERTISEMENTS_WINDOW (BROKER_WINDOW_MESSAGES / 2)
 #define BROKER_TEXT_SIZE      300
+#define RETIRE_LOOK           (20 * USEC_PER_MSEC)
+#define RETIRE_MAX            (10 * USEC_PER_SEC) /* a broker that needs longer keeps the rest */
 
 struct mqtt {
     struct gateway *gateway; /* borrowed */
     struct rest *rest;       /* borrowed */
     struct mqtt_texts texts;
+    char *base;            /* mqtt.base_topic, for as long as we live */
     struct broker *broker; /* NULL: closed */
     struct states *states;
     struct verbs *verbs;
@@ -58,6 +61,8 @@ struct mqtt {
     usec_t pump_due; /* what the timer is armed for */
     usec_t pumped;   /* the last time */
     bool is_connected, is_pumping, is_closing;
+    struct gateway_timer *retire_timer; /* NULL: not retiring */
+    usec_t retire_until;
     uint64_t connections; /* seen so far */
     usec_t started;
     bool wants_info;
@@ -108,20 +113,19 @@ static bool send_info(struct mqtt *m)
 
     m->wants_info = false;
     mqtt_get_status(m, &status);
-    return send_out(
-            m, bridge_info(config_of(m)->mqtt_base_topic, m->gateway, &status, config, schema));
+    return send_out(m, bridge_info(m->base, m->gateway, &status, config, schema));
 }
 
 static bool send_proxies(struct mqtt *m, usec_t now)
 {
     m->proxies_due = USEC_NEVER;
     m->proxies_sent = now;
-    return send_out(m, bridge_proxies(config_of(m)->mqtt_base_topic, m->gateway));
+    return send_out(m, bridge_proxies(m->base, m->gateway));
 }
 
 static bool send_clearing(struct mqtt *m, const struct states_item *item, usec_t now)
 {
-    const char *base = config_of(m)->mqtt_base_topic;
+    const char *base = m->base;
     struct outbox_message *message = item->what == STATES_CLEAR_STATE
                                              ? bridge_clear_state(base, item->name)
                                              : bridge_clear_availability(base, item->name);
@@ -133,7 +137,7 @@ static bool send_clearing(struct mqtt *m, const struct states_item *item, usec_t
 static struct outbox_message *make_state(struct mqtt *m, const struct states_item *item,
                                          const struct gateway_device *device)
 {
-    const char *base = config_of(m)->mqtt_base_topic;
+    const char *base = m->base;
     struct outbox_message *message;
     struct writer w = {0};
 
@@ -266,9 +270,8 @@ static void tell_device(struct mqtt *m, const struct gateway_device_change *chan
 
     while ((reason = event_json_take_reason(&reasons)))
         outbox_push(&m->events,
-                    bridge_device_event(config_of(m)->mqtt_base_topic,
-                                        device_texts_event(rest_device_texts(m->rest), m->gateway,
-                                                           change, reason)));
+                    bridge_device_event(m->base, device_texts_event(rest_device_texts(m->rest),
+                                                                    m->gateway, change, reason)));
 }
 
 /* The text of an event holds the state: it is taken where the next pump could tell it. False: a
@@ -282,7 +285,7 @@ static bool tell_state(struct mqtt *m, const struct gateway_device_change *chang
         !states_may_tell(m->states, change->device->address, now, &item))
         return false;
     text = device_texts_device(rest_device_texts(m->rest), m->gateway, change);
-    outbox_push(&m->fresh, bridge_state(config_of(m)->mqtt_base_topic, item.name, text));
+    outbox_push(&m->fresh, bridge_state(m->base, item.name, text));
     states_done(m->states, &item, change->device->rssi, now);
     return true;
 }
@@ -318,8 +321,7 @@ static void on_proxy(void *user, enum gateway_proxy_reason reason, size_t proxy_
     struct mqtt *m = user;
     usec_t now = gateway_now(m->gateway), due = m->proxies_sent + PROXIES_INTERVAL;
 
-    outbox_push(&m->events,
-                bridge_proxy_event(config_of(m)->mqtt_base_topic, m->gateway, reason, proxy_index));
+    outbox_push(&m->events, bridge_proxy_event(m->base, m->gateway, reason, proxy_index));
     m->proxies_due = due > now ? due : now;
     wake_pump(m);
 }
@@ -328,7 +330,7 @@ static void on_window(void *user, const struct gateway_window_change *change)
 {
     struct mqtt *m = user;
 
-    outbox_push(&m->events, bridge_window_event(config_of(m)->mqtt_base_topic, m->gateway, change));
+    outbox_push(&m->events, bridge_window_event(m->base, m->gateway, change));
     wake_pump(m);
 }
 
@@ -338,8 +340,7 @@ static void on_link(void *user, const struct gateway_link_change *change)
     struct mqtt *m = user;
 
     if (change->action)
-        outbox_push(&m->events,
-                    bridge_connection_event(config_of(m)->mqtt_base_topic, m->gateway, change));
+        outbox_push(&m->events, bridge_connection_event(m->base, m->gateway, change));
     states_changed(m->states, change->address, gateway_now(m->gateway));
     wake_pump(m);
 }
@@ -354,8 +355,7 @@ static void on_value(void *user, const struct gateway_gatt_value *value)
     if (!value->uuid || !verbs_is_subscribed(m->gateway, value))
         return;
     topics_address_name(name, value->address);
-    outbox_push(&m->events,
-                bridge_notification(config_of(m)->mqtt_base_topic, known ? known : name, value));
+    outbox_push(&m->events, bridge_notification(m->base, known ? known : name, value));
     wake_pump(m);
 }
 
@@ -371,8 +371,7 @@ static void on_hearing(void *user, const struct gateway_hearing *hearing)
         m->advertisements_dropped++;
         return;
     }
-    (void) send_out(m,
-                    bridge_advertisement(config_of(m)->mqtt_base_topic, name, m->gateway, hearing));
+    (void) send_out(m, bridge_advertisement(m->base, name, m->gateway, hearing));
 }
 
 static void judge_all_devices(struct mqtt *m)
@@ -440,7 +439,7 @@ static void queue_health(struct mqtt *m)
     health.memory_bytes = statistics.memory_bytes;
     m->health_time = now;
     m->health_messages = m->client.messages;
-    outbox_push(&m->answers, bridge_health(config_of(m)->mqtt_base_topic, &health));
+    outbox_push(&m->answers, bridge_health(m->base, &health));
 }
 
 static void on_health_time(void *user)
@@ -525,7 +524,7 @@ static void adopt(struct mqtt *m, const char *topic)
     usec_t grace = (usec_t) config_of(m)->scan_ownership_stale_s * USEC_PER_SEC;
     char name[TOPICS_NAME_SIZE];
 
-    if (!topics_read_availability(config_of(m)->mqtt_base_topic, topic, name))
+    if (!topics_read_availability(m->base, topic, name))
         return;
     states_adopt(m->states, name, m->started + grace);
     wake_pump(m);
@@ -703,6 +702,7 @@ static struct mqtt *make(struct gateway *g, struct rest *rest, const struct mqtt
 
     m->gateway = g;
     m->rest = rest;
+    m->base = memory_copy_text(c->mqtt_base_topic);
     if (texts)
         m->texts = *texts;
     m->started = m->health_time = gateway_now(g);
@@ -761,7 +761,7 @@ void mqtt_log(struct mqtt *m, const struct event_log_line *line)
 {
     if (m->is_closing)
         return;
-    outbox_push(&m->events, bridge_log(config_of(m)->mqtt_base_topic, line));
+    outbox_push(&m->events, bridge_log(m->base, line));
     wake_pump(m);
 }
 
@@ -775,9 +775,12 @@ static void on_broker_closed(void *user)
 
 void mqtt_close(struct mqtt *m, void (*on_closed)(void *user), void *user)
 {
+    if (m->is_closing)
+        return;
     m->is_closing = true;
     m->on_closed = on_closed;
     m->closed_user = user;
+    gateway_timer_stop(TAKE(m->retire_timer));
     gateway_unsubscribe(TAKE(m->subscription));
     verbs_stop(m->verbs);
     pump(m);
@@ -787,6 +790,47 @@ void mqtt_close(struct mqtt *m, void (*on_closed)(void *user), void *user)
     rest_set_mqtt(m->rest, NULL, NULL);
     metrics_unregister(rest_metrics(m->rest), m);
     broker_close(m->broker, on_broker_closed, m);
+}
+
+static void on_retire_time(void *user);
+
+/* Looks again after a while: what is sent and what comes back are many small steps. */
+static void retire(struct mqtt *m)
+{
+    bool is_done = !m->refused && !outbox_first(&m->answers) && states_graves_count(m->states) == 0;
+
+    if (is_done || !m->is_connected || gateway_now(m->gateway) >= m->retire_until)
+        mqtt_close(m, m->on_closed, m->closed_user);
+    else
+        m->retire_timer = gateway_timer_start(m->gateway, RETIRE_LOOK, on_retire_time, m);
+}
+
+static void on_retire_time(void *user)
+{
+    struct mqtt *m = user;
+
+    m->retire_timer = NULL;
+    retire(m);
+}
+
+void mqtt_retire(struct mqtt *m, void (*on_closed)(void *user), void *user)
+{
+    static const char *const retained[] = {"bridge/info", "bridge/proxies", "bridge/health"};
+    usec_t now = gateway_now(m->gateway);
+
+    m->on_closed = on_closed;
+    m->closed_user = user;
+    m->retire_until = now + RETIRE_MAX;
+    gateway_unsubscribe(TAKE(m->subscription));
+    gateway_timer_stop(TAKE(m->health_timer));
+    verbs_stop(m->verbs);
+    m->wants_info = false;
+    m->proxies_due = USEC_NEVER;
+    for (size_t i = 0; i < ARRAY_SIZE(retained); i++)
+        outbox_push(&m->answers, bridge_clear(m->base, retained[i]));
+    states_clear_all(m->states, now);
+    wake_pump(m);
+    retire(m);
 }
 
 void mqtt_free(struct mqtt *m)
@@ -800,5 +844,6 @@ void mqtt_free(struct mqtt *m)
     outbox_clear(&m->events);
     outbox_message_free(m->refused);
     free(m->home_status);
+    free(m->base);
     free(m);
 }

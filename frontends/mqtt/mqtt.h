@@ -38,4 +38,10 @@ void mqtt_log(struct mqtt *m, const struct event_log_line *line);
 /* Answers requests that wait, sends what is in line, says goodbye, in 1.3 s at most; on_closed
  * comes from a later turn of the loop, then mqtt_free(). */
 void mqtt_close(struct mqtt *m, void (*on_closed)(void *user), void *user);
+
+/* The same, for good: what is retained below the base topic is cleared before, as far as the broker
+ * takes it in 10 s; bridge/state stays, offline. mqtt_close() meanwhile makes it short, and only
+ * its on_closed comes. */
+void mqtt_retire(struct mqtt *m, void (*on_closed)(void *user), void *user);
+
 void mqtt_free(struct mqtt *m); /* accepts NULL */

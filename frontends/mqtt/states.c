@@ -183,6 +183,22 @@ void states_withdraw(struct states *s, uint64_t address, usec_t now)
         bury(s, r, now);
 }
 
+void states_clear_all(struct states *s, usec_t now)
+{
+    size_t position = 0;
+    struct row *r;
+
+    while ((r = map_next(s->by_name, &position))) {
+        if (!r->is_grave) {
+            map_take(s->by_address, r->address);
+            r->is_grave = true;
+            s->graves++;
+        }
+        r->clear_due = now;
+        schedule(s, r);
+    }
+}
+
 bool states_is_published(const struct states *s, uint64_t address)
 {
     return map_find(s->by_address, address) != NULL;

@@ -53,6 +53,9 @@ bool states_is_published(const struct states *s, uint64_t address);
 /* NULL: not published. */
 const char *states_name(const struct states *s, uint64_t address);
 
+/* All names become graves that are due now, those of earlier runs too. */
+void states_clear_all(struct states *s, usec_t now);
+
 /* Something worth a state changed. No effect on devices that are not published. */
 void states_changed(struct states *s, uint64_t address, usec_t now);
 void states_availability_changed(struct states *s, uint64_t address, usec_t now);

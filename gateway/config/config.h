@@ -180,7 +180,7 @@ const char *config_override(const struct config *config, const char *key);
 char *config_dump(const struct config *config, bool with_secrets);
 
 /* The settings of one section ("scan") as a JSON object; release with free(). */
-char *config_dump_section(const struct config *config, const char *section);
+char *config_dump_section(const struct config *config, const char *section, bool with_secrets);
 
 /* The JSON Schema (2020-12) of the configuration, from the table; release with free(). */
 char *config_schema_text(void);

@@ -20,7 +20,7 @@ static char *write_text(json_t *document)
     return text;
 }
 
-char *config_dump_section(const struct config *config, const char *section)
+char *config_dump_section(const struct config *config, const char *section, bool with_secrets)
 {
     json_t *object = json_object();
     size_t count, length = strlen(section);
@@ -31,7 +31,7 @@ char *config_dump_section(const struct config *config, const char *section)
 
         if (strncmp(key, section, length) == 0 && key[length] == '.')
             document_put(object, key + length + 1,
-                         setting_dump(&settings[i], config, /* with_secrets= */ false));
+                         setting_dump(&settings[i], config, with_secrets));
     }
     return write_text(object);
 }

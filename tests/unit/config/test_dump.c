@@ -239,7 +239,7 @@ static void a_section_is_dumped_alone_and_patched(void **state)
     assert_non_null(config);
     assert_true(config->scan_quiet_s == 90); /* gone, so that the default is back */
     assert_true(config->scan_ownership_margin_db == 12 && config->scan_ownership_reclaim_db == 7);
-    section = config_dump_section(config, "recorder");
+    section = config_dump_section(config, "recorder", /* with_secrets= */ false);
     assert_string_equal(section, "{\"enabled\":true,\"keep_s\":3600}");
     free(section);
     config_free(config);
