@@ -21,9 +21,10 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "config/config_file.h"
+#include "config_watch.h"
 #include "gateway/gateway.h"
 #include "http/http.h"
-#include "mqtt/mqtt.h"
+#include "mqtt/mqtt_runner.h"
 #include "replay_file.h"
 #include "rest/rest.h"
 #include "service.h"
@@ -54,9 +55,13 @@ struct program {
     struct gateway *gateway;
     struct rest *rest;
     struct http *http;
-    struct mqtt *mqtt;  /* NULL: disabled */
-    char client_id[32]; /* MQTT's, when the configuration names none */
-    uv_signal_t terminate, interrupt;
+    struct mqtt_runner *mqtt;
+    struct config_watch *watch;
+    struct gateway_subscription *subscription;
+    char client_id[32];   /* MQTT's, when the configuration names none */
+    uint32_t boot;        /* a number of this run */
+    char *without_effect; /* keys that were told last; NULL: none yet */
+    uv_signal_t terminate, interrupt, hangup;
     uv_timer_t watchdog, stop_timer;
     uv_async_t log_wake; /* a warning was logged, by whatever thread */
     uint64_t log_seen;   /* sequence of the last line that the faces were told */
@@ -180,13 +185,14 @@ static void print_faults(const char *path, const struct config_faults *faults, F
         (void) fprintf(out, "%s: and %zu more\n", path, faults->more);
 }
 
-static struct config *load_config(const struct options *o, struct config_file *ret_file)
+static struct config *load_config(const struct options *o, uint32_t run,
+                                  struct config_file *ret_file)
 {
     struct config_faults faults = {0};
     struct config *config;
 
     *ret_file = (struct config_file){
-            .path = o->config, .parts = info_json_parts, .environment = environ};
+            .path = o->config, .parts = info_json_parts, .environment = environ, .run = run};
     config = config_file_load(ret_file, &faults);
     if (config)
         config_check_listen(config, &faults);
@@ -209,7 +215,6 @@ static void configure_log(const struct options *o, const struct config *c)
         (void) log_levels_parse(o->log_level, level, &levels);
     log_configure_levels(&levels,
                          strcmp(c->log_format, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
-    log_ring_configure((size_t) c->log_ring);
 }
 
 /* "a,b,c"; free() it. */
@@ -222,14 +227,22 @@ static char *join(const struct config_texts *texts)
     return buffer_take_text(&joined);
 }
 
-static void tell_what_has_no_effect(const struct config *c)
+/* When it is news. */
+static void tell_what_has_no_effect(struct program *p, const struct config *c)
 {
-    char *keys AUTO_FREE = join(&c->without_effect);
-    char *variables AUTO_FREE = join(&c->unknown_variables);
+    char *keys = join(&c->without_effect);
 
-    if (c->without_effect.count > 0)
+    if (c->without_effect.count > 0 && (!p->without_effect || strcmp(keys, p->without_effect) != 0))
         log_warning("config.without_effect",
                     "keys=%s belong to parts that this version does not have, ignoring", keys);
+    free(p->without_effect);
+    p->without_effect = keys;
+}
+
+static void tell_unknown_variables(const struct config *c)
+{
+    char *variables AUTO_FREE = join(&c->unknown_variables);
+
     if (c->unknown_variables.count > 0)
         log_warning("config.unknown_variables", "variables=%s name no setting, ignoring",
                     variables);
@@ -251,6 +264,7 @@ static void on_gateway_closed(void *user)
     close_if_open((uv_handle_t *) &p->log_wake);
     close_if_open((uv_handle_t *) &p->terminate);
     close_if_open((uv_handle_t *) &p->interrupt);
+    close_if_open((uv_handle_t *) &p->hangup);
     close_if_open((uv_handle_t *) &p->watchdog);
     close_if_open((uv_handle_t *) &p->stop_timer);
 }
@@ -277,10 +291,12 @@ static void stop(struct program *p)
     p->is_stopping = true;
     service_notify("STOPPING=1");
     (void) uv_timer_start(&p->stop_timer, on_stop_timeout, STOP_TIMEOUT_MS, 0);
+    config_watch_close(TAKE(p->watch));
+    gateway_unsubscribe(TAKE(p->subscription));
     rest_stop(p->rest);
     p->open_faces = 1 + (p->mqtt != NULL);
     if (p->mqtt)
-        mqtt_close(p->mqtt, on_face_closed, p);
+        mqtt_runner_close(p->mqtt, on_face_closed, p);
     http_close(p->http, on_face_closed, p);
 }
 
@@ -292,6 +308,34 @@ static void on_signal(uv_signal_t *handle, int number)
         _exit(EXIT_SUCCESS); /* asked twice: somebody is in a hurry */
     log_info("stop", "signal=%s", number == SIGTERM ? "SIGTERM" : "SIGINT");
     stop(p);
+}
+
+/* ---- another configuration ---- */
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    struct program *p = handle->data;
+
+    (void) number;
+    if (p->watch)
+        config_watch_reload(p->watch);
+}
+
+/* What no room below heeds. */
+static void on_configuration(void *user)
+{
+    struct program *p = user;
+
+    configure_log(&p->options, gateway_config(p->gateway));
+    tell_what_has_no_effect(p, gateway_config(p->gateway));
+}
+
+static void watch_configuration(struct program *p)
+{
+    const struct gateway_subscriber subscriber = {.on_configuration = on_configuration, .user = p};
+
+    p->subscription = gateway_subscribe(p->gateway, &subscriber);
+    p->watch = config_watch_new(&p->loop, p->gateway, p->options.config);
 }
 
 /* ---- the start ---- */
@@ -343,7 +387,7 @@ static void on_log_wake(uv_async_t *handle)
         rest_log(p->rest, &view.line);
         if (p->mqtt &&
             strcmp(view.module, "mqtt") != 0) /* its own troubles would feed themselves */
-            mqtt_log(p->mqtt, &view.line);
+            mqtt_runner_log(p->mqtt, &view.line);
     }
 }
 
@@ -381,14 +425,10 @@ static void choose_client_id(struct program *p, struct store *store)
 static int start_mqtt(struct program *p)
 {
     static struct mqtt_texts texts = {dump_config, schema_text, NULL};
-    const struct config *config = gateway_config(p->gateway);
-    const char *id = config->mqtt_client_id ? config->mqtt_client_id : p->client_id;
     int rc;
 
-    if (!config->mqtt_enabled)
-        return 0;
     texts.user = p;
-    rc = mqtt_new(&p->loop, p->gateway, p->rest, id, &texts, &p->mqtt);
+    rc = mqtt_runner_new(&p->loop, p->gateway, p->rest, p->client_id, &texts, &p->mqtt);
     if (rc < 0)
         log_error("start.failed", "mqtt: %s", error_sentence(rc));
     return rc;
@@ -399,12 +439,14 @@ static void init_handles(struct program *p)
     /* None of these can fail on a fresh loop. */
     (void) uv_signal_init(&p->loop, &p->terminate);
     (void) uv_signal_init(&p->loop, &p->interrupt);
+    (void) uv_signal_init(&p->loop, &p->hangup);
     (void) uv_timer_init(&p->loop, &p->watchdog);
     (void) uv_timer_init(&p->loop, &p->stop_timer);
     (void) uv_async_init(&p->loop, &p->log_wake, on_log_wake);
-    p->terminate.data = p->interrupt.data = p->log_wake.data = p;
+    p->terminate.data = p->interrupt.data = p->hangup.data = p->log_wake.data = p;
     (void) uv_signal_start(&p->terminate, on_signal, SIGTERM);
     (void) uv_signal_start(&p->interrupt, on_signal, SIGINT);
+    (void) uv_signal_start(&p->hangup, on_hangup, SIGHUP);
 }
 
 /* A campus is many sockets: take what the system grants without being asked. */
@@ -470,7 +512,7 @@ static int start(struct program *p)
     p->gateway = gateway_new(&p->loop, TAKE(p->config), &p->file, store);
     choose_client_id(p, store);
     p->rest = rest_new(p->gateway);
-    rest_set_boot(p->rest, draw_boot());
+    rest_set_boot(p->rest, p->boot);
     rc = http_new(&p->loop, p->rest, p->gateway, &p->http, error, sizeof error);
     if (rc < 0) {
         log_error("start.failed", "%s", error);
@@ -479,6 +521,7 @@ static int start(struct program *p)
     rc = start_mqtt(p);
     if (rc < 0)
         return rc;
+    watch_configuration(p);
     log_on_warning(wake_for_log, &p->log_wake);
     return tell_ready(p);
 }
@@ -489,7 +532,8 @@ static int run(struct program *p)
 
     log_info("start", "version=%s config=%s proxies=%zu", BLEFLEET_VERSION, p->options.config,
              p->config->proxies_count);
-    tell_what_has_no_effect(p->config);
+    tell_what_has_no_effect(p, p->config);
+    tell_unknown_variables(p->config);
     init_handles(p);
     if (start(p) < 0) {
         exit_code = EXIT_START;
@@ -501,7 +545,7 @@ static int run(struct program *p)
             on_gateway_closed(p);
     }
     (void) uv_run(&p->loop, UV_RUN_DEFAULT);
-    mqtt_free(p->mqtt);
+    mqtt_runner_free(p->mqtt);
     http_free(p->http);
     rest_free(p->rest);
     gateway_free(p->gateway);
@@ -517,7 +561,8 @@ int main(int argc, char **argv)
         return exit_code;
     (void) signal(SIGPIPE, SIG_IGN);
     (void) signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of that write alone */
-    p.config = load_config(&p.options, &p.file);
+    p.boot = draw_boot();
+    p.config = load_config(&p.options, p.boot, &p.file);
     if (!p.config)
         return EXIT_CONFIGURATION;
     if (p.options.only_checks) {
@@ -526,6 +571,7 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     configure_log(&p.options, p.config);
+    log_ring_configure((size_t) p.config->log_ring);
     raise_descriptor_limit();
     if (uv_loop_init(&p.loop) < 0) {
         log_error("start.failed", "no event loop");
@@ -538,5 +584,6 @@ int main(int argc, char **argv)
         log_info("stopped", "code=%d", exit_code);
     config_free(p.config);
     config_file_done(&p.file);
+    free(p.without_effect);
     return exit_code;
 }

@@ -37,12 +37,12 @@ ROOMS = {
     "frontends/mqtt": ["base", "ble", "config", "gateway", "json", "rest"],
     "tests/fleet": ["base", "ble", "esphome", "fleet"],
 }
-PROGRAM = ["gateway/main.c", "gateway/replay_file.c"]
+PROGRAM = ["gateway/main.c", "gateway/config_watch.c", "gateway/replay_file.c"]
 MAIN = ["base", "ble", "config", "gateway", "json", "rest", "http", "mqtt", "mqtt", "store", "recorder", "replay"]
 
 # Where a header of another project may be included.
 HOMES = {
-    r"uv\.h": ["gateway/main.c", "gateway/service.c", "gateway/gateway.c", "gateway/gatting.c", "gateway/inside.h", "gateway/keeping.c", "gateway/linking.c", "gateway/loop_lag.c", "gateway/replay_job.c", "gateway/rewriter.c", "gateway/scanning.c", "gateway/proxy/", "gateway/mdns/",
+    r"uv\.h": ["gateway/main.c", "gateway/config_watch.c", "gateway/service.c", "gateway/gateway.c", "gateway/gatting.c", "gateway/inside.h", "gateway/keeping.c", "gateway/linking.c", "gateway/loop_lag.c", "gateway/replay_job.c", "gateway/rewriter.c", "gateway/scanning.c", "gateway/proxy/", "gateway/mdns/",
                "gateway/store/", "frontends/http/", "frontends/mqtt/", "frontends/esphome/",
                "frontends/matter/", "tests/fleet/", "tests/integration/", "tests/unit/proxy/",
                "tests/unit/http/", "tests/unit/gateway/", "tests/unit/fleet/", "tests/unit/rest/"],
