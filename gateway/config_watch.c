@@ -45,10 +45,10 @@ static char *join(const struct config_texts *texts)
 static void tell_faults(const struct config_watch *w, const struct config_faults *faults)
 {
     for (size_t i = 0; i < faults->count; i++)
-        log_warning("config.fault", "pointer=\"%s\" detail=\"%s\"", faults->items[i].pointer,
+        log_warning("config.fault", "pointer=%s %s", faults->items[i].pointer,
                     faults->items[i].detail);
-    log_error("config.refused", "file=\"%s\" faults=%zu everything runs on as before", w->path,
-              faults->count + faults->more);
+    log_warning("config.refused", "file=\"%s\" faults=%zu everything runs on as before", w->path,
+                faults->count + faults->more);
 }
 
 static void tell_change(const struct config_watch *w, const struct config_edited *edited)
@@ -77,8 +77,8 @@ static void on_reloaded(struct gateway_change *change, int cause,
         w->is_warned = true; /* the faults say it already */
         tell_faults(w, &edited->faults);
     } else if (cause != E_SHUTTING_DOWN) {
-        log_error("config.refused", "file=\"%s\" error=\"%s\" everything runs on as before",
-                  w->path, error_sentence(cause));
+        log_warning("config.refused", "file=\"%s\" error=\"%s\" everything runs on as before",
+                    w->path, error_sentence(cause));
     }
     if (w->wants_reload)
         config_watch_reload(w);
@@ -93,8 +93,8 @@ void config_watch_reload(struct config_watch *w)
         return;
     rc = gateway_reload_config(w->gateway, &w->reload);
     if (rc < 0)
-        log_error("config.refused", "file=\"%s\" error=\"%s\" not read again", w->path,
-                  error_sentence(rc));
+        log_warning("config.refused", "file=\"%s\" error=\"%s\" not read again", w->path,
+                    error_sentence(rc));
 }
 
 /* ---- noticing an edit ---- */
