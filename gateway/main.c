@@ -196,10 +196,11 @@ static struct config *load_config(const struct options *o, uint32_t run,
     config = config_file_load(ret_file, &faults);
     if (config)
         config_check_listen(config, &faults);
-    if (faults.count > 0)
-        config_free(TAKE(config));
-    if (!config)
+    if (faults.count > 0) {
         print_faults(o->config, &faults, o->only_checks ? stdout : stderr);
+        config_free(TAKE(config));
+        config_file_done(ret_file);
+    }
     config_faults_done(&faults);
     return config;
 }

@@ -1,5 +1,6 @@
 """The configuration as a whole, while the gateway runs: read, changed, restored, edited by hand, held by the
 environment, and heeded without a restart."""
+import datetime
 import json
 import os
 import signal
@@ -7,6 +8,8 @@ import signal
 import pytest
 from conftest import BIN, THERMOMETER, Gateway, house
 from programs import Broker
+from test_events import Stream
+from test_links import LOCK_PATH, connect, running, wait_link
 from test_mqtt import NAME, Watcher
 
 KITCHEN = {"name": "kitchen", "at": [0, 0, 0], "profile": "2026"}
@@ -229,6 +232,19 @@ def test_the_recorder_is_switched_off_and_on(pair):
     pair.gateway.wait_for(recorded, what="a recorded packet")
     assert pair.get("/info")["recorder"]["enabled"] is True
     assert b'"proxy":"kitchen"' in pair.gateway.request("GET", "/api/v1/recorder").body
+
+
+def test_defaults_of_links_and_readers_of_events_are_heeded_at_once(start):
+    pair = running(start)
+    change(pair, {"links": {"lease_s": 2000, "linger_ms": 0}, "limits": {"sse_clients": 1}})
+    link = connect(pair)
+    seconds = [datetime.datetime.fromisoformat(link[key]) for key in ("since", "expires")]
+    assert 1990 < (seconds[1] - seconds[0]).total_seconds() < 2010
+    pair.ask("DELETE", f"/api/v1{LOCK_PATH}?lease={link['lease']}")
+    wait_link(pair, lambda link: link["state"] == "none", 4)  # without lingering
+    reader = Stream(pair)
+    pair.ask("GET", "/api/v1/events", 503)
+    reader.connection.close()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -288,6 +289,33 @@ static void devices_that_are_not_published_have_no_effect(void **state)
     states_free(s);
 }
 
+static void everything_can_be_cleared_whatever_it_is(void **state)
+{
+    struct states *s = make(SECOND, 60 * SECOND);
+    struct states_item item;
+    int cleared = 0;
+
+    (void) state;
+    for (uint64_t i = 1; i <= 40; i++) { /* more than there is room for graves elsewhere */
+        char name[8];
+
+        (void) snprintf(name, sizeof name, "d%d", (int) i);
+        states_publish(s, i, name, START);
+    }
+    states_adopt(s, "left", START + 900 * SECOND);
+    states_clear_all(s, START + 1);
+    assert_int_equal(states_count(s), 0);
+    assert_false(states_is_published(s, 7));
+    while (states_next(s, START + 1, &item)) {
+        assert_true(item.what >= STATES_CLEAR_AVAILABILITY);
+        states_done(s, &item, 0, START + 1);
+        cleared++;
+    }
+    assert_int_equal(cleared, 2 * 41);
+    assert_int_equal(states_graves_count(s), 0);
+    states_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +333,7 @@ int main(void)
             cmocka_unit_test(graves_are_bounded),
             cmocka_unit_test(republishing_is_spread_and_ignores_the_interval),
             cmocka_unit_test(devices_that_are_not_published_have_no_effect),
+            cmocka_unit_test(everything_can_be_cleared_whatever_it_is),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -410,6 +410,25 @@ static void what_is_older_than_asked_for_goes(void **state)
     recorder_free(r);
 }
 
+static void how_long_is_kept_may_change_while_it_records(void **state)
+{
+    struct recorder *r = new_recorder(MB, 3600 * USEC_PER_SEC);
+    struct recorder_status status;
+    usec_t s = 0;
+
+    (void) state;
+    for (; s < 1200; s++)
+        hear(r, 1, 0xc00000000001, -50, "x", START + s * USEC_PER_SEC);
+    recorder_get_status(r, &status);
+    assert_true(status.oldest < START + USEC_PER_SEC);
+    recorder_set_keep(r, 60 * USEC_PER_SEC);
+    for (; s < 1800; s++)
+        hear(r, 1, 0xc00000000001, -50, "x", START + s * USEC_PER_SEC);
+    recorder_get_status(r, &status);
+    assert_true(START + s * USEC_PER_SEC - status.oldest < 300 * USEC_PER_SEC);
+    recorder_free(r);
+}
+
 static void a_held_segment_stays_as_it_was_while_the_ring_moves_on(void **state)
 {
     struct recorder *r = new_recorder(MB, 86400 * USEC_PER_SEC);
@@ -585,6 +604,7 @@ int main(void)
             cmocka_unit_test(decisions_sources_windows_and_settings_come_out_as_they_were),
             cmocka_unit_test(the_ring_keeps_its_size_and_counts_what_it_drops),
             cmocka_unit_test(what_is_older_than_asked_for_goes),
+            cmocka_unit_test(how_long_is_kept_may_change_while_it_records),
             cmocka_unit_test(a_held_segment_stays_as_it_was_while_the_ring_moves_on),
             cmocka_unit_test(more_devices_than_a_segment_takes_begin_another),
             cmocka_unit_test(nothing_is_allocated_once_the_ring_is_full),
