@@ -439,6 +439,69 @@ static void a_call_that_fails_while_copying_leaves_the_old_file_and_no_rest(void
     fail_everywhere(ENOSPC);
 }
 
+/* ---- what somebody else replaced ---- */
+
+static int keep_number(int number)
+{
+    char text[4096];
+    int size = snprintf(text, sizeof(text), "%d %01000d\n", number, number);
+
+    return atomic_file_keep(path, text, (size_t) size);
+}
+
+static void content_that_is_kept_becomes_the_newest_version(void **state)
+{
+    struct atomic_file_version versions[ATOMIC_FILE_VERSIONS];
+    struct stat status;
+
+    (void) state;
+    write_history();
+    assert_int_equal(keep_number(50), 0);
+    assert_int_equal(number_in("file"), 7);
+    assert_int_equal(number_in("file.1"), 50);
+    for (int version = 2; version <= 5; version++)
+        assert_int_equal(number_in(names[version]), 8 - version);
+    assert_false(exists("file.old"));
+    assert_int_equal(stat("file.1", &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    assert_int_equal(atomic_file_versions(path, versions), 5);
+    assert_int_equal(versions[0].size, status.st_size);
+}
+
+static void killed_while_keeping_the_file_is_what_it_was(void **state)
+{
+    (void) state;
+    for (unsigned step = 1;; step++) {
+        int status;
+        pid_t child;
+
+        assert_true(step < STEPS_MAX);
+        write_history();
+        child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            gate_set(GATE_KILL, step, 0);
+            _exit(keep_number(7) == 0 ? 0 : 1);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_intact(true, false);
+        if (WIFEXITED(status))
+            break;
+        assert_heals();
+    }
+    assert_int_equal(number_in("file.1"), 7);
+}
+
+static void present_content_is_no_version_of_itself(void **state)
+{
+    struct atomic_file_version versions[ATOMIC_FILE_VERSIONS];
+
+    (void) state;
+    assert_int_equal(write_number(1), 0);
+    assert_int_equal(link("file", "file.1"), 0); /* a write was killed there */
+    assert_int_equal(atomic_file_versions(path, versions), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +520,9 @@ int main(void)
             cmocka_unit_test_teardown(a_call_that_fails_leaves_the_old_file_and_no_rest, clean),
             cmocka_unit_test_teardown(
                     a_call_that_fails_while_copying_leaves_the_old_file_and_no_rest, clean),
+            cmocka_unit_test_teardown(content_that_is_kept_becomes_the_newest_version, clean),
+            cmocka_unit_test_teardown(killed_while_keeping_the_file_is_what_it_was, clean),
+            cmocka_unit_test_teardown(present_content_is_no_version_of_itself, clean),
     };
 
     return cmocka_run_group_tests(tests, enter, leave);
