@@ -29,9 +29,9 @@
 #include "damaged.h"
 #include "details.h"
 #include "migrations.h"
+#include "sqlite_cause.h"
 
-#define APPLICATION_ID  0x626c6566 /* "blef", in the header of the file */
-#define BUSY_TIMEOUT_MS 2000       /* another program of ours may write for a moment */
+#define BUSY_TIMEOUT_MS 2000 /* another program of ours may write for a moment */
 #define REASON_SIZE     200
 
 /* XX(symbol, SQL) */
@@ -107,38 +107,6 @@ struct database {
 
 /* ---- causes ---- */
 
-/* A negative errno; -EBADMSG: what is in the file is not what should be. */
-static int cause_of(sqlite3 *connection, int rc)
-{
-    int system = connection ? sqlite3_system_errno(connection) : 0;
-
-    switch (rc & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_DONE:
-    case SQLITE_ROW:
-        return 0;
-    case SQLITE_FULL:
-        return -ENOSPC;
-    case SQLITE_READONLY:
-    case SQLITE_PERM:
-    case SQLITE_AUTH:
-        return -EACCES;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return -EBUSY;
-    case SQLITE_NOMEM:
-        return -ENOMEM;
-    case SQLITE_INTERRUPT:
-        return -ECANCELED;
-    case SQLITE_CANTOPEN:
-        return system ? -system : -EACCES;
-    case SQLITE_IOERR:
-        return system ? -system : -EIO;
-    default:
-        return -EBADMSG;
-    }
-}
-
 __attribute__((format(printf, 3, 4))) static int fail(struct database *db, int cause,
                                                       const char *format, ...)
 {
@@ -152,7 +120,7 @@ __attribute__((format(printf, 3, 4))) static int fail(struct database *db, int c
 
 static int check(struct database *db, int rc, const char *what)
 {
-    int cause = cause_of(db->connection, rc);
+    int cause = sqlite_cause(db->connection, rc);
 
     return cause ? fail(db, cause, "%s: %s", what, sqlite3_errmsg(db->connection)) : 0;
 }
@@ -172,7 +140,7 @@ static int query_number(struct database *db, const char *sql, int64_t *ret_numbe
 
     if (rc == SQLITE_OK)
         rc = sqlite3_step(s);
-    if (cause_of(db->connection, rc) == 0)
+    if (sqlite_cause(db->connection, rc) == 0)
         *ret_number = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
     rc = check(db, rc, "SQLite");
     (void) sqlite3_finalize(s);
@@ -183,7 +151,7 @@ static int query_number(struct database *db, const char *sql, int64_t *ret_numbe
 static int run(struct database *db, enum statement which)
 {
     sqlite3_stmt *s = db->statements[which];
-    int cause = cause_of(db->connection, sqlite3_step(s));
+    int cause = sqlite_cause(db->connection, sqlite3_step(s));
 
     (void) sqlite3_reset(s); /* tells the same cause once more */
     return cause;
@@ -239,7 +207,7 @@ static int connect_file(struct database *db)
                              NULL);
 
     if (rc != SQLITE_OK)
-        return fail(db, cause_of(db->connection, rc), DATABASE_NAME " cannot be opened: %s",
+        return fail(db, sqlite_cause(db->connection, rc), DATABASE_NAME " cannot be opened: %s",
                     sqlite3_errmsg(db->connection));
     (void) sqlite3_extended_result_codes(db->connection, 1);
     (void) sqlite3_busy_timeout(db->connection, BUSY_TIMEOUT_MS);
@@ -264,7 +232,7 @@ static int check_identity(struct database *db, size_t *ret_version)
         *ret_version = 0;
         return 0;
     }
-    if (id != APPLICATION_ID || version <= 0)
+    if (id != STORE_APPLICATION_ID || version <= 0)
         return fail(db, -EBADMSG, "it is the database of another program");
     if ((uint64_t) version > migrations_count())
         return fail(db, -EBADMSG, "a newer version made it (schema %lld, known are %zu)",
@@ -305,31 +273,10 @@ static int check_writability(struct database *db)
                    : fail(db, -EBADMSG, "its format may be read only");
 }
 
-static int migrate_once(struct database *db, size_t index)
-{
-    char marks[100];
-    int rc = execute(db, "BEGIN IMMEDIATE");
-
-    (void) snprintf(marks, sizeof marks, "PRAGMA application_id = %d; PRAGMA user_version = %zu",
-                    APPLICATION_ID, index + 1);
-    if (rc == 0)
-        rc = execute(db, migrations_get(index));
-    if (rc == 0)
-        rc = execute(db, marks);
-    if (rc == 0)
-        rc = execute(db, "COMMIT");
-    return rc;
-}
-
+/* When it fails the connection is closed, which rolls back. */
 static int migrate(struct database *db, size_t version)
 {
-    for (size_t i = version; i < migrations_count(); i++) {
-        int rc = migrate_once(db, i);
-
-        if (rc < 0)
-            return rc; /* the connection is closed, which rolls back */
-    }
-    return 0;
+    return check(db, migrations_run(db->connection, version, migrations_count()), "SQLite");
 }
 
 static int open_file(struct database *db)
@@ -471,7 +418,7 @@ int database_load_devices(struct database *db, database_device_fn *on_device, vo
         else
             (*ret_skipped)++;
     }
-    rc = cause_of(db->connection, rc);
+    rc = sqlite_cause(db->connection, rc);
     (void) sqlite3_reset(s);
     return rc;
 }
@@ -485,7 +432,7 @@ int database_load_texts(struct database *db, enum batch_table table, database_te
     while ((rc = sqlite3_step(s)) == SQLITE_ROW)
         on_text(user, (const char *) sqlite3_column_text(s, 0),
                 (const char *) sqlite3_column_text(s, 1));
-    rc = cause_of(db->connection, rc);
+    rc = sqlite_cause(db->connection, rc);
     (void) sqlite3_reset(s);
     return rc;
 }
@@ -515,7 +462,7 @@ int database_load_pairs(struct database *db, database_pair_fn *on_pair, void *us
         if (read_pair(s, &pair))
             on_pair(user, &pair);
     }
-    rc = cause_of(db->connection, rc);
+    rc = sqlite_cause(db->connection, rc);
     (void) sqlite3_reset(s);
     return rc;
 }
@@ -543,7 +490,7 @@ static int load_layouts(struct database *db, struct map *ret_trees)
         if (tree)
             map_put(ret_trees, (uint64_t) sqlite3_column_int64(s, 0), tree);
     }
-    rc = cause_of(db->connection, rc);
+    rc = sqlite_cause(db->connection, rc);
     (void) sqlite3_reset(s);
     return rc;
 }
@@ -577,7 +524,7 @@ static int load_gatt_devices(struct database *db, const struct map *trees,
         read_gatt(s, trees, &gatt);
         on_gatt(user, &gatt);
     }
-    rc = cause_of(db->connection, rc);
+    rc = sqlite_cause(db->connection, rc);
     (void) sqlite3_reset(s);
     return rc;
 }
@@ -671,7 +618,7 @@ static int find_layout(struct database *db, int64_t *ret_layout)
     int rc = sqlite3_step(s);
 
     *ret_layout = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
-    rc = cause_of(db->connection, rc);
+    rc = sqlite_cause(db->connection, rc);
     (void) sqlite3_reset(s);
     return rc;
 }
