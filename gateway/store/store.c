@@ -70,6 +70,10 @@ struct store {
     unsigned failures_in_a_row;
     uint64_t writes, failures, dropped;
     char *error;
+    char *folder;
+    unsigned flush_rounds;        /* until on_flushed is told; 0: nobody waits */
+    store_flushed_fn *on_flushed; /* with flush_rounds */
+    void *flush_user;
     void (*on_closed)(void *user);
     void *closed_user;
 };
@@ -226,9 +230,22 @@ static void write_work(uv_work_t *work)
     s->batch_result = database_write(s->database, &s->batch, s->devices_max);
 }
 
+/* A round is over. True: all that was touched before the flush has been tried. */
+static bool ends_flush(struct store *s)
+{
+    if (s->flush_rounds == 0)
+        return false;
+    if (s->failures_in_a_row > 0 || !has_work(s))
+        s->flush_rounds = 0;
+    else
+        s->flush_rounds--;
+    return s->flush_rounds == 0;
+}
+
 static void on_written(uv_work_t *work, int status)
 {
     struct store *s = CONTAINER_OF(work, struct store, work);
+    bool is_flushed;
 
     (void) status; /* nobody cancels it */
     s->state = STORE_IDLE;
@@ -241,7 +258,10 @@ static void on_written(uv_work_t *work, int status)
         note_success(s);
     }
     batch_clear(&s->batch);
+    is_flushed = round_count(s) == 0 && ends_flush(s);
     go_on(s);
+    if (is_flushed)
+        s->on_flushed(s->flush_user, s->failures_in_a_row > 0 ? s->batch_result : 0);
 }
 
 static void close_work(uv_work_t *work)
@@ -264,6 +284,7 @@ static void on_timer_closed(uv_handle_t *timer)
     pair_table_free(s->pairs);
     batch_done(&s->batch);
     free(s->error);
+    free(s->folder);
     free(s);
     on_closed(user);
 }
@@ -328,7 +349,7 @@ static void go_on(struct store *s)
             close_file(s);
         return;
     }
-    if (round_count(s) > 0)
+    if (round_count(s) > 0 || (s->flush_rounds > 0 && has_work(s)))
         write_next(s);
     else if (has_work(s) && !uv_is_active((uv_handle_t *) &s->timer))
         (void) uv_timer_start(&s->timer, on_time, retry_delay(s), 0);
@@ -380,6 +401,7 @@ int store_open(struct uv_loop_s *loop, const struct store_settings *settings,
         free(s);
         return rc;
     }
+    s->folder = memory_copy_text(settings->folder);
     s->devices_max = settings->devices_max;
     s->flush_ms = settings->flush_ms ? settings->flush_ms : STORE_FLUSH_MS;
     s->devices = database_rows(s->database);
@@ -409,6 +431,26 @@ void store_close(struct store *store, void (*on_closed)(void *user), void *user)
     (void) uv_timer_start(&store->timer, on_time, STORE_CLOSE_MS, 0);
     if (store->state == STORE_IDLE)
         go_on(store);
+}
+
+bool store_flush(struct store *store, store_flushed_fn *on_flushed, void *user)
+{
+    assert(!store->is_ending && store->flush_rounds == 0);
+    if (store->state == STORE_IDLE && !has_work(store))
+        return false;
+    store->on_flushed = on_flushed;
+    store->flush_user = user;
+    store->flush_rounds = store->state == STORE_IDLE ? 1 : 2; /* the one under way, and the next */
+    if (store->state == STORE_IDLE) {
+        (void) uv_timer_stop(&store->timer);
+        write_next(store);
+    }
+    return true;
+}
+
+const char *store_folder(const struct store *store)
+{
+    return store->folder;
 }
 
 int store_load_devices(struct store *store, store_device_fn *on_device, void *user)

@@ -47,6 +47,15 @@ int store_open(struct uv_loop_s *loop, const struct store_settings *settings,
  * called later from the loop, and the store is gone by then. Until then devices are asked for. */
 void store_close(struct store *store, void (*on_closed)(void *user), void *user);
 
+/* Writes all that waits, at once. on_flushed is called later, exactly once: 0, or the cause for
+ * which it could not be written (it goes on being tried). True; false, and it is never called:
+ * nothing waits. One at a time, and not behind store_close(). */
+typedef void store_flushed_fn(void *user, int cause);
+bool store_flush(struct store *store, store_flushed_fn *on_flushed, void *user);
+
+/* The folder that it was opened in. */
+const char *store_folder(const struct store *store);
+
 /* ---- devices ---- */
 
 /* All devices of the file, the one heard longest ago first; each is valid for the call. Blocking:

@@ -346,6 +346,41 @@ static void loop_turns_while_the_file_makes_the_worker_wait(void **state)
     shelf_close(f);
 }
 
+static void on_flushed(void *user, int cause)
+{
+    struct shelf *f = user;
+
+    assert_int_equal(cause, 0);
+    uv_stop(&f->loop);
+}
+
+static void flush_is_told_when_all_that_was_touched_before_is_in_the_file(void **state)
+{
+    struct shelf *f = *state;
+
+    shelf_close(f);
+    f->settings.flush_ms = 3600 * 1000;
+    shelf_open(f);
+    assert_false(store_flush(f->store, on_flushed, f)); /* nothing waits */
+    shelf_put(f, 0, 1);
+    assert_true(store_flush(f->store, on_flushed, f));
+    shelf_put(f, 1, 2); /* behind the round that has begun: it waits */
+    (void) uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(shelf_status(f).devices, 1);
+}
+
+static void flush_waits_for_the_round_under_way_and_the_next(void **state)
+{
+    struct shelf *f = *state;
+
+    shelf_put(f, 0, 1);
+    (void) uv_run(&f->loop, UV_RUN_ONCE); /* a worker has the batch */
+    shelf_put(f, 1, 2);
+    assert_true(store_flush(f->store, on_flushed, f));
+    (void) uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(shelf_status(f).devices, 2);
+}
+
 static void close_writes_what_is_waiting_even_while_a_batch_is_away(void **state)
 {
     struct shelf *f = *state;
@@ -415,6 +450,8 @@ int main(void)
             SHELF_TEST(second_gateway_in_the_same_folder_is_refused),
             SHELF_TEST(P08_full_disk_is_waited_out_in_memory),
             SHELF_TEST(loop_turns_while_the_file_makes_the_worker_wait),
+            SHELF_TEST(flush_is_told_when_all_that_was_touched_before_is_in_the_file),
+            SHELF_TEST(flush_waits_for_the_round_under_way_and_the_next),
             SHELF_TEST(close_writes_what_is_waiting_even_while_a_batch_is_away),
             SHELF_TEST(close_leaves_one_file),
             SHELF_TEST(row_that_makes_no_sense_is_left_out),
