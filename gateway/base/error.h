@@ -64,7 +64,8 @@
     XX(NOT_PERMITTED, "not_permitted", "the characteristic does not have this property")           \
     XX(USE_SUBSCRIPTION, "use_subscription", "this descriptor is written by subscriptions alone")  \
     XX(VALUE_TOO_LONG, "value_too_long", "the value is too long")                                  \
-    XX(OVERRIDDEN, "overridden", "an environment variable holds the setting")
+    XX(OVERRIDDEN, "overridden", "an environment variable holds the setting")                      \
+    XX(RATE_LIMITED, "rate_limited", "repeated wrong tokens from one address")
 
 /* E_RESOLVE_FAILED is -10000, and so on downwards. */
 enum {

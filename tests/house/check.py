@@ -24,21 +24,22 @@ ROOMS = {
     "gateway/scan": ["base", "ble"],
     "gateway/recorder": ["base", "ble"],
     "gateway/replay": ["base", "ble", "scan", "recorder"],
-    "gateway/store": ["base", "ble"],
+    "gateway/accounts": ["base"],
+    "gateway/store": ["base", "ble", "accounts"],
     "gateway/keeper": ["base", "ble", "scan", "store"],
     "gateway/mdns": ["base", "ble"],
     "gateway/proxy": ["base", "ble", "esphome"],
     "gateway/link": ["base", "ble", "esphome"],
     "gateway/gatt": ["base", "ble", "esphome", "link"],
-    "gateway": ["base", "ble", "config", "gatt", "link", "mdns", "proxy", "scan", "store", "keeper", "recorder", "replay", "gateway"],
+    "gateway": ["base", "ble", "config", "gatt", "link", "mdns", "proxy", "scan", "store", "keeper", "recorder", "replay", "gateway", "accounts"],
     "frontends/json": ["base", "ble", "config", "gateway", "json"],
-    "frontends/rest": ["base", "ble", "config", "gateway", "json"],
-    "frontends/http": ["base", "config", "gateway", "json", "rest"],
+    "frontends/rest": ["base", "ble", "accounts", "config", "gateway", "json"],
+    "frontends/http": ["base", "accounts", "config", "gateway", "json", "rest"],
     "frontends/mqtt": ["base", "ble", "config", "gateway", "json", "rest"],
     "tests/fleet": ["base", "ble", "esphome", "fleet"],
 }
-PROGRAM = ["gateway/main.c", "gateway/config_watch.c", "gateway/replay_file.c"]
-MAIN = ["base", "ble", "config", "gateway", "json", "rest", "http", "mqtt", "mqtt", "store", "recorder", "replay"]
+PROGRAM = ["gateway/main.c", "gateway/config_watch.c", "gateway/replay_file.c", "gateway/token_command.c"]
+MAIN = ["base", "ble", "accounts", "config", "gateway", "json", "rest", "http", "mqtt", "mqtt", "store", "recorder", "replay"]
 
 # Where a header of another project may be included.
 HOMES = {
@@ -50,7 +51,8 @@ HOMES = {
     r"protobuf-c.*": ["gateway/esphome/", "tests/unit/esphome/"],
     r"jansson\.h": ["gateway/config/", "frontends/json/", "tests/"],
     r"microhttpd\.h": ["frontends/http/"],
-    r"sodium\.h": ["gateway/esphome/noise.", "tests/bench/floor.", "frontends/rest/tokens", "tests/unit/esphome/"],
+    r"sodium\.h": ["gateway/esphome/noise.", "tests/bench/floor.", "gateway/accounts/secret.", "tests/unit/esphome/"],
+    r"gnutls/.*": ["frontends/http/certificate."],
     r"sqlite3\.h": ["gateway/store/", "tests/integration/store/"],
     r"(mosquitto|mqtt_protocol)\.h": ["frontends/mqtt/broker.", "tests/integration/mqtt/"],
     r"libwebsockets\.h": ["frontends/matter/"],
@@ -60,7 +62,7 @@ HOMES = {
 }
 
 # Rooms in which nothing comes from outside but arguments (config reads the one file it is asked to).
-PURE = ["gateway/ble", "gateway/esphome", "gateway/scan", "gateway/link", "gateway/gatt", "gateway/recorder", "gateway/replay", "gateway/config"]
+PURE = ["gateway/ble", "gateway/esphome", "gateway/scan", "gateway/link", "gateway/gatt", "gateway/recorder", "gateway/replay", "gateway/config", "gateway/accounts"]
 IMPURE = re.compile(r"\b(clock_gettime|gettimeofday|time\(NULL\)|clock_now|clock_wall|socket\(|connect\(|"
                     r"getrandom|randombytes_buf|rand\(|srand|log_(error|warning|info|debug|write)\(|fopen\()")
 
