@@ -26,6 +26,8 @@ void batch_clear(struct batch *b)
         free(b->texts[i].value);
     }
     b->rows_count = b->texts_count = b->pairs_count = b->gatts_count = 0;
+    account_queue_clear(&b->accounts);
+    b->is_pruning = false;
     buffer_clear(&b->octets);
 }
 
@@ -36,6 +38,7 @@ void batch_done(struct batch *b)
     free(b->texts);
     free(b->pairs);
     free(b->gatts);
+    account_queue_done(&b->accounts);
     buffer_done(&b->octets);
     *b = (struct batch){0};
 }

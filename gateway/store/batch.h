@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "store/account_queue.h"
 #include "store/gatt.h"
 #include "store/pair_table.h"
 
@@ -50,6 +51,9 @@ struct batch {
     size_t pairs_count, pairs_capacity;
     struct batch_gatt *gatts;
     size_t gatts_count, gatts_capacity;
+    struct account_queue accounts;
+    int64_t audit_since; /* older rows go, if is_pruning */
+    bool is_pruning;
     struct buffer octets;
 };
 

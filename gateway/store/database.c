@@ -73,7 +73,28 @@
     XX(DROP_OLDEST_GATT, "DELETE FROM gatt_devices WHERE address IN"                               \
                          " (SELECT address FROM gatt_devices ORDER BY updated"                     \
                          " LIMIT max(0, (SELECT count(*) FROM gatt_devices) - ?1))")               \
-    XX(LOAD_GATT, "SELECT address, layout, hash, updated FROM gatt_devices ORDER BY updated DESC")
+    XX(LOAD_GATT, "SELECT address, layout, hash, updated FROM gatt_devices ORDER BY updated DESC") \
+    XX(ADD_TOKEN, "INSERT OR REPLACE INTO tokens(name, role, hash, created, last_used)"            \
+                  " VALUES (?1, ?2, ?3, ?4, ?5)")                                                  \
+    XX(USE_TOKEN, "UPDATE tokens SET last_used = ?5 WHERE name = ?1 AND hash = ?3")                \
+    XX(DROP_TOKEN, "DELETE FROM tokens WHERE name = ?1")                                           \
+    XX(LOAD_TOKENS, "SELECT name, role, hash, created, last_used FROM tokens ORDER BY name")       \
+    XX(PUT_SESSION, "INSERT OR REPLACE INTO sessions(id, token, created, expires)"                 \
+                    " VALUES (?1, ?2, ?3, ?4)")                                                    \
+    XX(DROP_SESSION, "DELETE FROM sessions WHERE id = ?1")                                         \
+    XX(DROP_SESSIONS_OF,                                                                           \
+       "DELETE FROM sessions WHERE token IN (SELECT hash FROM tokens WHERE name = ?1)")            \
+    XX(LOAD_SESSIONS, "SELECT id, token, created, expires FROM sessions ORDER BY created")         \
+    XX(ADD_AUDIT,                                                                                  \
+       "INSERT OR REPLACE INTO audit(id, class, time, role, status, actor, remote, action,"        \
+       " changed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                                    \
+    XX(PRUNE_AUDIT, "DELETE FROM audit WHERE time < ?1")                                           \
+    XX(TRIM_AUDIT,                                                                                 \
+       "DELETE FROM audit WHERE class = ?1 AND id <= (SELECT id FROM audit WHERE class = ?1"       \
+       " ORDER BY id DESC LIMIT 1 OFFSET ?2)")                                                     \
+    XX(LOAD_AUDIT, "SELECT id, class, time, role, status, actor, remote, action, changed"          \
+                   " FROM audit ORDER BY id")                                                      \
+    XX(DATA_VERSION, "PRAGMA data_version")
 
 enum statement {
 #define XX(symbol, sql) SQL_##symbol,
@@ -102,6 +123,7 @@ struct database {
     sqlite3 *connection;
     sqlite3_stmt *statements[STATEMENTS];
     size_t rows;
+    int64_t seen_version; /* of the data, when tokens were read last */
     char reason[REASON_SIZE]; /* why it could not be opened */
 };
 
@@ -182,6 +204,11 @@ static int make_folder(struct database *db)
         return fail(db, -errno, "cannot open the folder: %s", strerror(errno));
     if (access(db->folder, R_OK | W_OK | X_OK) < 0)
         return fail(db, -errno, "cannot write into the folder: %s", strerror(errno));
+    return 0;
+}
+
+static int lock_folder(struct database *db)
+{
     if (flock(db->folder_fd, LOCK_EX | LOCK_NB) < 0)
         return fail(db, -EBUSY, "another gateway uses it");
     return 0;
@@ -305,6 +332,21 @@ static int open_file(struct database *db)
     return rc;
 }
 
+/* Beside a gateway that has opened the file: what it needs is done. */
+static int open_beside(struct database *db)
+{
+    size_t version = 0;
+    int rc = connect_file(db);
+
+    if (rc == 0)
+        rc = check_identity(db, &version);
+    if (rc == 0 && version != migrations_count())
+        rc = fail(db, -EBUSY, "a gateway of another version uses it");
+    if (rc == 0)
+        rc = configure(db);
+    return rc == 0 ? prepare_all(db) : rc;
+}
+
 static void disconnect(struct database *db)
 {
     for (size_t i = 0; i < STATEMENTS; i++) {
@@ -339,8 +381,15 @@ static char *join(const char *folder, const char *name)
     return buffer_take_text(&b);
 }
 
-int database_open(const char *folder, struct database **ret_database, char *ret_error,
-                  size_t error_size)
+static int open_locked(struct database *db)
+{
+    int rc = open_file(db);
+
+    return rc == -EBADMSG ? start_afresh(db) : rc;
+}
+
+static int open_database(const char *folder, bool may_share, struct database **ret_database,
+                         char *ret_error, size_t error_size)
 {
     struct database *db = xnew(struct database, 1);
     int rc;
@@ -350,10 +399,10 @@ int database_open(const char *folder, struct database **ret_database, char *ret_
     db->wal_path = join(folder, DATABASE_NAME "-wal");
     db->folder_fd = -1;
     rc = make_folder(db);
-    if (rc == 0)
-        rc = open_file(db);
-    if (rc == -EBADMSG)
-        rc = start_afresh(db);
+    if (rc == 0 && lock_folder(db) == 0)
+        rc = open_locked(db);
+    else if (rc == 0)
+        rc = may_share ? open_beside(db) : -EBUSY;
     if (rc < 0) {
         (void) snprintf(ret_error, error_size, "store %s: %s", folder, db->reason);
         database_close(db);
@@ -361,6 +410,18 @@ int database_open(const char *folder, struct database **ret_database, char *ret_
     }
     *ret_database = db;
     return 0;
+}
+
+int database_open(const char *folder, struct database **ret_database, char *ret_error,
+                  size_t error_size)
+{
+    return open_database(folder, /* may_share= */ false, ret_database, ret_error, error_size);
+}
+
+int database_join(const char *folder, struct database **ret_database, char *ret_error,
+                  size_t error_size)
+{
+    return open_database(folder, /* may_share= */ true, ret_database, ret_error, error_size);
 }
 
 void database_close(struct database *db)
@@ -544,6 +605,123 @@ int database_load_gatt(struct database *db, database_gatt_fn *on_gatt, void *use
     return rc;
 }
 
+/* ---- reading accounts ---- */
+
+static bool is_hash(sqlite3_stmt *s, int column)
+{
+    return sqlite3_column_bytes(s, column) == SECRET_HASH_SIZE;
+}
+
+static void copy_hash(uint8_t ret_hash[SECRET_HASH_SIZE], sqlite3_stmt *s, int column)
+{
+    memcpy(ret_hash, sqlite3_column_blob(s, column), SECRET_HASH_SIZE);
+}
+
+static bool is_role(int64_t role)
+{
+    return role >= ACCOUNT_READ && role <= ACCOUNT_ADMIN;
+}
+
+/* False: the row makes no sense. */
+static bool read_token(sqlite3_stmt *s, struct account_token *ret_token)
+{
+    const char *name = (const char *) sqlite3_column_text(s, 0);
+    int64_t role = sqlite3_column_int64(s, 1);
+
+    if (!account_name_is_valid(name) || !is_role(role) || !is_hash(s, 2))
+        return false;
+    *ret_token = (struct account_token){
+            .role = (enum account_role) role,
+            .created = sqlite3_column_int64(s, 3),
+            .last_used = sqlite3_column_int64(s, 4),
+    };
+    (void) snprintf(ret_token->name, sizeof ret_token->name, "%s", name);
+    copy_hash(ret_token->hash, s, 2);
+    return true;
+}
+
+int database_load_tokens(struct database *db, struct account_token ret_tokens[TOKENS_MAX],
+                         size_t *ret_count)
+{
+    sqlite3_stmt *s = db->statements[SQL_LOAD_TOKENS];
+    size_t count = 0;
+    int rc;
+
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW && count < TOKENS_MAX)
+        count += read_token(s, &ret_tokens[count]);
+    rc = sqlite_cause(db->connection, rc);
+    (void) sqlite3_reset(s);
+    *ret_count = count;
+    return rc;
+}
+
+bool database_has_news(struct database *db)
+{
+    sqlite3_stmt *s = db->statements[SQL_DATA_VERSION];
+    int64_t version = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+    bool is_news = version != db->seen_version;
+
+    (void) sqlite3_reset(s);
+    db->seen_version = version;
+    return is_news;
+}
+
+int database_load_sessions(struct database *db, database_session_fn *on_session, void *user)
+{
+    sqlite3_stmt *s = db->statements[SQL_LOAD_SESSIONS];
+    struct account_session session;
+    int rc;
+
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        if (!is_hash(s, 0) || !is_hash(s, 1))
+            continue;
+        copy_hash(session.id, s, 0);
+        copy_hash(session.token, s, 1);
+        session.created = sqlite3_column_int64(s, 2);
+        session.expires = sqlite3_column_int64(s, 3);
+        on_session(user, &session);
+    }
+    rc = sqlite_cause(db->connection, rc);
+    (void) sqlite3_reset(s);
+    return rc;
+}
+
+/* False: the row makes no sense. */
+static bool read_audit(sqlite3_stmt *s, struct audit_entry *ret_entry)
+{
+    int64_t id = sqlite3_column_int64(s, 0), class = sqlite3_column_int64(s, 1);
+    int64_t role = sqlite3_column_int64(s, 3), status = sqlite3_column_int64(s, 4);
+
+    *ret_entry = (struct audit_entry){
+            .id = (uint64_t) id,
+            .class = (enum audit_class) class,
+            .time = sqlite3_column_int64(s, 2),
+            .role = (enum account_role) role,
+            .status = (int) status,
+            .actor = (const char *) sqlite3_column_text(s, 5),
+            .remote = (const char *) sqlite3_column_text(s, 6),
+            .action = (const char *) sqlite3_column_text(s, 7),
+            .changed = (const char *) sqlite3_column_text(s, 8),
+    };
+    return id > 0 && class >= 0 && class < AUDIT_CLASSES && is_role(role) && status >= 100 &&
+           status < 600;
+}
+
+int database_load_audit(struct database *db, database_audit_fn *on_audit, void *user)
+{
+    sqlite3_stmt *s = db->statements[SQL_LOAD_AUDIT];
+    struct audit_entry entry;
+    int rc;
+
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        if (read_audit(s, &entry))
+            on_audit(user, &entry);
+    }
+    rc = sqlite_cause(db->connection, rc);
+    (void) sqlite3_reset(s);
+    return rc;
+}
+
 /* ---- writing ---- */
 
 /* Binding cannot fail: the statements have these parameters, and nothing is copied. */
@@ -696,6 +874,110 @@ static int drop_surplus(struct database *db, size_t rows_max)
     return rc;
 }
 
+static void bind_name(sqlite3_stmt *s, const char *name)
+{
+    (void) sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
+}
+
+static void bind_hash(sqlite3_stmt *s, int parameter, const uint8_t hash[SECRET_HASH_SIZE])
+{
+    (void) sqlite3_bind_blob(s, parameter, hash, SECRET_HASH_SIZE, SQLITE_STATIC);
+}
+
+static int write_token(struct database *db, const struct account_token *token,
+                       enum statement which)
+{
+    sqlite3_stmt *s = db->statements[which];
+
+    bind_name(s, token->name);
+    bind_hash(s, 3, token->hash);
+    (void) sqlite3_bind_int64(s, 5, token->last_used);
+    if (which == SQL_ADD_TOKEN) {
+        (void) sqlite3_bind_int64(s, 2, (int64_t) token->role);
+        (void) sqlite3_bind_int64(s, 4, token->created);
+    }
+    return run(db, which);
+}
+
+static int drop_token(struct database *db, const char *name)
+{
+    int rc;
+
+    bind_name(db->statements[SQL_DROP_SESSIONS_OF], name);
+    bind_name(db->statements[SQL_DROP_TOKEN], name);
+    rc = run(db, SQL_DROP_SESSIONS_OF);
+    return rc < 0 ? rc : run(db, SQL_DROP_TOKEN);
+}
+
+static int write_session(struct database *db, const struct account_session *session)
+{
+    sqlite3_stmt *s = db->statements[SQL_PUT_SESSION];
+
+    bind_hash(s, 1, session->id);
+    bind_hash(s, 2, session->token);
+    (void) sqlite3_bind_int64(s, 3, session->created);
+    (void) sqlite3_bind_int64(s, 4, session->expires);
+    return run(db, SQL_PUT_SESSION);
+}
+
+static int write_account(struct database *db, const struct account_op *op)
+{
+    switch (op->kind) {
+    case ACCOUNT_ADD_TOKEN:
+        return write_token(db, &op->token, SQL_ADD_TOKEN);
+    case ACCOUNT_USE_TOKEN:
+        return write_token(db, &op->token, SQL_USE_TOKEN);
+    case ACCOUNT_DROP_TOKEN:
+        return drop_token(db, op->token.name);
+    case ACCOUNT_PUT_SESSION:
+        return write_session(db, &op->session);
+    case ACCOUNT_DROP_SESSION:
+        bind_hash(db->statements[SQL_DROP_SESSION], 1, op->session.id);
+        return run(db, SQL_DROP_SESSION);
+    }
+    return 0;
+}
+
+static int write_audit(struct database *db, const struct audit_entry *e)
+{
+    sqlite3_stmt *s = db->statements[SQL_ADD_AUDIT];
+    const char *const texts[] = {e->actor, e->remote, e->action, e->changed};
+
+    (void) sqlite3_bind_int64(s, 1, (int64_t) e->id);
+    (void) sqlite3_bind_int64(s, 2, (int64_t) e->class);
+    (void) sqlite3_bind_int64(s, 3, e->time);
+    (void) sqlite3_bind_int64(s, 4, (int64_t) e->role);
+    (void) sqlite3_bind_int64(s, 5, e->status);
+    for (int i = 0; i < 4; i++)
+        (void) sqlite3_bind_text(s, 6 + i, texts[i], -1, SQLITE_STATIC); /* NULL is NULL */
+    return run(db, SQL_ADD_AUDIT);
+}
+
+static int trim_audit(struct database *db, enum audit_class class)
+{
+    sqlite3_stmt *s = db->statements[SQL_TRIM_AUDIT];
+
+    (void) sqlite3_bind_int64(s, 1, (int64_t) class);
+    (void) sqlite3_bind_int64(s, 2, (int64_t) audit_rows_max(class));
+    return run(db, SQL_TRIM_AUDIT);
+}
+
+static int write_accounts(struct database *db, const struct batch *b)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < b->accounts.ops_count && rc == 0; i++)
+        rc = write_account(db, &b->accounts.ops[i]);
+    for (size_t i = 0; i < b->accounts.audit_count && rc == 0; i++)
+        rc = write_audit(db, &b->accounts.audit[i]);
+    for (enum audit_class c = 0; c < AUDIT_CLASSES && rc == 0 && b->accounts.audit_count > 0; c++)
+        rc = trim_audit(db, c);
+    if (rc < 0 || !b->is_pruning)
+        return rc;
+    (void) sqlite3_bind_int64(db->statements[SQL_PRUNE_AUDIT], 1, b->audit_since);
+    return run(db, SQL_PRUNE_AUDIT);
+}
+
 static int write_all(struct database *db, const struct batch *batch, size_t rows_max)
 {
     int rc = 0;
@@ -706,6 +988,8 @@ static int write_all(struct database *db, const struct batch *batch, size_t rows
         rc = write_text(db, &batch->texts[i]);
     for (size_t i = 0; i < batch->pairs_count && rc == 0; i++)
         rc = write_pair(db, &batch->pairs[i]);
+    if (rc == 0)
+        rc = write_accounts(db, batch);
     if (rc == 0)
         rc = write_gatts(db, batch);
     if (rc == 0)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "accounts/token_table.h"
 #include "store/batch.h"
 #include "store/device.h"
 
@@ -21,6 +22,10 @@ struct database;
  * a newer version is moved aside with a warning (damaged.h). Else a negative errno, with a sentence
  * in ret_error. */
 int database_open(const char *folder, struct database **ret_database, char *ret_error,
+                  size_t error_size);
+/* The same for a program that adds or removes tokens: beside a gateway that runs, too, if it is of
+ * this version. */
+int database_join(const char *folder, struct database **ret_database, char *ret_error,
                   size_t error_size);
 /* Puts the WAL into the file and closes it. NULL is allowed. */
 void database_close(struct database *db);
@@ -44,6 +49,18 @@ typedef void database_gatt_fn(void *user, const struct store_gatt *gatt);
  * one (they may be held). tree NULL: the row makes no sense, or its layout is damaged. Negative
  * errno as above. */
 int database_load_gatt(struct database *db, database_gatt_fn *on_gatt, void *user);
+
+/* Accounts; rows that make no sense are left out. Each is valid for the call. */
+int database_load_tokens(struct database *db, struct account_token ret_tokens[TOKENS_MAX],
+                         size_t *ret_count);
+typedef void database_session_fn(void *user, const struct account_session *session);
+int database_load_sessions(struct database *db, database_session_fn *on_session, void *user);
+typedef void database_audit_fn(void *user, const struct audit_entry *entry);
+/* In order of their ids. */
+int database_load_audit(struct database *db, database_audit_fn *on_audit, void *user);
+
+/* Whether somebody else has written into the file since we were asked last; at first: true. */
+bool database_has_news(struct database *db);
 
 /* All of the batch or, with a negative errno, nothing of it. Beyond rows_max devices those heard
  * longest ago go; beyond STORE_GATT_MAX databases those discovered longest ago. */

@@ -10,6 +10,10 @@
  * then a worker closes the file (which may be slow, too), then the timer is closed, then we are
  * gone.
  *
+ * Accounts wait in a queue and go with the next batch, which begins at once for who adds or removes a
+ * token. Beside that a worker looks every STORE_LOOK_MS whether another program has written into the
+ * file, and then what tokens there are.
+ *
  * Failure modes. A batch cannot be written: nothing of it is in the file, its addresses and the
  * round's return to `touched`, its texts and pairs are dirty again, and the timer waits ever
  * longer. The worker hangs in the disk: touches collect in the set, which has a bound; closing
@@ -38,8 +42,9 @@ enum kind { KIND_DEVICE, KIND_GATT, KINDS };
 enum store_state {
     STORE_IDLE,    /* nothing to write, or waiting for the timer */
     STORE_WRITING, /* a worker has the batch and the database */
+    STORE_LOOKING, /* a worker looks whether others have changed the file */
     STORE_CLOSING, /* a worker closes the database */
-    STORE_CLOSED,  /* the timer is being closed */
+    STORE_CLOSED,  /* the timers are being closed */
 };
 
 struct touches {
@@ -62,6 +67,20 @@ struct store {
     struct touches touches[KINDS];
     struct text_table texts[BATCH_TABLES];
     struct pair_table *pairs;
+    struct account_queue accounts;
+    bool is_urgent;      /* the next batch does not wait for the timer */
+    int64_t audit_since; /* older rows of the file go */
+    bool is_pruning;
+    uv_timer_t watch;
+    unsigned open_timers;
+    struct account_token *seen; /* by the worker that looks; TOKENS_MAX */
+    size_t seen_count;
+    bool has_seen;      /* set by the worker: tokens were read */
+    bool is_seen_stale; /* what it has seen could not be used: to be read again */
+    store_tokens_fn *on_tokens;
+    void *tokens_user;
+    store_written_fn *on_batch;
+    void *batch_user;
     struct store_device scratch; /* the device that is being read */
     struct batch batch;
     int batch_result; /* set by the worker */
@@ -117,6 +136,10 @@ static void fill_batch(struct store *s)
     }
     while (pair_table_take_dirty(s->pairs, &pair))
         batch_put_pair(&s->batch, &pair);
+    account_queue_put_back(&s->batch.accounts, &s->accounts); /* it had none */
+    s->batch.audit_since = s->audit_since;
+    s->batch.is_pruning = s->is_pruning;
+    s->is_pruning = s->is_urgent = false;
     while (batch_has_room(s) && address_set_pop(&s->touches[KIND_GATT].round, &address))
         batch_add_gatt(s, address);
     while (batch_has_room(s) && address_set_pop(&s->touches[KIND_DEVICE].round, &address))
@@ -163,6 +186,8 @@ static void take_batch_back(struct store *s)
         while (address_set_pop(&s->touches[kind].round, &address))
             touch(s, kind, address);
     }
+    account_queue_put_back(&s->accounts, &s->batch.accounts);
+    s->is_pruning = s->is_pruning || s->batch.is_pruning;
     for (size_t i = 0; i < s->batch.rows_count; i++)
         touch(s, KIND_DEVICE, s->batch.rows[i].address);
     for (size_t i = 0; i < s->batch.gatts_count; i++)
@@ -184,7 +209,8 @@ static bool has_dirty_texts(const struct store *s)
 
 static bool has_work(const struct store *s)
 {
-    return waiting_count(s) > 0 || has_dirty_texts(s) || pair_table_is_dirty(s->pairs);
+    return waiting_count(s) > 0 || has_dirty_texts(s) || pair_table_is_dirty(s->pairs) ||
+           !account_queue_is_empty(&s->accounts) || s->is_pruning;
 }
 
 /* ---- how it is doing ---- */
@@ -245,6 +271,7 @@ static bool ends_flush(struct store *s)
 static void on_written(uv_work_t *work, int status)
 {
     struct store *s = CONTAINER_OF(work, struct store, work);
+    int result = s->batch_result;
     bool is_flushed;
 
     (void) status; /* nobody cancels it */
@@ -253,15 +280,19 @@ static void on_written(uv_work_t *work, int status)
     s->bytes = database_bytes(s->database);
     if (s->batch_result < 0) {
         take_batch_back(s);
+        s->is_urgent = false;
         note_failure(s, s->batch_result);
     } else {
         note_success(s);
     }
     batch_clear(&s->batch);
     is_flushed = round_count(s) == 0 && ends_flush(s);
-    go_on(s);
+    if (s->on_batch)
+        s->on_batch(s->batch_user, result);
+    if (s->state == STORE_IDLE) /* nobody who was told has begun the next one */
+        go_on(s);
     if (is_flushed)
-        s->on_flushed(s->flush_user, s->failures_in_a_row > 0 ? s->batch_result : 0);
+        s->on_flushed(s->flush_user, result);
 }
 
 static void close_work(uv_work_t *work)
@@ -275,6 +306,10 @@ static void on_timer_closed(uv_handle_t *timer)
     void (*on_closed)(void *user) = s->on_closed;
     void *user = s->closed_user;
 
+    if (--s->open_timers > 0)
+        return;
+    account_queue_done(&s->accounts);
+    free(s->seen);
     for (int i = 0; i < KINDS; i++) {
         address_set_done(&s->touches[i].touched);
         address_set_done(&s->touches[i].round);
@@ -295,7 +330,9 @@ static void on_file_closed(uv_work_t *work, int status)
 
     (void) status;
     s->state = STORE_CLOSED;
+    s->open_timers = 2;
     uv_close((uv_handle_t *) &s->timer, on_timer_closed);
+    uv_close((uv_handle_t *) &s->watch, on_timer_closed);
 }
 
 static void work_on(struct store *s, enum store_state state, uv_work_cb do_work,
@@ -336,6 +373,7 @@ static void close_file(struct store *s)
     if (left > 0)
         log_warning("store.incomplete", "entries=%zu could not be written before the end", left);
     (void) uv_timer_stop(&s->timer);
+    (void) uv_timer_stop(&s->watch);
     work_on(s, STORE_CLOSING, close_work, on_file_closed);
 }
 
@@ -349,7 +387,7 @@ static void go_on(struct store *s)
             close_file(s);
         return;
     }
-    if (round_count(s) > 0 || (s->flush_rounds > 0 && has_work(s)))
+    if (round_count(s) > 0 || s->is_urgent || (s->flush_rounds > 0 && has_work(s)))
         write_next(s);
     else if (has_work(s) && !uv_is_active((uv_handle_t *) &s->timer))
         (void) uv_timer_start(&s->timer, on_time, retry_delay(s), 0);
@@ -360,6 +398,41 @@ static void arm(struct store *s)
 {
     if (s->state == STORE_IDLE && !s->is_ending)
         go_on(s);
+}
+
+/* ---- looking at the tokens ---- */
+
+static void look_work(uv_work_t *work)
+{
+    struct store *s = CONTAINER_OF(work, struct store, work);
+
+    s->has_seen = (database_has_news(s->database) || s->is_seen_stale) &&
+                  database_load_tokens(s->database, s->seen, &s->seen_count) == 0;
+}
+
+/* Tokens that we have changed meanwhile are not in what the worker saw. */
+static void on_looked(uv_work_t *work, int status)
+{
+    struct store *s = CONTAINER_OF(work, struct store, work);
+
+    (void) status;
+    s->state = STORE_IDLE;
+    s->is_seen_stale = s->has_seen && account_queue_has_tokens(&s->accounts);
+    if (s->has_seen && !s->is_seen_stale && !s->is_ending)
+        s->on_tokens(s->tokens_user, s->seen, s->seen_count);
+    if (s->state == STORE_IDLE && has_work(s) && !s->is_ending &&
+        !uv_is_active((uv_handle_t *) &s->timer))
+        write_next(s); /* the timer has come and gone meanwhile */
+    else if (s->state == STORE_IDLE)
+        go_on(s);
+}
+
+static void on_watch(uv_timer_t *timer)
+{
+    struct store *s = timer->data;
+
+    if (s->state == STORE_IDLE && !s->is_ending && !account_queue_has_tokens(&s->accounts))
+        work_on(s, STORE_LOOKING, look_work, on_looked);
 }
 
 /* ---- the start ---- */
@@ -416,7 +489,8 @@ int store_open(struct uv_loop_s *loop, const struct store_settings *settings,
     if (rc < 0)
         log_warning("store.pairs_unread", "%s, going on without", error_sentence(rc));
     (void) uv_timer_init(loop, &s->timer);
-    s->timer.data = s;
+    (void) uv_timer_init(loop, &s->watch);
+    s->timer.data = s->watch.data = s;
     *ret_store = s;
     return 0;
 }
@@ -436,11 +510,11 @@ void store_close(struct store *store, void (*on_closed)(void *user), void *user)
 bool store_flush(struct store *store, store_flushed_fn *on_flushed, void *user)
 {
     assert(!store->is_ending && store->flush_rounds == 0);
-    if (store->state == STORE_IDLE && !has_work(store))
+    if (store->state != STORE_WRITING && !has_work(store))
         return false;
     store->on_flushed = on_flushed;
     store->flush_user = user;
-    store->flush_rounds = store->state == STORE_IDLE ? 1 : 2; /* the one under way, and the next */
+    store->flush_rounds = store->state == STORE_WRITING ? 2 : 1; /* the one under way, and the next */
     if (store->state == STORE_IDLE) {
         (void) uv_timer_stop(&store->timer);
         write_next(store);
@@ -568,6 +642,66 @@ void store_drop_pairs(struct store *store, uint64_t device)
 {
     if (pair_table_drop_device(store->pairs, device))
         arm(store);
+}
+
+/* ---- accounts ---- */
+
+int store_load_accounts(struct store *store, const struct store_accounts *to)
+{
+    struct account_token *tokens AUTO_FREE = xnew(struct account_token, TOKENS_MAX);
+    size_t count = 0;
+    int rc;
+
+    assert(store->state == STORE_IDLE);
+    (void) database_has_news(store->database); /* from now on it tells what we have not seen */
+    rc = database_load_tokens(store->database, tokens, &count);
+    to->on_tokens(to->user, tokens, count);
+    if (rc == 0)
+        rc = database_load_sessions(store->database, to->on_session, to->user);
+    if (rc == 0)
+        rc = database_load_audit(store->database, to->on_audit, to->user);
+    return rc;
+}
+
+void store_watch_tokens(struct store *store, store_tokens_fn *on_tokens, void *user)
+{
+    store->on_tokens = on_tokens;
+    store->tokens_user = user;
+    store->seen = xnew(struct account_token, TOKENS_MAX);
+    (void) uv_timer_start(&store->watch, on_watch, STORE_LOOK_MS, STORE_LOOK_MS);
+}
+
+void store_put_account(struct store *store, const struct account_op *op)
+{
+    account_queue_push(&store->accounts, op);
+    if (op->kind != ACCOUNT_USE_TOKEN && op->kind != ACCOUNT_PUT_SESSION)
+        store->is_urgent = true;
+    arm(store);
+}
+
+bool store_is_behind_with_tokens(const struct store *store)
+{
+    return account_queue_has_tokens(&store->accounts) ||
+           account_queue_has_tokens(&store->batch.accounts);
+}
+
+void store_on_written(struct store *store, store_written_fn *on_batch, void *user)
+{
+    store->on_batch = on_batch;
+    store->batch_user = user;
+}
+
+void store_put_audit(struct store *store, const struct audit_entry *entry)
+{
+    account_queue_push_audit(&store->accounts, entry);
+    arm(store);
+}
+
+void store_prune_audit(struct store *store, int64_t since)
+{
+    store->audit_since = since;
+    store->is_pruning = true;
+    arm(store);
 }
 
 void store_get_status(const struct store *store, struct store_status *ret_status)

@@ -17,12 +17,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/account_queue.h"
 #include "store/device.h"
 #include "store/gatt.h"
 #include "store/pair_table.h"
 
 #define STORE_FLUSH_MS     5000 /* killed, one loses this and the writing: 10 s at most */
 #define STORE_CLOSE_MS     2000 /* the last writing may take so long */
+#define STORE_LOOK_MS      3000 /* what other programs write is seen then */
 #define STORE_RETRY_MAX_MS 60000
 #define STORE_BATCH        500 /* of both a transaction: a millisecond of the loop, or a few */
 #define STORE_BATCH_OCTETS ((size_t) 512 << 10) /* and no more than one beyond so many */
@@ -114,6 +116,38 @@ bool store_get_pair(const struct store *store, uint64_t device, uint64_t proxy,
 void store_put_pair(struct store *store, const struct store_pair *pair, bool is_kept);
 /* All of this device go. */
 void store_drop_pairs(struct store *store, uint64_t device);
+
+/* ---- accounts ---- */
+
+/* All tokens of the file (TOKENS_MAX at most); valid for the call. */
+typedef void store_tokens_fn(void *user, const struct account_token *tokens, size_t count);
+
+struct store_accounts {
+    store_tokens_fn *on_tokens; /* once, first */
+    void (*on_session)(void *user, const struct account_session *session);
+    void (*on_audit)(void *user, const struct audit_entry *entry); /* in order of their ids */
+    void *user;
+};
+/* Blocking: only before the loop runs for the first time. Receivers may put. */
+int store_load_accounts(struct store *store, const struct store_accounts *to);
+
+/* Tells all tokens again when another program has written into the file, STORE_LOOK_MS later at the
+ * latest. Once. */
+void store_watch_tokens(struct store *store, store_tokens_fn *on_tokens, void *user);
+
+/* With the next batch, which begins at once unless a token was merely used or somebody signed in. */
+void store_put_account(struct store *store, const struct account_op *op);
+/* A token that was added or removed is not in the file yet. */
+bool store_is_behind_with_tokens(const struct store *store);
+
+/* Called from the loop after each batch, with 0 or the negative cause for which it is not in the
+ * file. NULL ends it. */
+typedef void store_written_fn(void *user, int result);
+void store_on_written(struct store *store, store_written_fn *on_written, void *user);
+
+void store_put_audit(struct store *store, const struct audit_entry *entry);
+/* Rows that are older (wall clock) go. */
+void store_prune_audit(struct store *store, int64_t since);
 
 /* ---- how it is doing ---- */
 
