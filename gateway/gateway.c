@@ -12,6 +12,7 @@
 #include <string.h>
 #include <uv.h>
 
+#include "accounting.h"
 #include "base/memory.h"
 #include "configured.h"
 #include "discovering.h"
@@ -333,6 +334,12 @@ static void enter_all(struct gateway *g)
     roster_set(g->roster, g->config, sources);
 }
 
+
+static bool has_tokens(const void *user)
+{
+    return gateway_has_tokens(user);
+}
+
 struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struct config_file *file,
                             struct store *store)
 {
@@ -370,7 +377,7 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
                              gatt_get_cache(gatting_gatt(g->gatting)), g->recordings);
     g->fixed = config_get_fixed(config);
     if (file) {
-        g->rewriter = rewriter_new(loop, file, /* has_tokens= */ NULL, g);
+        g->rewriter = rewriter_new(loop, file, has_tokens, g);
         config_file_get_etag(file, g->etag);
     }
     gateway_arm_table_timer(g, g->started);
@@ -384,6 +391,7 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
     gatting_attach(g->gatting, g->fleet, g->keeping);
     g->discovering = discovering_new(loop, g, config, g->fleet);
     gateway_fleet_begin(g);
+    g->accounting = accounting_new(g, store);
     return g;
 }
 
@@ -409,6 +417,7 @@ static void on_fleet_closed(void *user)
 
     g->fleet = NULL;
     loop_lag_stop(TAKE(g->loop_lag));
+    accounting_stop(g->accounting);
     if (g->keeping)
         keeping_close(g->keeping, on_keeping_closed, g);
     else
@@ -451,6 +460,7 @@ void gateway_free(struct gateway *g)
     assert(!g->fleet);
     assert(!g->subscriptions);
     discovering_free(g->discovering);
+    accounting_free(g->accounting);
     gatting_free(g->gatting);
     linking_free(g->linking);
     scanning_free(g->scanning);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "accounts/accounts.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -970,3 +971,48 @@ int gateway_replay(struct gateway *g, const struct gateway_replay_wish *wish,
                    struct config_faults *ret_faults, gateway_replay_fn *on_done, void *user);
 /* The one that runs, if any: it ends soon, with E_CANCELLED. */
 void gateway_replay_cancel(struct gateway *g);
+
+/* ---- accounts ---- */
+
+/* Who may do what (accounts/accounts.h), to be asked and watched; what changes it are the functions
+ * below. */
+struct accounts *gateway_accounts(const struct gateway *g);
+
+/* While there is none, http.listen must be loopback. */
+bool gateway_has_tokens(const struct gateway *g);
+
+/* Reads the tokens of the environment (BLEFLEET_TOKEN_FILE) in place of those before, blocking: at
+ * the start and when somebody asks for it. 0, or a negative errno or E_INVALID_REQUEST with a
+ * sentence in ret_error, and then those before stay. */
+int gateway_read_tokens(struct gateway *g, const char *path, char *ret_error, size_t error_size);
+
+/* Who sends these credentials. remote: where from, for the log. */
+void gateway_identify(struct gateway *g, const struct account_credentials *credentials,
+                      const char *remote, struct account_identity *ret_identity);
+/* Whether they are still who they were. */
+bool gateway_stands(const struct gateway *g, const struct account_identity *identity);
+
+/* One change of tokens. The caller owns the memory from the call that returns 0 until done or
+ * cancel. done: called once, never from inside, with 0 when it is in the store; else with the cause
+ * for which it is not there yet, though it counts. */
+struct gateway_token_change {
+    void (*done)(struct gateway_token_change *change, int cause);
+    struct gateway_token_change *next; /* private, like the next */
+    bool is_waiting;
+};
+
+/* 0, or GATEWAY_DONE when nothing is kept; and the causes of accounts_add_token() and
+ * accounts_remove_token(). */
+int gateway_add_token(struct gateway *g, const char *name, enum account_role role,
+                      char ret_secret[SECRET_TOKEN_SIZE], struct gateway_token_change *change);
+int gateway_remove_token(struct gateway *g, const char *name, struct gateway_token_change *change);
+/* done will not be called; the change stands. */
+void gateway_token_change_cancel(struct gateway *g, struct gateway_token_change *change);
+
+/* As accounts_sign_in(); before: who asked. */
+int gateway_sign_in(struct gateway *g, const char *token, struct account_source source,
+                    const char *remote, const struct account_identity *before,
+                    char ret_cookie[SECRET_ID_SIZE], struct account_identity *ret_identity);
+
+/* Notes who did what, unless log.audit_days is 0; id and time are filled in. */
+void gateway_audit(struct gateway *g, const struct audit_entry *entry);

@@ -40,6 +40,7 @@ struct gateway {
     struct clocks *clocks;
     uint64_t changes; /* of devices, told so far */
     struct loop_lag *loop_lag;
+    struct accounting *accounting;
     struct keeping *keeping; /* NULL: nothing is kept */
     struct past *past;       /* NULL: no history */
     struct recordings *recordings;

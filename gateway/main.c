@@ -22,6 +22,7 @@
 #include "base/memory.h"
 #include "config/config_file.h"
 #include "config_watch.h"
+#include "data_folder.h"
 #include "gateway/gateway.h"
 #include "http/http.h"
 #include "mqtt/mqtt_runner.h"
@@ -29,6 +30,8 @@
 #include "rest/rest.h"
 #include "service.h"
 #include "store/store.h"
+#include "store/token_file.h"
+#include "token_command.h"
 #include "json/info_json.h"
 #include "json/log_json.h"
 
@@ -75,6 +78,7 @@ static const char usage[] =
         "usage: blefleet --config FILE [--check-config] [--data-dir DIR] [--log-level LEVEL]\n"
         "                [--ready-file FILE]\n"
         "       blefleet --replay FILE [--set scan.KEY=VALUE …]\n"
+        "       blefleet token add|list|remove … (blefleet token --help)\n"
         "       blefleet --version\n"
         "\n"
         "A gateway that makes one Bluetooth LE radio of many ESPHome Bluetooth proxies.\n"
@@ -185,6 +189,29 @@ static void print_faults(const char *path, const struct config_faults *faults, F
         (void) fprintf(out, "%s: and %zu more\n", path, faults->more);
 }
 
+/* Who listens to the world must ask for tokens. False: it is said why not. */
+static bool check_listen(const char *path, const struct config *config, FILE *out)
+{
+    struct config_faults faults = {0};
+    bool is_fine;
+
+    config_check_listen(config, &faults);
+    is_fine = faults.count == 0;
+    print_faults(path, &faults, out);
+    config_faults_done(&faults);
+    return is_fine;
+}
+
+/* What --check-config looks at beside the file: whether there will be tokens. */
+static bool check_tokens(const struct options *o, const struct config *config)
+{
+    const char *environment = getenv("BLEFLEET_TOKEN_FILE");
+    char *folder AUTO_FREE = data_folder_find(o->data_dir, o->config);
+
+    return (environment && environment[0]) || token_file_has_any(folder) ||
+           check_listen(o->config, config, stdout);
+}
+
 static struct config *load_config(const struct options *o, uint32_t run,
                                   struct config_file *ret_file)
 {
@@ -194,11 +221,8 @@ static struct config *load_config(const struct options *o, uint32_t run,
     *ret_file = (struct config_file){
             .path = o->config, .parts = info_json_parts, .environment = environ, .run = run};
     config = config_file_load(ret_file, &faults);
-    if (config)
-        config_check_listen(config, &faults);
-    if (faults.count > 0) {
+    if (!config) {
         print_faults(o->config, &faults, o->only_checks ? stdout : stderr);
-        config_free(TAKE(config));
         config_file_done(ret_file);
     }
     config_faults_done(&faults);
@@ -311,6 +335,39 @@ static void on_signal(uv_signal_t *handle, int number)
     stop(p);
 }
 
+/* ---- tokens ---- */
+
+/* Those of the environment; without any there is nothing to read. */
+static int read_tokens(struct program *p, char *ret_error, size_t error_size)
+{
+    const char *path = getenv("BLEFLEET_TOKEN_FILE");
+
+    return path && path[0] ? gateway_read_tokens(p->gateway, path, ret_error, error_size) : 0;
+}
+
+/* 0, or E_INVALID_REQUEST: said on stderr, as other faults of the configuration. */
+static int check_accounts(struct program *p)
+{
+    char error[256] = "";
+
+    if (read_tokens(p, error, sizeof error) < 0) {
+        (void) fprintf(stderr, "BLEFLEET_TOKEN_FILE: %s\n", error);
+        return E_INVALID_REQUEST;
+    }
+    if (gateway_has_tokens(p->gateway))
+        return 0;
+    return check_listen(p->options.config, gateway_config(p->gateway), stderr) ? 0
+                                                                               : E_INVALID_REQUEST;
+}
+
+static void read_tokens_again(struct program *p)
+{
+    char error[256] = "";
+
+    if (read_tokens(p, error, sizeof error) < 0)
+        log_warning("accounts.environment_unread", "%s, keeping the tokens of before", error);
+}
+
 /* ---- another configuration ---- */
 
 static void on_hangup(uv_signal_t *handle, int number)
@@ -318,6 +375,9 @@ static void on_hangup(uv_signal_t *handle, int number)
     struct program *p = handle->data;
 
     (void) number;
+    if (p->is_stopping || !p->http)
+        return;
+    read_tokens_again(p); /* first: http.listen may need them */
     if (p->watch)
         config_watch_reload(p->watch);
 }
@@ -461,23 +521,9 @@ static void raise_descriptor_limit(void)
     (void) setrlimit(RLIMIT_NOFILE, &limit); /* best effort */
 }
 
-/* Where the store is when --data-dir does not say. free() it. */
-static char *data_folder(const struct options *o)
-{
-    const char *state = getenv("STATE_DIRECTORY"), *slash = strrchr(o->config, '/');
-    char *folder;
-
-    if (o->data_dir || (state && state[0]))
-        return memory_copy_text(o->data_dir ? o->data_dir : state);
-    if (asprintf(&folder, "%.*sblefleet.data", slash ? (int) (slash - o->config) + 1 : 0,
-                 o->config) < 0)
-        abort(); /* no memory at the start */
-    return folder;
-}
-
 static int open_store(struct program *p, struct store **ret_store)
 {
-    char *folder AUTO_FREE = data_folder(&p->options);
+    char *folder AUTO_FREE = data_folder_find(p->options.data_dir, p->options.config);
     struct store_settings settings = {.folder = folder,
                                       .devices_max = (size_t) p->config->limits_devices};
     char error[256] = "";
@@ -511,6 +557,9 @@ static int start(struct program *p)
     if (rc < 0)
         return rc;
     p->gateway = gateway_new(&p->loop, TAKE(p->config), &p->file, store);
+    rc = check_accounts(p);
+    if (rc < 0)
+        return rc;
     choose_client_id(p, store);
     p->rest = rest_new(p->gateway);
     rest_set_boot(p->rest, p->boot);
@@ -529,15 +578,16 @@ static int start(struct program *p)
 
 static int run(struct program *p)
 {
-    int exit_code = EXIT_SUCCESS;
+    int exit_code = EXIT_SUCCESS, rc;
 
     log_info("start", "version=%s config=%s proxies=%zu", BLEFLEET_VERSION, p->options.config,
              p->config->proxies_count);
     tell_what_has_no_effect(p, p->config);
     tell_unknown_variables(p->config);
     init_handles(p);
-    if (start(p) < 0) {
-        exit_code = EXIT_START;
+    rc = start(p);
+    if (rc < 0) {
+        exit_code = rc == E_INVALID_REQUEST ? EXIT_CONFIGURATION : EXIT_START;
         if (p->http)
             stop(p);
         else if (p->gateway)
@@ -556,8 +606,11 @@ static int run(struct program *p)
 int main(int argc, char **argv)
 {
     struct program p = {0};
-    int exit_code = parse_options(argc, argv, &p.options);
+    int exit_code;
 
+    if (argc > 1 && strcmp(argv[1], "token") == 0)
+        return token_command_run(argc - 1, argv + 1);
+    exit_code = parse_options(argc, argv, &p.options);
     if (exit_code >= 0)
         return exit_code;
     (void) signal(SIGPIPE, SIG_IGN);
@@ -567,9 +620,10 @@ int main(int argc, char **argv)
     if (!p.config)
         return EXIT_CONFIGURATION;
     if (p.options.only_checks) {
+        exit_code = check_tokens(&p.options, p.config) ? EXIT_SUCCESS : EXIT_CONFIGURATION;
         config_free(p.config);
         config_file_done(&p.file);
-        return EXIT_SUCCESS;
+        return exit_code;
     }
     configure_log(&p.options, p.config);
     log_ring_configure((size_t) p.config->log_ring);

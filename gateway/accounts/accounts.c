@@ -230,6 +230,7 @@ void accounts_sweep(struct accounts *a, int64_t wall)
     struct account_session gone;
     bool is_any = false;
 
+    end_orphans(a);
     while (session_table_take_expired(&a->sessions, wall, &gone)) {
         forget_session(a, &gone);
         is_any = true;
@@ -289,7 +290,7 @@ void accounts_load_session(struct accounts *a, const struct account_session *ses
 {
     struct account_session gone;
 
-    if (session->expires <= wall || !token_table_find_hash(&a->tokens, session->token))
+    if (session->expires <= wall)
         forget_session(a, session);
     else if (session_table_add(&a->sessions, session, &gone))
         forget_session(a, &gone);

@@ -41,7 +41,7 @@ void accounts_watch(struct accounts *a, void (*on_change)(void *user), void *use
 void accounts_set_tokens(struct accounts *a, const struct account_token *tokens, size_t count);
 /* Those of the environment, in place of the ones before. False: no room for all. */
 bool accounts_set_environment(struct accounts *a, const struct token_lines *lines);
-/* Behind both; sessions of tokens that are not there are dropped. */
+/* One whose token is not there is nobody's; it goes with the next set of tokens, or sweep. */
 void accounts_load_session(struct accounts *a, const struct account_session *session, int64_t wall);
 void accounts_load_audit(struct accounts *a, const struct audit_entry *entry);
 

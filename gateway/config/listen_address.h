@@ -1,5 +1,5 @@
 /* Addresses to listen at, as people write them: "127.0.0.1:8080", "[::1]:0", "localhost:6054".
- * Nothing is resolved here. Inside this room only. */
+ * Nothing is resolved here. */
 #pragma once
 
 #include "config.h"

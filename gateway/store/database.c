@@ -123,7 +123,7 @@ struct database {
     sqlite3 *connection;
     sqlite3_stmt *statements[STATEMENTS];
     size_t rows;
-    int64_t seen_version; /* of the data, when tokens were read last */
+    int64_t seen_version;     /* of the data, when tokens were read last */
     char reason[REASON_SIZE]; /* why it could not be opened */
 };
 
@@ -884,8 +884,7 @@ static void bind_hash(sqlite3_stmt *s, int parameter, const uint8_t hash[SECRET_
     (void) sqlite3_bind_blob(s, parameter, hash, SECRET_HASH_SIZE, SQLITE_STATIC);
 }
 
-static int write_token(struct database *db, const struct account_token *token,
-                       enum statement which)
+static int write_token(struct database *db, const struct account_token *token, enum statement which)
 {
     sqlite3_stmt *s = db->statements[which];
 
@@ -1035,4 +1034,16 @@ static uint64_t size_of_file(const char *path)
 uint64_t database_bytes(const struct database *db)
 {
     return size_of_file(db->path) + size_of_file(db->wal_path);
+}
+
+bool database_has_tokens(const char *folder)
+{
+    struct database db = {.path = join(folder, DATABASE_NAME)};
+    int64_t count = 0;
+
+    if (sqlite3_open_v2(db.path, &db.connection, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK)
+        (void) query_number(&db, "SELECT count(*) FROM tokens", &count);
+    (void) sqlite3_close_v2(db.connection);
+    free(db.path);
+    return count > 0;
 }

@@ -69,6 +69,10 @@ int database_write(struct database *db, const struct batch *batch, size_t rows_m
 /* Ends a running database_write early. Thread: any. */
 void database_interrupt(struct database *db);
 
+/* Whether the file in the folder has tokens, without changing anything; false also when there is no
+ * such file, or it cannot be read. */
+bool database_has_tokens(const char *folder);
+
 size_t database_rows(const struct database *db);
 /* Of the file and its WAL. */
 uint64_t database_bytes(const struct database *db);

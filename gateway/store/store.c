@@ -10,9 +10,9 @@
  * then a worker closes the file (which may be slow, too), then the timer is closed, then we are
  * gone.
  *
- * Accounts wait in a queue and go with the next batch, which begins at once for who adds or removes a
- * token. Beside that a worker looks every STORE_LOOK_MS whether another program has written into the
- * file, and then what tokens there are.
+ * Accounts wait in a queue and go with the next batch, which begins at once for who adds or removes
+ * a token. Beside that a worker looks every STORE_LOOK_MS whether another program has written into
+ * the file, and then what tokens there are.
  *
  * Failure modes. A batch cannot be written: nothing of it is in the file, its addresses and the
  * round's return to `touched`, its texts and pairs are dirty again, and the timer waits ever
@@ -514,7 +514,8 @@ bool store_flush(struct store *store, store_flushed_fn *on_flushed, void *user)
         return false;
     store->on_flushed = on_flushed;
     store->flush_user = user;
-    store->flush_rounds = store->state == STORE_WRITING ? 2 : 1; /* the one under way, and the next */
+    store->flush_rounds =
+            store->state == STORE_WRITING ? 2 : 1; /* the one under way, and the next */
     if (store->state == STORE_IDLE) {
         (void) uv_timer_stop(&store->timer);
         write_next(store);

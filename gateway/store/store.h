@@ -135,7 +135,8 @@ int store_load_accounts(struct store *store, const struct store_accounts *to);
  * latest. Once. */
 void store_watch_tokens(struct store *store, store_tokens_fn *on_tokens, void *user);
 
-/* With the next batch, which begins at once unless a token was merely used or somebody signed in. */
+/* With the next batch, which begins at once unless a token was merely used or somebody signed in.
+ */
 void store_put_account(struct store *store, const struct account_op *op);
 /* A token that was added or removed is not in the file yet. */
 bool store_is_behind_with_tokens(const struct store *store);

@@ -53,6 +53,11 @@ void token_file_close(struct token_file *f)
     free(f);
 }
 
+bool token_file_has_any(const char *folder)
+{
+    return database_has_tokens(folder);
+}
+
 const struct account_token *token_file_get(const struct token_file *f, size_t index)
 {
     return index < f->count ? &f->tokens[index] : NULL;

@@ -13,6 +13,9 @@ int token_file_open(const char *folder, struct token_file **ret_file, char *ret_
                     size_t error_size);
 void token_file_close(struct token_file *f); /* accepts NULL */
 
+/* Whether there are any, without making or changing the store. */
+bool token_file_has_any(const char *folder);
+
 /* Number index by name, as it was when the file was opened; NULL behind the end. */
 const struct account_token *token_file_get(const struct token_file *f, size_t index);
 const struct account_token *token_file_find(const struct token_file *f, const char *name);

@@ -157,7 +157,8 @@ static void schema_that_is_older_is_brought_up_and_keeps_its_rows(void **state)
     struct shelf *f = *state;
 
     make_store(f);
-    change_file(f, "DROP TABLE gatt_devices; DROP TABLE gatt_layouts;"
+    change_file(f, "DROP TABLE tokens; DROP TABLE sessions; DROP TABLE audit;"
+                   "DROP TABLE gatt_devices; DROP TABLE gatt_layouts;"
                    "DROP TABLE pairs; DROP TABLE texts; DROP TABLE proxies;"
                    "ALTER TABLE devices DROP COLUMN interval; PRAGMA user_version = 1");
     shelf_open(f);
