@@ -4,7 +4,8 @@
 
 #include "json/recorder_json.h"
 
-const char *const info_json_parts[] = {"core", "voices", "ears", "recorder", "links", "gatt", NULL};
+const char *const info_json_parts[] = {"core",  "voices", "ears",   "recorder",
+                                       "links", "gatt",   "config", NULL};
 
 static void write_counts(struct writer *w, const struct gateway *g, const struct gateway_info *info)
 {

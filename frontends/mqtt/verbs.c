@@ -174,6 +174,7 @@ static void submit(struct wish *x)
             .body_size = x->body ? strlen(x->body) : 0,
             .role = v->role,
             .client = CLIENT,
+            .verb = x->verb,
             .done = on_done,
             .user = x,
     };

@@ -10,7 +10,7 @@
 #include "json/writer.h"
 
 #define ANSWER_HEADERS_MAX 4
-#define ANSWER_HEADER_SIZE 96 /* the longest: Allow with all methods, an entity tag */
+#define ANSWER_HEADER_SIZE 160 /* the longest: the cookie of a session */
 
 struct answer_header {
     const char *name;

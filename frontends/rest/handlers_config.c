@@ -48,6 +48,7 @@ static void answer_applied(const struct wait *wait, const struct config_edited *
 {
     struct writer w = {0};
 
+    rest_note_changed(wait->pending.request, &edited->changed);
     writer_begin_object(&w, NULL);
     write_texts(&w, "changed", &edited->changed);
     write_texts(&w, "restart_required", &edited->restart_required);

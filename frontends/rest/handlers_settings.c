@@ -109,10 +109,13 @@ static void on_changed(struct gateway_change *change, int cause, const struct co
     struct wait *wait = CONTAINER_OF(change, struct wait, change);
     struct answer *answer = &wait->pending.request->answer;
 
-    if (cause == 0)
+    if (cause == 0) {
+        if (edited)
+            rest_note_changed(wait->pending.request, &edited->changed);
         wait->answer(wait, answer);
-    else
+    } else {
         change_problem_answer(cause, E_DEVICE_NOT_FOUND, edited, answer);
+    }
     pending_finish(&wait->pending);
 }
 

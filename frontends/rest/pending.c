@@ -8,7 +8,9 @@
 struct pendings {
     size_t count, capacity;
     struct pending *first;
-    const struct rest_request *submitting; /* NULL: none */
+    const struct rest_request *submitting;                       /* NULL: none */
+    void (*on_finish)(void *user, struct rest_request *request); /* NULL: nobody */
+    void *user;
 };
 
 static void detach(struct pending *pending)
@@ -45,6 +47,13 @@ bool pendings_are_full(const struct pendings *s)
     return s->count == s->capacity;
 }
 
+void pendings_on_finish(struct pendings *s,
+                        void (*on_finish)(void *user, struct rest_request *request), void *user)
+{
+    s->on_finish = on_finish;
+    s->user = user;
+}
+
 int pendings_add(struct pendings *s, struct pending *pending, struct rest_request *request,
                  void (*release)(struct pending *pending))
 {
@@ -63,11 +72,14 @@ int pendings_add(struct pendings *s, struct pending *pending, struct rest_reques
 void pending_finish(struct pending *pending)
 {
     struct rest_request *request = pending->request;
+    struct pendings *s = pending->set;
 
-    assert(request != pending->set->submitting);
+    assert(request != s->submitting);
     detach(pending);
     request->pending = NULL;
     pending->release(pending);
+    if (s->on_finish)
+        s->on_finish(s->user, request);
     request->done(request);
 }
 

@@ -29,6 +29,10 @@ bool pendings_are_full(const struct pendings *s);
 int pendings_add(struct pendings *s, struct pending *pending, struct rest_request *request,
                  void (*release)(struct pending *pending));
 
+/* Who is told of each request when its answer is written, before it is done. */
+void pendings_on_finish(struct pendings *s,
+                        void (*on_finish)(void *user, struct rest_request *request), void *user);
+
 /* The answer is written: calls release, then request->done. Not from inside the submit of the
  * request itself. */
 void pending_finish(struct pending *pending);

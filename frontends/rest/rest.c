@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #include "base/memory.h"
+#include "rest/audit_note.h"
 #include "rest/clients.h"
 #include "rest/event_metrics.h"
 #include "rest/event_publisher.h"
@@ -149,6 +150,20 @@ static int handle(struct rest *rest, struct rest_request *request, const struct 
     return match->route->handle(&call);
 }
 
+/* False: that is answered. Who has no role because their tokens are not looked at is told so. */
+static bool has_role(struct rest_request *request, const struct route *route)
+{
+    usec_t retry_after = request->identity ? request->identity->retry_after : 0;
+
+    if (request->role >= route->role)
+        return true;
+    if (request->role == REST_ROLE_NONE && retry_after > 0)
+        rest_refuse_tokens(&request->answer, retry_after);
+    else
+        rest_refuse_role(&request->answer, request->role, route->role);
+    return false;
+}
+
 static int check_and_handle(struct rest *rest, struct rest_request *request,
                             const struct route_match *match, const char *query_text)
 {
@@ -158,10 +173,8 @@ static int check_and_handle(struct rest *rest, struct rest_request *request,
     struct body *body = NULL;
     int result = REST_ANSWERED;
 
-    if (request->role < match->route->role) {
-        rest_refuse_role(&request->answer, request->role, match->route->role);
+    if (!has_role(request, match->route))
         return REST_ANSWERED;
-    }
     if (request->body_size > body_max) {
         rest_refuse_size(&request->answer, body_max);
         return REST_ANSWERED;
@@ -177,6 +190,13 @@ static int check_and_handle(struct rest *rest, struct rest_request *request,
     return result;
 }
 
+static void on_finish(void *user, struct rest_request *request)
+{
+    const struct rest *rest = user;
+
+    audit_note_finish(rest->gateway, request);
+}
+
 const char *rest_role_name(enum rest_role role)
 {
     return role_names[role];
@@ -188,6 +208,7 @@ struct rest *rest_new(struct gateway *g)
 
     rest->gateway = g;
     rest->pendings = pendings_new(waiting_capacity(gateway_config(g)));
+    pendings_on_finish(rest->pendings, on_finish, rest);
     rest->waits = device_waits_new(g, rest->pendings);
     rest->queues = value_queues_new(g);
     rest->clients = clients_new();
@@ -242,19 +263,51 @@ int rest_submit(struct rest *rest, struct rest_request *request)
 
     request->answer = (struct answer){0};
     request->pending = NULL;
+    request->audit = NULL;
+    request->changed = NULL;
     if (rest->is_stopped) {
         rest_refuse(&request->answer, 503, E_SHUTTING_DOWN, NULL);
         return REST_ANSWERED;
     }
     cause = routes_find(request->method, request->target, path_size, &match);
     pendings_submitting(rest->pendings, request);
-    if (cause == 0)
+    if (cause == 0) {
+        audit_note_begin(request, match.route->role);
         result = check_and_handle(rest, request, &match, mark ? mark + 1 : NULL);
-    else
+    } else {
         refuse_unrouted(&request->answer, cause, &match);
+    }
     pendings_submitting(rest->pendings, NULL);
     route_match_done(&match);
+    if (result == REST_ANSWERED)
+        audit_note_finish(rest->gateway, request);
     return result;
+}
+
+bool rest_admits(struct rest *rest, struct rest_request *request)
+{
+    struct route_match match;
+    bool is_admitted = true;
+
+    if (routes_find(request->method, request->target, strcspn(request->target, "?"), &match) == 0)
+        is_admitted = has_role(request, match.route);
+    if (!is_admitted) {
+        audit_note_begin(request, match.route->role);
+        audit_note_finish(rest->gateway, request);
+    }
+    route_match_done(&match);
+    return is_admitted;
+}
+
+void rest_note_refusal(struct rest *rest, struct rest_request *request)
+{
+    struct route_match match;
+
+    if (routes_find(request->method, request->target, strcspn(request->target, "?"), &match) == 0) {
+        audit_note_begin(request, match.route->role);
+        audit_note_finish(rest->gateway, request);
+    }
+    route_match_done(&match);
 }
 
 void rest_cancel(struct rest *rest, struct rest_request *request, int cause)
@@ -309,6 +362,17 @@ void rest_refuse_role(struct answer *ret_answer, enum rest_role has, enum rest_r
     }
     problem.detail = "the role is too small";
     problem.needs_role = role_names[needs];
+    answer_set_problem(ret_answer, &problem);
+}
+
+void rest_refuse_tokens(struct answer *ret_answer, usec_t retry_after)
+{
+    const struct problem problem = {
+            .cause = E_RATE_LIMITED,
+            .status = 429,
+            .retry_after_s = (unsigned) ((retry_after + USEC_PER_SEC - 1) / USEC_PER_SEC),
+    };
+
     answer_set_problem(ret_answer, &problem);
 }
 

@@ -2,8 +2,8 @@
  * status, headers and body. HTTP stands on it, and whatever else carries requests later.
  *
  * What a route is, who may call it and what its query may hold is one table (routes.h). It knows
- * nothing of sockets or tokens: the transport says which role the caller has. Thread: the
- * loop's. */
+ * nothing of sockets: the transport says who the caller is, and which role they have. Who asked for
+ * more than to read, and who was refused, is noted (GET /audit). Thread: the loop's. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,7 +13,12 @@
 #include "gateway/gateway.h"
 #include "rest/answer.h"
 
-enum rest_role { REST_ROLE_NONE, REST_ROLE_READ, REST_ROLE_CONTROL, REST_ROLE_ADMIN };
+enum rest_role {
+    REST_ROLE_NONE = ACCOUNT_NONE,
+    REST_ROLE_READ = ACCOUNT_READ,
+    REST_ROLE_CONTROL = ACCOUNT_CONTROL,
+    REST_ROLE_ADMIN = ACCOUNT_ADMIN,
+};
 
 /* "none", "read", "control", "admin". */
 const char *rest_role_name(enum rest_role role);
@@ -43,12 +48,18 @@ struct rest_request {
     size_t body_size;
     enum rest_role role;
     const char *client; /* who asks, as others are told: "loopback", "mqtt"; NULL: not known */
+    const struct account_identity *identity; /* of who asks; NULL: there are none there */
+    struct account_source source;            /* where wrong tokens are counted */
+    bool is_secure;                          /* nobody reads what goes between */
+    const char *verb;                        /* that asks for it; NULL: none */
     void (*done)(struct rest_request *request);
     void *user;
 
     struct answer answer; /* the caller's from then on: answer_done() */
 
-    struct pending *pending; /* private: what it waits for (pending.h); NULL: nothing */
+    struct pending *pending;  /* private: what it waits for (pending.h); NULL: nothing */
+    struct rest_audit *audit; /* private: what is noted at its end; NULL: nothing */
+    char *changed;            /* private: rest_note_changed() */
 };
 
 #define REST_ANSWERED 1
@@ -72,6 +83,16 @@ void rest_free(struct rest *rest); /* stops first; no stream may be left; accept
  * never from inside submit; in any case by the deadline that the request itself names. Every fault
  * of a request is an answer, so there is no other result. */
 int rest_submit(struct rest *rest, struct rest_request *request);
+
+/* Whether who asks has the role of the route, so that a body need not be waited for. False: the
+ * refusal is the answer. */
+bool rest_admits(struct rest *rest, struct rest_request *request);
+
+/* For handlers: these settings are others now. Noted with who did it; names, never values. */
+void rest_note_changed(struct rest_request *request, const struct config_texts *pointers);
+
+/* For transports: the answer refuses a request that did not come here. */
+void rest_note_refusal(struct rest *rest, struct rest_request *request);
 
 /* Ends the waiting of a request for which submit gave 0 and done was not called yet: done is called
  * from inside, with 503 and this cause (E_CANCELLED, E_SHUTTING_DOWN). */
@@ -99,5 +120,7 @@ bool rest_has_octets(const struct rest_request *request);
 void rest_refuse(struct answer *ret_answer, int status, int cause, const char *detail);
 /* 401 for who has no role at all, 403 for who needs a larger one. */
 void rest_refuse_role(struct answer *ret_answer, enum rest_role has, enum rest_role needs);
+/* 429: tokens from there are not looked at for so long. */
+void rest_refuse_tokens(struct answer *ret_answer, usec_t retry_after);
 /* 413; max is the longest body allowed. */
 void rest_refuse_size(struct answer *ret_answer, uint64_t max);

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "rest/event_wish.h"
 #include "rest/handlers.h"
+#include "rest/handlers_accounts.h"
 #include "rest/handlers_config.h"
 #include "rest/handlers_discovered.h"
 #include "rest/handlers_events.h"
@@ -85,13 +86,13 @@ static const struct route table[] = {
         {"GET", API "/config/versions", REST_ROLE_READ, "config", handlers_config_versions, NULL, ROUTE_BODY_NONE, NULL},
         {"GET", API "/config/versions/{version}", REST_ROLE_READ, "config", handlers_config_version, NULL, ROUTE_BODY_NONE, NULL},
         {"POST", API "/config/versions/{version}/restore", REST_ROLE_ADMIN, "config", handlers_restore_config, NULL, ROUTE_BODY_NONE, NULL},
-        ABSENT("GET", API "/session", REST_ROLE_NONE, "config"),
-        ABSENT("POST", API "/session", REST_ROLE_NONE, "config"),
-        ABSENT("DELETE", API "/session", REST_ROLE_NONE, "config"),
-        ABSENT("GET", API "/tokens", REST_ROLE_ADMIN, "config"),
-        ABSENT("POST", API "/tokens", REST_ROLE_ADMIN, "config"),
-        ABSENT("DELETE", API "/tokens/{name}", REST_ROLE_ADMIN, "config"),
-        ABSENT("GET", API "/audit", REST_ROLE_ADMIN, "config"),
+        {"GET", API "/session", REST_ROLE_NONE, "config", handlers_session, NULL, ROUTE_BODY_NONE, NULL},
+        {"POST", API "/session", REST_ROLE_NONE, "config", handlers_sign_in, NULL, ROUTE_BODY_JSON, handlers_session_request},
+        {"DELETE", API "/session", REST_ROLE_NONE, "config", handlers_sign_out, NULL, ROUTE_BODY_NONE, NULL},
+        {"GET", API "/tokens", REST_ROLE_ADMIN, "config", handlers_tokens, handlers_tokens_query, ROUTE_BODY_NONE, NULL},
+        {"POST", API "/tokens", REST_ROLE_ADMIN, "config", handlers_add_token, NULL, ROUTE_BODY_JSON, handlers_token_request},
+        {"DELETE", API "/tokens/{name}", REST_ROLE_ADMIN, "config", handlers_remove_token, NULL, ROUTE_BODY_NONE, NULL},
+        {"GET", API "/audit", REST_ROLE_ADMIN, "config", handlers_audit, handlers_audit_query, ROUTE_BODY_NONE, NULL},
         ABSENT("POST", API "/backup", REST_ROLE_ADMIN, "config"),
         ABSENT("POST", API "/restore", REST_ROLE_ADMIN, "config"),
         ABSENT("POST", API "/restart", REST_ROLE_ADMIN, "config"),

@@ -32,7 +32,7 @@ ROOMS = {
     "gateway/link": ["base", "ble", "esphome"],
     "gateway/gatt": ["base", "ble", "esphome", "link"],
     "gateway": ["base", "ble", "config", "gatt", "link", "mdns", "proxy", "scan", "store", "keeper", "recorder", "replay", "gateway", "accounts"],
-    "frontends/json": ["base", "ble", "config", "gateway", "json"],
+    "frontends/json": ["base", "ble", "config", "gateway", "json", "accounts"],
     "frontends/rest": ["base", "ble", "accounts", "config", "gateway", "json"],
     "frontends/http": ["base", "accounts", "config", "gateway", "json", "rest"],
     "frontends/mqtt": ["base", "ble", "config", "gateway", "json", "rest"],

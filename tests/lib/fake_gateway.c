@@ -72,6 +72,9 @@ struct gateway {
     size_t discovered_count;
     struct fake_links *links;
     struct fake_gatts *gatts;
+    struct accounts *accounts;
+    bool has_store;
+    struct gateway_token_change *token_change; /* NULL: none waits */
 };
 
 struct gateway_recording {
@@ -842,6 +845,7 @@ struct gateway *fake_gateway_new(const struct config *config)
     g->config = config;
     g->links = fake_links_new();
     g->gatts = fake_gatts_new(g);
+    g->accounts = accounts_new(/* keeper= */ NULL);
     g->now = FAKE_START;
     histogram_init(&g->loop_lag, lag_bounds, ARRAY_SIZE(lag_bounds));
     for (size_t i = 0; i < config->proxies_count; i++)
@@ -867,7 +871,8 @@ static void free_device(struct fake_device *d)
 
 void fake_gateway_free(struct gateway *g)
 {
-    assert(!g->timers && !g->subscriptions);
+    assert(!g->timers && !g->subscriptions && !g->token_change);
+    accounts_free(g->accounts);
     fake_links_free(g->links);
     fake_gatts_free(g->gatts);
     while (g->orders_count > 0)
@@ -875,6 +880,39 @@ void fake_gateway_free(struct gateway *g)
     for (size_t i = 0; i < g->devices_count; i++)
         free_device(g->devices[i]);
     free(g);
+}
+
+struct accounts *fake_inside_accounts(const struct gateway *g)
+{
+    return g->accounts;
+}
+
+int fake_inside_wait_for_store(struct gateway *g, struct gateway_token_change *change)
+{
+    assert(!g->token_change);
+    if (!g->has_store)
+        return GATEWAY_DONE;
+    g->token_change = change;
+    return 0;
+}
+
+void fake_gateway_wait_for_store(struct gateway *g)
+{
+    g->has_store = true;
+}
+
+void fake_gateway_store_wrote(struct gateway *g, int cause)
+{
+    struct gateway_token_change *change = TAKE(g->token_change);
+
+    assert(change);
+    change->done(change, cause);
+}
+
+void gateway_token_change_cancel(struct gateway *g, struct gateway_token_change *change)
+{
+    if (g->token_change == change)
+        g->token_change = NULL;
 }
 
 struct gateway_proxy *fake_gateway_proxy(struct gateway *g, size_t index)

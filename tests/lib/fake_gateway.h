@@ -98,6 +98,11 @@ void fake_gateway_claim_needs(struct gateway *g, size_t count);
 /* Figures of scanning, to be changed at will. */
 struct gateway_scan_statistics *fake_gateway_scan_statistics(struct gateway *g);
 
+/* Changes of tokens wait for the store from now on, one at a time, until it has written (0) or
+ * could not (a negative cause). */
+void fake_gateway_wait_for_store(struct gateway *g);
+void fake_gateway_store_wrote(struct gateway *g, int cause);
+
 /* A change of the configuration that somebody asked for and that is under way. */
 struct fake_order {
     struct gateway_change *change; /* NULL: cancelled */
