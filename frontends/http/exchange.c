@@ -4,6 +4,10 @@
  * is queued; if not, the connection is suspended and resumed when rest is done, and the library
  * calls once more.
  *
+ * Who asks is found at the headers, by a token, the cookie of a session, or because there are no
+ * tokens yet; who may not ask for this is refused there, before a body comes. A stream whose reader
+ * is no longer who they were ends.
+ *
  * An answer may be a stream: then the library asks for text whenever the socket takes some. With
  * nothing to give the connection is suspended, until the stream wakes us.
  *
@@ -61,6 +65,8 @@ struct exchange {
     bool is_cut;       /* a stream that ends at once */
     int refusal;       /* of the body: E_BODY_TOO_LARGE, E_OVERLOADED; 0: none */
     char remote[LISTEN_TEXT_SIZE];
+    struct account_source source;
+    struct account_identity identity;
     struct rest_request request;
 };
 
@@ -266,13 +272,60 @@ static bool get_local(const struct exchange *x, struct sockaddr_storage *ret_loc
     return getsockname(socket_of(x), (struct sockaddr *) ret_local, &size) == 0;
 }
 
-/* While no token exists, everybody on loopback is admin, and nobody else is anything. */
-static enum rest_role role_of(const struct exchange *x)
+/* The token of an Authorization header; NULL: it brings none that is for us. */
+static const char *bearer_of(const struct exchange *x)
+{
+    static const char scheme[] = "Bearer";
+    const char *value = header(x, MHD_HTTP_HEADER_AUTHORIZATION);
+    size_t length = sizeof scheme - 1;
+
+    if (!value || strncasecmp(value, scheme, length) != 0 ||
+        (value[length] != '\0' && value[length] != ' '))
+        return NULL;
+    return value + length + strspn(value + length, " ");
+}
+
+/* Without an address nobody is anything. */
+static void identify(struct exchange *x)
 {
     const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    struct account_credentials credentials = {
+            .bearer = bearer_of(x),
+            .cookie =
+                    MHD_lookup_connection_value(x->connection, MHD_COOKIE_KIND, "blefleet_session"),
+    };
 
-    return info && origin_is_loopback(info->client_addr) ? REST_ROLE_ADMIN : REST_ROLE_NONE;
+    if (!info)
+        return;
+    listen_format_address(info->client_addr, x->remote);
+    x->source = credentials.source = origin_source(info->client_addr);
+    credentials.is_loopback = origin_is_loopback(info->client_addr);
+    gateway_identify(x->all->gateway, &credentials, x->remote, &x->identity);
+}
+
+/* All of the request but its body. */
+static void describe(struct exchange *x, const char *method)
+{
+    x->request = (struct rest_request){
+            .method = method,
+            .target = x->target,
+            .content_type = header(x, MHD_HTTP_HEADER_CONTENT_TYPE),
+            .accept = header(x, MHD_HTTP_HEADER_ACCEPT),
+            .if_match = header(x, MHD_HTTP_HEADER_IF_MATCH),
+            .if_none_match = header(x, MHD_HTTP_HEADER_IF_NONE_MATCH),
+            .last_event_id = header(x, "Last-Event-ID"),
+            .user_agent = header(x, MHD_HTTP_HEADER_USER_AGENT),
+            .remote = x->remote,
+            .takes_streams = true,
+            .accepts_gzip = accepts_gzip(header(x, MHD_HTTP_HEADER_ACCEPT_ENCODING)),
+            .role = (enum rest_role) x->identity.role,
+            .client = x->identity.name[0] ? x->identity.name : "loopback",
+            .identity = &x->identity,
+            .source = x->source,
+            .is_secure = x->all->is_secure,
+            .user = x,
+    };
 }
 
 /* NULL: it may come in; else what is wrong. */
@@ -286,7 +339,7 @@ static const char *find_foreign(const struct exchange *x, const char *method)
     if (!get_local(x, &storage) || !origin_host_is_ours(host, local, hosts))
         return "the Host is not ours; further names go into http.hosts";
     if (!is_reading_method(method) &&
-        !origin_is_ours(header(x, MHD_HTTP_HEADER_ORIGIN), host, local, hosts))
+        !origin_is_ours(header(x, MHD_HTTP_HEADER_ORIGIN), host, local, hosts, x->all->is_secure))
         return "the Origin is foreign; further names go into http.hosts";
     return NULL;
 }
@@ -299,18 +352,30 @@ static bool announces_too_much(const struct exchange *x)
                              (uint64_t) gateway_config(x->all->gateway)->limits_body_bytes;
 }
 
+static enum MHD_Result refuse_foreign(struct exchange *x, const char *detail)
+{
+    rest_refuse(&x->request.answer, 403, E_FORBIDDEN, detail);
+    if (!is_reading_method(x->request.method))
+        rest_note_refusal(x->all->rest, &x->request);
+    return queue_answer(x);
+}
+
 static enum MHD_Result on_headers(struct exchange *x, const char *method)
 {
     const char *foreign = find_foreign(x, method);
 
     if (x->all->is_closing)
         return refuse(x, 503, E_SHUTTING_DOWN, NULL);
+    identify(x);
+    describe(x, method);
     if (foreign)
-        return refuse(x, 403, E_FORBIDDEN, foreign);
+        return refuse_foreign(x, foreign);
     if (announces_too_much(x))
         return refuse_size(x);
     if (strcmp(x->target, "/") == 0 && is_reading_method(method))
         return answer_welcome(x);
+    if (!rest_admits(x->all->rest, &x->request))
+        return queue_answer(x);
     x->state = EXCHANGE_READING;
     return MHD_YES;
 }
@@ -390,37 +455,14 @@ static void wait_for_answer(struct exchange *x)
         all->watch = gateway_timer_start(all->gateway, WATCH_INTERVAL, on_watch, all);
 }
 
-static void note_remote(struct exchange *x)
-{
-    const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-
-    if (info)
-        listen_format_address(info->client_addr, x->remote);
-}
-
 static enum MHD_Result submit(struct exchange *x, const char *method)
 {
-    note_remote(x);
-    x->request = (struct rest_request){
-            .method = method,
-            .target = x->target,
-            .content_type = header(x, MHD_HTTP_HEADER_CONTENT_TYPE),
-            .accept = header(x, MHD_HTTP_HEADER_ACCEPT),
-            .if_match = header(x, MHD_HTTP_HEADER_IF_MATCH),
-            .if_none_match = header(x, MHD_HTTP_HEADER_IF_NONE_MATCH),
-            .last_event_id = header(x, "Last-Event-ID"),
-            .user_agent = header(x, MHD_HTTP_HEADER_USER_AGENT),
-            .remote = x->remote,
-            .takes_streams = true,
-            .accepts_gzip = accepts_gzip(header(x, MHD_HTTP_HEADER_ACCEPT_ENCODING)),
-            .body = buffer_size(&x->body) > 0 ? buffer_front(&x->body) : NULL,
-            .body_size = buffer_size(&x->body),
-            .role = role_of(x),
-            .client = "loopback", /* nobody else has a role */
-            .done = on_done,
-            .user = x,
-    };
+    if (!gateway_stands(x->all->gateway, &x->identity)) /* not any more, while the body came */
+        x->identity = (struct account_identity){0};
+    describe(x, method);
+    x->request.body = buffer_size(&x->body) > 0 ? buffer_front(&x->body) : NULL;
+    x->request.body_size = buffer_size(&x->body);
+    x->request.done = on_done;
     if (rest_submit(x->all->rest, &x->request) == REST_ANSWERED)
         return queue_answer(x);
     wait_for_answer(x);
@@ -497,6 +539,16 @@ void exchanges_close(struct exchanges *all)
     while (all->first_waiting)
         rest_cancel(all->rest, &all->first_waiting->request, E_SHUTTING_DOWN);
     for (struct exchange *x = all->first_streaming; x; x = x->next) {
+        x->is_cut = true;
+        resume_stream(x);
+    }
+}
+
+void exchanges_look_at_accounts(struct exchanges *all)
+{
+    for (struct exchange *x = all->first_streaming; x; x = x->next) {
+        if (x->is_cut || gateway_stands(all->gateway, &x->identity))
+            continue;
         x->is_cut = true;
         resume_stream(x);
     }

@@ -19,6 +19,7 @@ struct exchanges {
     struct gateway_timer *watch; /* NULL: nobody waits */
     struct exchange *first_waiting, *first_streaming;
     size_t body_bytes;                  /* held for requests that are still being read */
+    bool is_secure;                     /* TLS */
     bool is_closing;                    /* every request is answered with 503 */
     uint64_t answers[EXCHANGE_CLASSES]; /* by the first digit of their status */
     /* A suspended connection was resumed: the library has to run soon. */
@@ -33,6 +34,9 @@ enum MHD_Result exchange_on_request(void *cls, struct MHD_Connection *connection
                                     size_t *data_size, void **context);
 void exchange_on_completed(void *cls, struct MHD_Connection *connection, void **context,
                            enum MHD_RequestTerminationCode code);
+
+/* Somebody may have lost their token or session: ends the streams of those who have. */
+void exchanges_look_at_accounts(struct exchanges *all);
 
 /* Ends all waiting ones with 503 shutting_down, and all streams; refuses all to come. */
 void exchanges_close(struct exchanges *all);

@@ -274,6 +274,18 @@ static void write_metrics(void *user, struct metrics_text *text)
                         "Open connections of clients over HTTP.", connections);
 }
 
+/* ---- accounts ---- */
+
+static void on_accounts_changed(void *user)
+{
+    const struct http *h = user;
+
+    for (size_t i = 0; i < h->count; i++) {
+        if (h->listeners[i])
+            exchanges_look_at_accounts(&h->listeners[i]->exchanges);
+    }
+}
+
 /* ---- the door ---- */
 
 /* Nobody is told of the end of what is open already. */
@@ -304,6 +316,7 @@ int http_new(struct uv_loop_s *loop, struct rest *rest, struct gateway *g, struc
         }
     }
     metrics_register_collector(rest_metrics(rest), write_metrics, h);
+    accounts_watch(gateway_accounts(g), on_accounts_changed, h);
     *ret_http = h;
     return 0;
 }
@@ -317,6 +330,7 @@ void http_close(struct http *h, void (*on_closed)(void *user), void *user)
 {
     h->on_closed = on_closed;
     h->user = user;
+    accounts_watch(gateway_accounts(h->gateway), NULL, NULL);
     for (size_t i = 0; i < h->count; i++)
         close_listener(h->listeners[i]);
     if (h->count == 0)

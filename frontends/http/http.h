@@ -1,8 +1,9 @@
 /* The API over HTTP: listens, and carries requests to rest and answers back.
  *
- * It lives on the loop's thread and nowhere else. Without tokens everybody on loopback is admin;
- * where a request may come from is in origin.h. A client that goes away while its request waits
- * (wait_ms) keeps its connection until the deadline of the request. */
+ * It lives on the loop's thread and nowhere else. Who somebody is, a token says (Authorization:
+ * Bearer), or the cookie of a session; where a request may come from is in origin.h. A client that
+ * goes away while its request waits (wait_ms) keeps its connection until the deadline of the
+ * request. */
 #pragma once
 
 #include <stddef.h>

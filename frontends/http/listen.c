@@ -68,11 +68,6 @@ int listen_open(const struct config_address *address, int *ret_fd, char *ret_err
         snprintf(ret_error, error_size, "%s is neither an IP address nor localhost", address->host);
         return -EINVAL;
     }
-    if (!origin_is_loopback(&a.any)) {
-        snprintf(ret_error, error_size, "%s is not loopback, and there is no token yet",
-                 address->host);
-        return -EACCES;
-    }
     result = open_socket(&a, ret_fd);
     if (result != 0)
         snprintf(ret_error, error_size, "cannot listen on %s port %u (http.listen): %s",

@@ -101,7 +101,7 @@ bool origin_host_is_ours(const char *host, const struct sockaddr *local,
 }
 
 bool origin_is_ours(const char *origin, const char *host, const struct sockaddr *local,
-                    const struct config_texts *hosts)
+                    const struct config_texts *hosts, bool is_secure)
 {
     struct authority from, to;
 
@@ -113,7 +113,7 @@ bool origin_is_ours(const char *origin, const char *host, const struct sockaddr 
         return true;
     if (!host || !parse_authority(host, &to) || !is_ours(&from, local, hosts))
         return false;
-    return from.port == (to.port ? to.port : 80);
+    return from.port == (to.port ? to.port : is_secure ? 443U : 80U);
 }
 
 bool origin_is_loopback(const struct sockaddr *address)
@@ -129,4 +129,23 @@ bool origin_is_loopback(const struct sockaddr *address)
         return false;
     return IN6_IS_ADDR_LOOPBACK(&six->sin6_addr) ||
            (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr) && six->sin6_addr.s6_addr[12] == 127);
+}
+
+struct account_source origin_source(const struct sockaddr *address)
+{
+    const struct sockaddr_in6 *six = (const void *) address;
+    const struct sockaddr_in *four = (const void *) address;
+    struct account_source source = {.is_six = address->sa_family == AF_INET6};
+    uint32_t low;
+
+    if (address->sa_family == AF_INET) {
+        source.prefix = ntohl(four->sin_addr.s_addr);
+    } else if (source.is_six && IN6_IS_ADDR_V4MAPPED(&six->sin6_addr)) {
+        memcpy(&low, &six->sin6_addr.s6_addr[12], sizeof low);
+        source = (struct account_source){.prefix = ntohl(low)};
+    } else if (source.is_six) {
+        for (int i = 0; i < 8; i++)
+            source.prefix = source.prefix << 8 | six->sin6_addr.s6_addr[i];
+    }
+    return source;
 }

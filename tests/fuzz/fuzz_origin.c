@@ -119,7 +119,8 @@ static void check(const char *host, const char *origin, const union address *loc
                   const struct config_texts *hosts)
 {
     const bool host_passes = origin_host_is_ours(host, &local->any, hosts);
-    const bool origin_passes = origin_is_ours(origin, host, &local->any, hosts);
+    const bool origin_passes =
+            origin_is_ours(origin, host, &local->any, hosts, /* is_secure= */ false);
     const char *authority = origin ? behind_scheme(origin) : NULL;
 
     if (host_passes != (host && is_ours(host, local, hosts)))

@@ -41,7 +41,8 @@ static bool origin_passes(const char *origin, const char *host)
 {
     struct sockaddr_in local = four("127.0.0.1");
 
-    return origin_is_ours(origin, host, (const struct sockaddr *) &local, &hosts);
+    return origin_is_ours(origin, host, (const struct sockaddr *) &local, &hosts,
+                          /* is_secure= */ false);
 }
 
 static void host_may_be_localhost_our_address_or_a_configured_name(void **state)
