@@ -380,6 +380,7 @@ static void on_hangup(uv_signal_t *handle, int number)
     read_tokens_again(p); /* first: http.listen may need them */
     if (p->watch)
         config_watch_reload(p->watch);
+    http_reload(p->http);
 }
 
 /* What no room below heeds. */
@@ -551,7 +552,7 @@ static uint32_t draw_boot(void)
 static int start(struct program *p)
 {
     struct store *store;
-    char error[256] = "";
+    char error[600] = "";
     int rc = open_store(p, &store);
 
     if (rc < 0)

@@ -22,6 +22,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "http/certificate_watch.h"
 #include "http/door.h"
 #include "http/exchange.h"
 #include "http/listen.h"
@@ -49,6 +50,7 @@ struct http {
     struct gateway *gateway;                       /* borrowed */
     struct listener *listeners[CONFIG_LISTEN_MAX]; /* NULL: closed */
     size_t count, open;
+    struct certificate_watch *certificate; /* NULL: plain */
     void (*on_closed)(void *user);
     void *user;
 };
@@ -174,15 +176,26 @@ static unsigned connection_limit(const struct config *config)
 
 static struct MHD_Daemon *start_daemon(struct listener *l)
 {
+    struct certificate *certificate = certificate_watch_get(l->http->certificate);
     unsigned flags =
             MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    const struct MHD_OptionItem secure[] = {
+            {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *) (uintptr_t) certificate_get_handshake()},
+            {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *) (uintptr_t) CERTIFICATE_PRIORITIES},
+            {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t) certificate_on_connection, certificate},
+            {MHD_OPTION_END, 0, NULL},
+    };
+    const struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
 
+    if (certificate)
+        flags |= MHD_USE_TLS;
     return MHD_start_daemon(flags, 0, NULL, NULL, exchange_on_request, &l->exchanges,
                             MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL, /* must be first */
                             MHD_OPTION_URI_LOG_CALLBACK, exchange_on_target, &l->exchanges,
                             MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed, &l->exchanges,
                             MHD_OPTION_CONNECTION_LIMIT, l->limit, MHD_OPTION_CONNECTION_TIMEOUT,
-                            IDLE_TIMEOUT_S, MHD_OPTION_END);
+                            IDLE_TIMEOUT_S, MHD_OPTION_ARRAY, certificate ? secure : plain,
+                            MHD_OPTION_END);
 }
 
 /* The daemon's descriptor and the door into the loop. */
@@ -211,6 +224,7 @@ static struct listener *make_listener(struct http *h)
     l->exchanges = (struct exchanges){
             .rest = h->rest,
             .gateway = h->gateway,
+            .is_secure = h->certificate != NULL,
             .on_resumed = on_resumed,
             .user = l,
     };
@@ -288,13 +302,22 @@ static void on_accounts_changed(void *user)
 
 /* ---- the door ---- */
 
-/* Nobody is told of the end of what is open already. */
+static int open_certificate(struct http *h, char *ret_error, size_t error_size)
+{
+    int result = certificate_watch_new(h->loop, h->gateway, &h->certificate, ret_error, error_size);
+
+    h->open += result == 0;
+    return result;
+}
+
+/* Nobody is told of the end of what is open already; it has had no client yet. */
 static void abandon(struct http *h)
 {
     for (size_t i = 0; i < h->count; i++) {
         h->listeners[i]->http = NULL;
         close_listener(h->listeners[i]);
     }
+    certificate_watch_free(h->certificate);
     free(h);
 }
 
@@ -303,17 +326,18 @@ int http_new(struct uv_loop_s *loop, struct rest *rest, struct gateway *g, struc
 {
     const struct config *config = gateway_config(g);
     struct http *h = xnew(struct http, 1);
+    int result = 0;
 
     h->loop = loop;
     h->rest = rest;
     h->gateway = g;
-    for (size_t i = 0; i < config->http_listen.count; i++) {
-        int result = open_listener(h, &config->http_listen.items[i], ret_error, error_size);
-
-        if (result != 0) {
-            abandon(h);
-            return result;
-        }
+    if (config->http_tls_cert)
+        result = open_certificate(h, ret_error, error_size);
+    for (size_t i = 0; result == 0 && i < config->http_listen.count; i++)
+        result = open_listener(h, &config->http_listen.items[i], ret_error, error_size);
+    if (result != 0) {
+        abandon(h);
+        return result;
     }
     metrics_register_collector(rest_metrics(rest), write_metrics, h);
     accounts_watch(gateway_accounts(g), on_accounts_changed, h);
@@ -326,6 +350,20 @@ const char *http_bound(const struct http *h, size_t index)
     return index < h->count && h->listeners[index] ? h->listeners[index]->bound : "-";
 }
 
+void http_reload(struct http *h)
+{
+    if (h->certificate)
+        certificate_watch_reload(h->certificate);
+}
+
+static void on_certificate_closed(void *user)
+{
+    struct http *h = user;
+
+    h->open--;
+    maybe_finish_close(h);
+}
+
 void http_close(struct http *h, void (*on_closed)(void *user), void *user)
 {
     h->on_closed = on_closed;
@@ -333,7 +371,9 @@ void http_close(struct http *h, void (*on_closed)(void *user), void *user)
     accounts_watch(gateway_accounts(h->gateway), NULL, NULL);
     for (size_t i = 0; i < h->count; i++)
         close_listener(h->listeners[i]);
-    if (h->count == 0)
+    if (h->certificate)
+        certificate_watch_close(h->certificate, on_certificate_closed, h);
+    else if (h->count == 0)
         maybe_finish_close(h);
 }
 
@@ -343,5 +383,6 @@ void http_free(struct http *h)
         return;
     assert(h->open == 0);
     metrics_unregister(rest_metrics(h->rest), h);
+    certificate_watch_free(h->certificate);
     free(h);
 }

@@ -22,6 +22,9 @@ int http_new(struct uv_loop_s *loop, struct rest *rest, struct gateway *g, struc
 /* Where listener number index is bound, "127.0.0.1:8080"; "-" when there is no such. */
 const char *http_bound(const struct http *h, size_t index);
 
+/* Looks at the files of the certificate now, instead of within a minute. */
+void http_reload(struct http *h);
+
 /* Answers what waits with 503, stops listening and closes all connections; on_closed comes from a
  * later turn of the loop, then http_free(). */
 void http_close(struct http *h, void (*on_closed)(void *user), void *user);
