@@ -357,7 +357,8 @@ void accounting_audit(struct accounting *a, const struct audit_entry *entry)
 {
     struct audit_entry timed = *entry;
 
-    timed.time = wall_now(a);
+    timed.time =
+            wall_now(a) / 1000 * 1000; /* as it is told, so that who asks from then on has it */
     if (gateway_config(a->gateway)->log_audit_days > 0)
         accounts_audit(a->accounts, &timed, gateway_now(a->gateway));
 }
