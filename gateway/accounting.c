@@ -21,6 +21,7 @@
 #include "store/store.h"
 
 #define SWEEP       (60 * USEC_PER_SEC)
+#define LOG_BURST   5 /* lines of those who are held off, in that time */
 #define USEC_OF_DAY ((int64_t) 24 * 3600 * 1000000)
 
 struct accounting {
@@ -29,6 +30,7 @@ struct accounting {
     struct accounts *accounts;
     struct gateway_token_change *waiting;
     struct gateway_timer *sweep;
+    struct log_limit log_limit;
 };
 
 /* ---- keeping ---- */
@@ -193,6 +195,7 @@ struct accounting *accounting_new(struct gateway *g, struct store *store)
     a->gateway = g;
     a->store = store;
     a->accounts = accounts_new(&keeper);
+    a->log_limit = (struct log_limit){.burst = LOG_BURST, .window = SWEEP};
     if (store)
         restore(a);
     forget_old_rows(a);
@@ -272,11 +275,17 @@ int accounting_read_tokens(struct accounting *a, const char *path, char *ret_err
 
 /* ---- who somebody is ---- */
 
-static void tell_held_off(const char *remote)
+/* Many addresses are not many lines. */
+static void tell_held_off(struct accounting *a, const char *remote)
 {
+    unsigned held_back = 0;
+
+    if (!log_allowed(&a->log_limit, gateway_now(a->gateway), &held_back))
+        return;
     log_warning("accounts.held_off",
-                "remote=%s sent %d wrong tokens in a minute, looking at none from there for %d s",
-                remote, WRONG_TOKENS_MAX, (int) (WRONG_TOKENS_HOLD / USEC_PER_SEC));
+                "remote=%s sent %d wrong tokens in a minute, looking at none from there for %d s "
+                "held_back=%u",
+                remote, WRONG_TOKENS_MAX, (int) (WRONG_TOKENS_HOLD / USEC_PER_SEC), held_back);
 }
 
 void accounting_identify(struct accounting *a, const struct account_credentials *credentials,
@@ -284,7 +293,7 @@ void accounting_identify(struct accounting *a, const struct account_credentials 
 {
     if (accounts_identify(a->accounts, credentials, gateway_now(a->gateway), wall_now(a),
                           ret_identity))
-        tell_held_off(remote);
+        tell_held_off(a, remote);
 }
 
 static bool draw(uint8_t ret_random[SECRET_RANDOM_SIZE])
@@ -308,7 +317,7 @@ int accounting_sign_in(struct accounting *a, const char *token, struct account_s
                           ret_identity, &is_held);
     secret_wipe(random, sizeof random);
     if (is_held)
-        tell_held_off(remote);
+        tell_held_off(a, remote);
     return rc;
 }
 

@@ -37,7 +37,7 @@ def pair(session_pairs):
 def test_info_counts_what_is_there(pair):
     info = pair.get("/info")
     assert info["name"] == "blefleet"
-    assert info["parts"] == ["core", "voices", "ears", "recorder", "links", "gatt"]
+    assert info["parts"] == ["core", "voices", "ears", "recorder", "links", "gatt", "config"]
     assert info["counts"]["proxies"] == 6
     assert info["counts"]["proxies_online"] == 4
     assert info["counts"]["devices"] == 3
