@@ -20,7 +20,7 @@
 #include "document.h"
 #include "fault_list.h"
 
-static int read_text(const char *path, struct buffer *ret_text)
+int config_file_read(const char *path, struct buffer *ret_text)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     ssize_t got;
@@ -123,7 +123,7 @@ struct config *config_file_load(struct config_file *f, struct config_faults *ret
     const struct place document = {0};
     struct buffer text = {0};
     struct config *config = NULL;
-    int error = read_text(f->path, &text);
+    int error = config_file_read(f->path, &text);
 
     *ret_faults = (struct config_faults){0};
     if (error)
@@ -173,7 +173,7 @@ int config_file_change(struct config_file *f, const struct config_edit *edit,
                        struct config_edited *ret_edited)
 {
     struct buffer text = {0};
-    int rc = read_text(f->path, &text);
+    int rc = config_file_read(f->path, &text);
 
     *ret_edited = (struct config_edited){0};
     if (rc == 0)
@@ -213,7 +213,7 @@ static int take_over(struct config_file *f, const struct buffer *text, struct co
 int config_file_reload(struct config_file *f, struct config_edited *ret_edited)
 {
     struct buffer text = {0};
-    int rc = read_text(f->path, &text);
+    int rc = config_file_read(f->path, &text);
 
     *ret_edited = (struct config_edited){0};
     if (rc == 0 && !is_kept(f, &text))
@@ -226,7 +226,7 @@ int config_file_reload(struct config_file *f, struct config_edited *ret_edited)
 int config_file_check(struct config_file *f, struct config_edited *ret_edited)
 {
     struct buffer text = {0};
-    int rc = read_text(f->path, &text);
+    int rc = config_file_read(f->path, &text);
 
     *ret_edited = (struct config_edited){.is_foreign = rc == 0 && !is_kept(f, &text)};
     wipe(&text);
@@ -252,7 +252,7 @@ static int read_version(const struct config_file *f, int number, struct buffer *
     }
     if (!path)
         return E_NOT_FOUND;
-    rc = read_text(path, ret_text);
+    rc = config_file_read(path, ret_text);
     return rc == -ENOENT ? E_NOT_FOUND : rc;
 }
 

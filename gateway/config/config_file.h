@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "atomic_file.h"
+#include "base/buffer.h"
 #include "config_edit.h"
 
 #define CONFIG_FILE_ETAG_SIZE 40
@@ -24,6 +25,10 @@ struct config_file {
     size_t size;
     uint64_t revision; /* private: counts them */
 };
+
+/* Appends the text of a file; what is longer than CONFIG_FILE_MAX is cut, and is no configuration.
+ * It holds secrets: wipe it. A negative errno. */
+int config_file_read(const char *path, struct buffer *ret_text);
 
 /* Reads and parses it. NULL when there are faults; an unreadable file is a fault of the whole
  * document with the reason. Release what it keeps with config_file_done(). */
