@@ -28,10 +28,11 @@ ROOMS = {
     "gateway/store": ["base", "ble", "accounts"],
     "gateway/keeper": ["base", "ble", "scan", "store"],
     "gateway/mdns": ["base", "ble"],
+    "gateway/backup": ["base", "config", "store"],
     "gateway/proxy": ["base", "ble", "esphome"],
     "gateway/link": ["base", "ble", "esphome"],
     "gateway/gatt": ["base", "ble", "esphome", "link"],
-    "gateway": ["base", "ble", "config", "gatt", "link", "mdns", "proxy", "scan", "store", "keeper", "recorder", "replay", "gateway", "accounts"],
+    "gateway": ["base", "ble", "config", "gatt", "link", "mdns", "proxy", "scan", "store", "keeper", "recorder", "replay", "gateway", "accounts", "backup"],
     "frontends/json": ["base", "ble", "config", "gateway", "json", "accounts"],
     "frontends/rest": ["base", "ble", "accounts", "config", "gateway", "json"],
     "frontends/http": ["base", "accounts", "config", "gateway", "json", "rest"],
@@ -39,7 +40,7 @@ ROOMS = {
     "tests/fleet": ["base", "ble", "esphome", "fleet"],
 }
 PROGRAM = ["gateway/main.c", "gateway/config_watch.c", "gateway/replay_file.c", "gateway/token_command.c"]
-MAIN = ["base", "ble", "accounts", "config", "gateway", "json", "rest", "http", "mqtt", "mqtt", "store", "recorder", "replay"]
+MAIN = ["base", "ble", "accounts", "backup", "config", "gateway", "json", "rest", "http", "mqtt", "mqtt", "store", "recorder", "replay"]
 
 # Where a header of another project may be included.
 HOMES = {
@@ -51,9 +52,9 @@ HOMES = {
     r"protobuf-c.*": ["gateway/esphome/", "tests/unit/esphome/"],
     r"jansson\.h": ["gateway/config/", "frontends/json/", "tests/"],
     r"microhttpd\.h": ["frontends/http/"],
-    r"sodium\.h": ["gateway/esphome/noise.", "tests/bench/floor.", "gateway/accounts/secret.", "tests/unit/esphome/"],
+    r"sodium\.h": ["gateway/esphome/noise.", "gateway/backup/sealed.", "tests/bench/floor.", "gateway/accounts/secret.", "tests/unit/esphome/"],
     r"gnutls/.*": ["frontends/http/certificate."],
-    r"sqlite3\.h": ["gateway/store/", "tests/integration/store/"],
+    r"sqlite3\.h": ["gateway/store/", "gateway/backup/", "tests/integration/store/", "tests/integration/backup/", "tests/fuzz/"],
     r"(mosquitto|mqtt_protocol)\.h": ["frontends/mqtt/broker.", "tests/integration/mqtt/"],
     r"libwebsockets\.h": ["frontends/matter/"],
     r"avahi-.*": ["gateway/mdns/"],
