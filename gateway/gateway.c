@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "accounting.h"
+#include "backups.h"
 #include "base/memory.h"
 #include "configured.h"
 #include "discovering.h"
@@ -380,6 +381,7 @@ struct gateway *gateway_new(struct uv_loop_s *loop, struct config *config, struc
         g->rewriter = rewriter_new(loop, file, has_tokens, g);
         config_file_get_etag(file, g->etag);
     }
+    g->backups = backups_new(loop, file, g->keeping, has_tokens, g);
     gateway_arm_table_timer(g, g->started);
     g->heard = xnew(struct heard_counts, 1);
     g->clocks = xnew(struct clocks, 1);
@@ -441,16 +443,24 @@ static void on_rewriter_closed(void *user)
     linking_stop(g->linking, on_linking_stopped, g);
 }
 
+static void on_backups_closed(void *user)
+{
+    struct gateway *g = user;
+
+    g->backups = NULL;
+    if (g->rewriter)
+        rewriter_close(g->rewriter, on_rewriter_closed, g);
+    else
+        on_rewriter_closed(g);
+}
+
 void gateway_close(struct gateway *g, void (*on_closed)(void *user), void *user)
 {
     g->on_closed = on_closed;
     g->closed_user = user;
     recordings_cancel_replay(g->recordings);
     discovering_stop(g->discovering);
-    if (g->rewriter)
-        rewriter_close(g->rewriter, on_rewriter_closed, g);
-    else
-        on_rewriter_closed(g);
+    backups_close(g->backups, on_backups_closed, g);
 }
 
 void gateway_free(struct gateway *g)

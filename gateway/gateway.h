@@ -1016,3 +1016,44 @@ int gateway_sign_in(struct gateway *g, const char *token, struct account_source 
 
 /* Notes who did what, unless log.audit_days is 0; id and time are filled in. */
 void gateway_audit(struct gateway *g, const struct audit_entry *entry);
+
+/* ---- backup, restore, restart ---- */
+
+/* A backup of configuration and store (backup/backup.h), made by a worker. passphrase NULL: without
+ * secrets. 0: done comes once, later, from the loop; with 0 the descriptor is the callee's: a file
+ * without a name, open for reading. Else the cause: E_CONFLICT, when the configuration file has
+ * faults; a negative errno; E_CANCELLED at the end of the gateway.
+ * At once: E_OVERLOADED, one backup or restore runs already; -EROFS, nothing is kept here;
+ * E_SHUTTING_DOWN. */
+struct gateway_backup {
+    int fd;
+    uint64_t size;
+    int64_t created; /* wall clock */
+};
+typedef void gateway_backup_fn(void *user, int cause, const struct gateway_backup *backup);
+int gateway_back_up(struct gateway *g, const char *passphrase, gateway_backup_fn *done, void *user);
+
+/* Checks the backup at this path and stages it for the next start (backup/restore.h); the path must
+ * stay until done was called or begun to be read. 0: done comes once, later: with 0, what was
+ * staged; -EBADMSG (no SQLite file, or damaged) and E_INVALID_REQUEST, with a sentence or faults;
+ * and the causes as above. */
+struct gateway_restored { /* borrowed for the call */
+    const char *version, *created;
+    bool has_secrets;
+    const struct config_texts *changed; /* JSON Pointers of settings that will be others */
+    const char *sentence;               /* of what is wrong; "": faults say it */
+    const struct config_faults *faults; /* of the configuration in it */
+};
+typedef void gateway_restore_fn(void *user, int cause, const struct gateway_restored *restored);
+int gateway_restore(struct gateway *g, const char *path, const char *passphrase,
+                    gateway_restore_fn *done, void *user);
+
+/* Where the body of a request goes that is too long for memory: one at a time. To be freed; NULL:
+ * nothing is kept here. */
+#define GATEWAY_UPLOAD_MAX ((uint64_t) 256 << 20)
+char *gateway_upload_path(const struct gateway *g);
+
+/* Who ends this process and begins it anew; called once, a moment after somebody asked for it. */
+void gateway_on_restart(struct gateway *g, void (*on_restart)(void *user), void *user);
+/* False: nobody can. */
+bool gateway_restart(struct gateway *g);

@@ -44,6 +44,10 @@ struct gateway {
     struct keeping *keeping; /* NULL: nothing is kept */
     struct past *past;       /* NULL: no history */
     struct recordings *recordings;
+    struct backups *backups;
+    void (*on_restart)(void *user); /* NULL: nobody can */
+    void *restart_user;
+    bool is_restarting;
     void (*on_closed)(void *user);
     void *closed_user;
 };

@@ -344,3 +344,14 @@ void keeping_get_status(const struct keeping *k, struct gateway_keeping *ret_sta
             .waiting = status.waiting,
     };
 }
+
+bool keeping_flush(struct keeping *k, void (*on_flushed)(void *user, int cause), void *user)
+{
+    keeper_sweep(k->keeper); /* what was merely heard again, too */
+    return store_flush(k->store, on_flushed, user);
+}
+
+const char *keeping_folder(const struct keeping *k)
+{
+    return k ? store_folder(k->store) : NULL;
+}

@@ -50,3 +50,8 @@ void keeping_pair_changed(struct keeping *k, uint16_t source, uint64_t address, 
 void keeping_forget_pairs(struct keeping *k, uint64_t address);
 
 void keeping_get_status(const struct keeping *k, struct gateway_keeping *ret_status);
+
+/* As store_flush(). Before keeping_close(). */
+bool keeping_flush(struct keeping *k, void (*on_flushed)(void *user, int cause), void *user);
+/* NULL when nothing is kept. */
+const char *keeping_folder(const struct keeping *k);

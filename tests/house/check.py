@@ -44,7 +44,7 @@ MAIN = ["base", "ble", "accounts", "backup", "config", "gateway", "json", "rest"
 
 # Where a header of another project may be included.
 HOMES = {
-    r"uv\.h": ["gateway/main.c", "gateway/config_watch.c", "gateway/service.c", "gateway/gateway.c", "gateway/gatting.c", "gateway/inside.h", "gateway/keeping.c", "gateway/linking.c", "gateway/loop_lag.c", "gateway/replay_job.c", "gateway/rewriter.c", "gateway/scanning.c", "gateway/proxy/", "gateway/mdns/",
+    r"uv\.h": ["gateway/main.c", "gateway/config_watch.c", "gateway/service.c", "gateway/backups.c", "gateway/gateway.c", "gateway/gatting.c", "gateway/inside.h", "gateway/keeping.c", "gateway/linking.c", "gateway/loop_lag.c", "gateway/replay_job.c", "gateway/rewriter.c", "gateway/scanning.c", "gateway/proxy/", "gateway/mdns/",
                "gateway/store/", "frontends/http/", "frontends/mqtt/", "frontends/esphome/",
                "frontends/matter/", "tests/fleet/", "tests/integration/", "tests/unit/proxy/",
                "tests/unit/http/", "tests/unit/gateway/", "tests/unit/fleet/", "tests/unit/rest/"],
