@@ -8,6 +8,9 @@
  * tokens yet; who may not ask for this is refused there, before a body comes. A stream whose reader
  * is no longer who they were ends.
  *
+ * A body that the route wants as a file is written part by part; the connection is suspended while
+ * a part is on its way to the disk, so that the client is as fast as the disk and no faster.
+ *
  * An answer may be a stream: then the library asks for text whenever the socket takes some. With
  * nothing to give the connection is suspended, until the stream wakes us.
  *
@@ -32,6 +35,7 @@
 #include "base/memory.h"
 #include "http/listen.h"
 #include "http/origin.h"
+#include "http/spool.h"
 
 #define BODIES_MAX  ((size_t) 128 << 20) /* octets of all bodies that are being read */
 #define DISCARD_MAX ((size_t) 4 << 20)   /* octets of a too long body that we let pass */
@@ -48,18 +52,20 @@ static const char welcome[] = "This is blefleet: Bluetooth LE devices over ESPHo
 enum exchange_state {
     EXCHANGE_NEW,       /* the target is known, the headers are not */
     EXCHANGE_READING,   /* the body comes */
+    EXCHANGE_SPOOLING,  /* a part of it goes to the disk, the connection is suspended */
     EXCHANGE_WAITING,   /* rest has it, the connection is suspended */
     EXCHANGE_DONE,      /* the answer is there, or already queued */
     EXCHANGE_STREAMING, /* the library reads the stream, to its end */
 };
 
 struct exchange {
-    struct exchange *next, *previous; /* among the waiting, or the streaming ones */
+    struct exchange *next, *previous; /* among the waiting, streaming or spooling ones */
     struct exchanges *all;            /* borrowed */
     struct MHD_Connection *connection;
     enum exchange_state state;
     char *target;
     struct buffer body;
+    struct spool *spool; /* instead of the body; NULL: it goes into memory */
     size_t discarded;
     bool is_suspended; /* a stream that has nothing to give */
     bool is_cut;       /* a stream that ends at once */
@@ -168,6 +174,10 @@ static struct MHD_Response *make_whole(struct answer *answer)
     void *body = (void *) (uintptr_t) answer->body;
     struct MHD_Response *response;
 
+    if (answer->is_file) {
+        answer->is_file = false; /* the library closes it */
+        return MHD_create_response_from_fd64(answer->file_size, answer->fd);
+    }
     if (body && !answer->body_is_static) {
         body = answer_take_body(answer);
         mode = MHD_RESPMEM_MUST_FREE;
@@ -218,10 +228,15 @@ static enum MHD_Result refuse(struct exchange *x, int status, int cause, const c
     return queue_answer(x);
 }
 
+static uint64_t body_max(const struct exchange *x)
+{
+    return x->spool ? GATEWAY_UPLOAD_MAX
+                    : (uint64_t) gateway_config(x->all->gateway)->limits_body_bytes;
+}
+
 static enum MHD_Result refuse_size(struct exchange *x)
 {
-    rest_refuse_size(&x->request.answer,
-                     (uint64_t) gateway_config(x->all->gateway)->limits_body_bytes);
+    rest_refuse_size(&x->request.answer, body_max(x));
     return queue_answer(x);
 }
 
@@ -348,8 +363,18 @@ static bool announces_too_much(const struct exchange *x)
 {
     const char *length = header(x, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
-    return length && strtoull(length, NULL, 10) >
-                             (uint64_t) gateway_config(x->all->gateway)->limits_body_bytes;
+    return length && strtoull(length, NULL, 10) > body_max(x);
+}
+
+static void prepare_body(struct exchange *x)
+{
+    char *path;
+
+    if (!rest_wants_file(x->all->rest, x->request.method, x->target))
+        return;
+    path = gateway_upload_path(x->all->gateway);
+    if (path)
+        x->spool = spool_new(x->all->loop, path);
 }
 
 static enum MHD_Result refuse_foreign(struct exchange *x, const char *detail)
@@ -370,12 +395,13 @@ static enum MHD_Result on_headers(struct exchange *x, const char *method)
     describe(x, method);
     if (foreign)
         return refuse_foreign(x, foreign);
-    if (announces_too_much(x))
-        return refuse_size(x);
     if (strcmp(x->target, "/") == 0 && is_reading_method(method))
         return answer_welcome(x);
     if (!rest_admits(x->all->rest, &x->request))
         return queue_answer(x);
+    prepare_body(x);
+    if (announces_too_much(x))
+        return refuse_size(x);
     x->state = EXCHANGE_READING;
     return MHD_YES;
 }
@@ -390,9 +416,33 @@ static void release_body(struct exchange *x)
 
 static int judge_size(const struct exchange *x, size_t size)
 {
+    if (x->spool)
+        return spool_size(x->spool) + size > GATEWAY_UPLOAD_MAX ? E_BODY_TOO_LARGE : 0;
     if (buffer_size(&x->body) + size > (size_t) gateway_config(x->all->gateway)->limits_body_bytes)
         return E_BODY_TOO_LARGE;
     return x->all->body_bytes + size > BODIES_MAX ? E_OVERLOADED : 0;
+}
+
+static void leave_spooling(struct exchange *x, int refusal)
+{
+    remove_from(&x->all->first_spooling, x);
+    x->state = EXCHANGE_READING;
+    x->refusal = refusal;
+    MHD_resume_connection(x->connection);
+    x->all->on_resumed(x->all->user);
+}
+
+static void on_spooled(void *user, int cause)
+{
+    leave_spooling(user, cause);
+}
+
+static void spool_part(struct exchange *x, const char *data, size_t size)
+{
+    x->state = EXCHANGE_SPOOLING;
+    push(&x->all->first_spooling, x);
+    MHD_suspend_connection(x->connection);
+    spool_write(x->spool, data, size, on_spooled, x);
 }
 
 static enum MHD_Result on_body(struct exchange *x, const char *data, size_t size)
@@ -403,6 +453,10 @@ static enum MHD_Result on_body(struct exchange *x, const char *data, size_t size
         release_body(x);
         x->discarded += size;
         return x->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
+    }
+    if (x->spool) {
+        spool_part(x, data, size);
+        return MHD_YES;
     }
     buffer_append(&x->body, data, size);
     x->all->body_bytes += size;
@@ -462,6 +516,8 @@ static enum MHD_Result submit(struct exchange *x, const char *method)
     describe(x, method);
     x->request.body = buffer_size(&x->body) > 0 ? buffer_front(&x->body) : NULL;
     x->request.body_size = buffer_size(&x->body);
+    x->request.body_file = x->spool && spool_size(x->spool) > 0 ? spool_path(x->spool) : NULL;
+    x->request.passphrase = header(x, "Blefleet-Passphrase");
     x->request.done = on_done;
     if (rest_submit(x->all->rest, &x->request) == REST_ANSWERED)
         return queue_answer(x);
@@ -475,8 +531,10 @@ static enum MHD_Result on_end(struct exchange *x, const char *method)
         return refuse(x, 503, E_SHUTTING_DOWN, NULL);
     if (x->refusal == E_BODY_TOO_LARGE)
         return refuse_size(x);
-    if (x->refusal != 0)
+    if (x->refusal == E_OVERLOADED || x->refusal == E_SHUTTING_DOWN)
         return refuse(x, 503, x->refusal, NULL);
+    if (x->refusal != 0)
+        return refuse(x, 500, E_INTERNAL, error_sentence(x->refusal));
     return submit(x, method);
 }
 
@@ -506,6 +564,8 @@ enum MHD_Result exchange_on_request(void *cls, struct MHD_Connection *connection
         return size > 0 ? on_body(x, data, size) : on_end(x, method);
     case EXCHANGE_DONE:
         return queue_answer(x);
+    case EXCHANGE_SPOOLING: /* the next chunk is there already: it stays with the library */
+        return MHD_YES;
     case EXCHANGE_WAITING:   /* a suspended connection is not called, */
     case EXCHANGE_STREAMING: /* nor is one that was answered */
         break;
@@ -521,10 +581,11 @@ void exchange_on_completed(void *cls, struct MHD_Connection *connection, void **
     (void) cls, (void) connection, (void) code;
     if (!x)
         return;
-    assert(x->state != EXCHANGE_WAITING);
+    assert(x->state != EXCHANGE_WAITING && x->state != EXCHANGE_SPOOLING);
     if (x->state == EXCHANGE_STREAMING)
         remove_from(&x->all->first_streaming, x);
     release_body(x);
+    spool_free(x->spool);
     answer_done(&x->request.answer);
     free(x->target);
     free(x);
@@ -538,6 +599,10 @@ void exchanges_close(struct exchanges *all)
     all->watch = NULL;
     while (all->first_waiting)
         rest_cancel(all->rest, &all->first_waiting->request, E_SHUTTING_DOWN);
+    while (all->first_spooling) {
+        spool_free(TAKE(all->first_spooling->spool)); /* nobody is called back */
+        leave_spooling(all->first_spooling, E_SHUTTING_DOWN);
+    }
     for (struct exchange *x = all->first_streaming; x; x = x->next) {
         x->is_cut = true;
         resume_stream(x);

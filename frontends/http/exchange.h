@@ -16,8 +16,9 @@ struct exchange;
 struct exchanges {
     struct rest *rest;           /* borrowed */
     struct gateway *gateway;     /* borrowed; whose configuration counts */
+    struct uv_loop_s *loop;      /* borrowed */
     struct gateway_timer *watch; /* NULL: nobody waits */
-    struct exchange *first_waiting, *first_streaming;
+    struct exchange *first_waiting, *first_streaming, *first_spooling;
     size_t body_bytes;                  /* held for requests that are still being read */
     bool is_secure;                     /* TLS */
     bool is_closing;                    /* every request is answered with 503 */

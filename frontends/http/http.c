@@ -224,6 +224,7 @@ static struct listener *make_listener(struct http *h)
     l->exchanges = (struct exchanges){
             .rest = h->rest,
             .gateway = h->gateway,
+            .loop = h->loop,
             .is_secure = h->certificate != NULL,
             .on_resumed = on_resumed,
             .user = l,

@@ -4,12 +4,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 void answer_done(struct answer *a)
 {
     free(answer_take_body(a));
     if (a->stream)
         a->stream->free(a->stream);
+    if (a->is_file)
+        (void) close(a->fd);
     *a = (struct answer){0};
 }
 
@@ -57,6 +60,15 @@ void answer_set_stream(struct answer *a, struct answer_stream *stream)
     a->content_type = "text/event-stream";
     a->stream = stream;
     answer_add_header(a, "X-Accel-Buffering", "no"); /* a proxy in between must not hold it */
+}
+
+void answer_set_file(struct answer *a, const char *content_type, int fd, uint64_t size)
+{
+    a->status = 200;
+    a->content_type = content_type;
+    a->is_file = true;
+    a->fd = fd;
+    a->file_size = size;
 }
 
 void answer_set_problem(struct answer *a, const struct problem *problem)

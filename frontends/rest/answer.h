@@ -1,5 +1,5 @@
-/* An answer of the API: status, content type, further headers, and a body or a stream. Owns its
- * body unless it is static, and its stream. Pure. */
+/* An answer of the API: status, content type, further headers, and a body, a stream or a file. Owns
+ * its body unless it is static, its stream, and the descriptor of its file. Pure. */
 #pragma once
 
 #include <stdbool.h>
@@ -38,6 +38,9 @@ struct answer {
     size_t body_size;
     bool body_is_static;          /* lives as long as the program */
     struct answer_stream *stream; /* instead of a body; NULL: none */
+    bool is_file;                 /* the next two are there, instead of a body */
+    int fd;                       /* of a regular file, read from its beginning */
+    uint64_t file_size;
     struct answer_header headers[ANSWER_HEADERS_MAX];
     size_t headers_count;
 };
@@ -59,6 +62,9 @@ void answer_set_json(struct answer *a, int status, struct writer *w);
 
 /* Server-sent events; takes the stream. */
 void answer_set_stream(struct answer *a, struct answer_stream *stream);
+
+/* A file whose content is of this type (static); takes the descriptor. */
+void answer_set_file(struct answer *a, const char *content_type, int fd, uint64_t size);
 
 /* application/problem+json; Retry-After comes with retry_after_s. */
 void answer_set_problem(struct answer *a, const struct problem *problem);

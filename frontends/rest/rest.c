@@ -106,7 +106,7 @@ static bool read_body(struct rest_request *request, const struct route *route,
     int rc;
 
     *ret_body = NULL;
-    if (route->body == ROUTE_BODY_NONE ||
+    if (route->body == ROUTE_BODY_NONE || route->body == ROUTE_BODY_FILE ||
         (route->body == ROUTE_BODY_VALUE && rest_has_octets(request)))
         return true;
     if (!is_known_type(request)) {
@@ -316,9 +316,26 @@ void rest_cancel(struct rest *rest, struct rest_request *request, int cause)
     pending_cancel(request->pending, cause);
 }
 
+bool rest_wants_file(const struct rest *rest, const char *method, const char *target)
+{
+    struct route_match match;
+    bool result;
+
+    (void) rest;
+    result = routes_find(method, target, strcspn(target, "?"), &match) == 0 &&
+             match.route->body == ROUTE_BODY_FILE;
+    route_match_done(&match);
+    return result;
+}
+
+bool rest_has_type(const struct rest_request *request, const char *type)
+{
+    return request->content_type && is_type(request->content_type, type);
+}
+
 bool rest_has_octets(const struct rest_request *request)
 {
-    return request->content_type && is_type(request->content_type, "application/octet-stream");
+    return rest_has_type(request, "application/octet-stream");
 }
 
 struct clients *rest_clients(struct rest *rest)

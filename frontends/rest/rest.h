@@ -46,6 +46,8 @@ struct rest_request {
     bool accepts_gzip;
     const void *body;
     size_t body_size;
+    const char *body_file;  /* the path of the body, if the route wants a file; NULL: none came */
+    const char *passphrase; /* of what is in the body; NULL: none */
     enum rest_role role;
     const char *client; /* who asks, as others are told: "loopback", "mqtt"; NULL: not known */
     const struct account_identity *identity; /* of who asks; NULL: there are none there */
@@ -111,6 +113,13 @@ struct metrics *rest_metrics(struct rest *rest);
 struct info_json_mqtt;
 typedef void rest_mqtt_fn(void *user, struct info_json_mqtt *ret_mqtt);
 void rest_set_mqtt(struct rest *rest, rest_mqtt_fn *get, void *user);
+
+/* Whether the route of this request wants its body as a file, of GATEWAY_UPLOAD_MAX octets at
+ * most. */
+bool rest_wants_file(const struct rest *rest, const char *method, const char *target);
+
+/* Whether the body is of this type; one that does not say is not. */
+bool rest_has_type(const struct rest_request *request, const char *type);
 
 /* The body is octets, not JSON. */
 bool rest_has_octets(const struct rest_request *request);

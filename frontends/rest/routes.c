@@ -8,6 +8,7 @@
 #include "rest/event_wish.h"
 #include "rest/handlers.h"
 #include "rest/handlers_accounts.h"
+#include "rest/handlers_backup.h"
 #include "rest/handlers_config.h"
 #include "rest/handlers_discovered.h"
 #include "rest/handlers_events.h"
@@ -93,9 +94,9 @@ static const struct route table[] = {
         {"POST", API "/tokens", REST_ROLE_ADMIN, "config", handlers_add_token, NULL, ROUTE_BODY_JSON, handlers_token_request},
         {"DELETE", API "/tokens/{name}", REST_ROLE_ADMIN, "config", handlers_remove_token, NULL, ROUTE_BODY_NONE, NULL},
         {"GET", API "/audit", REST_ROLE_ADMIN, "config", handlers_audit, handlers_audit_query, ROUTE_BODY_NONE, NULL},
-        ABSENT("POST", API "/backup", REST_ROLE_ADMIN, "config"),
-        ABSENT("POST", API "/restore", REST_ROLE_ADMIN, "config"),
-        ABSENT("POST", API "/restart", REST_ROLE_ADMIN, "config"),
+        {"POST", API "/backup", REST_ROLE_ADMIN, "config", handlers_back_up, NULL, ROUTE_BODY_JSON, handlers_backup_request},
+        {"POST", API "/restore", REST_ROLE_ADMIN, "config", handlers_restore, NULL, ROUTE_BODY_FILE, NULL},
+        {"POST", API "/restart", REST_ROLE_ADMIN, "config", handlers_restart, NULL, ROUTE_BODY_NONE, NULL},
         ABSENT("GET", API "/identities", REST_ROLE_READ, "home"),
         ABSENT("POST", API "/identities", REST_ROLE_ADMIN, "home"),
         ABSENT("GET", API "/identities/{name}", REST_ROLE_READ, "home"),

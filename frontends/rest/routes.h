@@ -18,6 +18,7 @@ enum route_body {
     ROUTE_BODY_JSON,  /* an object with the fields of the row; nothing is an empty one */
     ROUTE_BODY_VALUE, /* the same, or octets, which are not looked at */
     ROUTE_BODY_WHOLE, /* JSON, that the handler judges: struct call has no body */
+    ROUTE_BODY_FILE,  /* octets in a file, too long for memory; for admins alone */
 };
 
 struct route {

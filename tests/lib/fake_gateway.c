@@ -75,6 +75,10 @@ struct gateway {
     struct accounts *accounts;
     bool has_store;
     struct gateway_token_change *token_change; /* NULL: none waits */
+    struct fake_backups backups;
+    gateway_backup_fn *on_backup;
+    gateway_restore_fn *on_restored;
+    void *backup_user;
 };
 
 struct gateway_recording {
@@ -1229,4 +1233,62 @@ struct gateway_need *fake_gateway_need(struct gateway *g, uint64_t address)
 struct gateway_scan_statistics *fake_gateway_scan_statistics(struct gateway *g)
 {
     return &g->scan_statistics;
+}
+
+/* ---- backups ---- */
+
+struct fake_backups *fake_gateway_backups(struct gateway *g)
+{
+    return &g->backups;
+}
+
+static int begin_backup(struct gateway *g, const char *path, const char *passphrase, void *user)
+{
+    if (g->on_backup || g->on_restored)
+        return E_OVERLOADED;
+    (void) snprintf(g->backups.path, sizeof g->backups.path, "%s", path);
+    (void) snprintf(g->backups.passphrase, sizeof g->backups.passphrase, "%s",
+                    passphrase ? passphrase : "(none)");
+    g->backup_user = user;
+    return 0;
+}
+
+int gateway_back_up(struct gateway *g, const char *passphrase, gateway_backup_fn *done, void *user)
+{
+    int rc = begin_backup(g, "", passphrase, user);
+
+    if (rc == 0)
+        g->on_backup = done;
+    return rc;
+}
+
+int gateway_restore(struct gateway *g, const char *path, const char *passphrase,
+                    gateway_restore_fn *done, void *user)
+{
+    int rc = begin_backup(g, path, passphrase, user);
+
+    if (rc == 0)
+        g->on_restored = done;
+    return rc;
+}
+
+void fake_gateway_end_backup(struct gateway *g, int cause, const struct gateway_backup *backup)
+{
+    TAKE(g->on_backup)(g->backup_user, cause, backup);
+}
+
+void fake_gateway_end_restore(struct gateway *g, int cause, const struct gateway_restored *restored)
+{
+    TAKE(g->on_restored)(g->backup_user, cause, restored);
+}
+
+char *gateway_upload_path(const struct gateway *g)
+{
+    return g->backups.upload[0] ? memory_copy_text(g->backups.upload) : NULL;
+}
+
+bool gateway_restart(struct gateway *g)
+{
+    g->backups.restarts++;
+    return g->backups.can_restart;
 }

@@ -133,3 +133,16 @@ void fake_gateway_turn(struct gateway *g);
 void fake_gateway_let_time_pass(struct gateway *g, usec_t step);
 /* Moves time, in one step, and takes a turn. */
 void fake_gateway_advance(struct gateway *g, usec_t span);
+
+/* Backup, restore and restart: what was asked for, and what may be. */
+struct fake_backups {
+    char path[300], passphrase[300]; /* of what was asked for last; "(none)" */
+    char upload[300];                /* what gateway_upload_path() says; "": NULL */
+    bool can_restart;
+    unsigned restarts;
+};
+struct fake_backups *fake_gateway_backups(struct gateway *g);
+/* What was asked for ends so. */
+void fake_gateway_end_backup(struct gateway *g, int cause, const struct gateway_backup *backup);
+void fake_gateway_end_restore(struct gateway *g, int cause,
+                              const struct gateway_restored *restored);
