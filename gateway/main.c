@@ -3,7 +3,9 @@
  *
  * Ready means: all listeners are bound. It is told in this order: ready file, log line, READY=1.
  * SIGTERM and SIGINT stop: the listeners answer what waits and close, proxies get a goodbye, the
- * loop runs empty. A second signal, or STOP_TIMEOUT, ends without goodbyes. */
+ * loop runs empty. A second signal, or STOP_TIMEOUT, ends without goodbyes. A restart is a stop
+ * behind which this process begins anew, with the same arguments; a restore that was staged is
+ * applied before anything else is read. */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -15,6 +17,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "backup/staged.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -52,6 +55,7 @@ struct options {
 
 struct program {
     uv_loop_t loop;
+    char **arguments; /* of this process, and of the next one in its place */
     struct options options;
     struct config_file file;
     struct config *config; /* until the gateway has it */
@@ -69,6 +73,7 @@ struct program {
     uv_async_t log_wake; /* a warning was logged, by whatever thread */
     uint64_t log_seen;   /* sequence of the last line that the faces were told */
     bool is_stopping;
+    bool is_restarting;  /* and then this process begins anew */
     unsigned open_faces; /* while stopping */
 };
 
@@ -302,11 +307,38 @@ static void on_face_closed(void *user)
         gateway_close(p->gateway, on_gateway_closed, p);
 }
 
+/* This process becomes what it was at its start: its number stays, whoever supervises it notices
+ * nothing. Returns only when that is impossible. */
+static void begin_anew(const struct program *p)
+{
+    if (p->options.ready_file)
+        (void) unlink(p->options.ready_file); /* it appears when it is true again */
+    (void) execv("/proc/self/exe", p->arguments);
+    log_error("restart.failed", "%s", strerror(errno));
+}
+
 static void on_stop_timeout(uv_timer_t *timer)
 {
-    (void) timer;
+    const struct program *p = timer->data;
+
     log_error("stop.timeout", "something did not end in %d ms, leaving it", STOP_TIMEOUT_MS);
-    _exit(EXIT_SUCCESS);
+    if (p->is_restarting)
+        begin_anew(p);
+    _exit(p->is_restarting ? EXIT_START : EXIT_SUCCESS);
+}
+
+/* After STOPPING=1 the service manager would make sure that the process ends. */
+static void notify_stop(const struct program *p)
+{
+    char text[64];
+
+    if (!p->is_restarting) {
+        service_notify("STOPPING=1");
+        return;
+    }
+    (void) snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%llu",
+                    (unsigned long long) (uv_hrtime() / 1000));
+    service_notify(text);
 }
 
 static void stop(struct program *p)
@@ -314,7 +346,7 @@ static void stop(struct program *p)
     if (p->is_stopping)
         return;
     p->is_stopping = true;
-    service_notify("STOPPING=1");
+    notify_stop(p);
     (void) uv_timer_start(&p->stop_timer, on_stop_timeout, STOP_TIMEOUT_MS, 0);
     config_watch_close(TAKE(p->watch));
     gateway_unsubscribe(TAKE(p->subscription));
@@ -325,10 +357,27 @@ static void stop(struct program *p)
     http_close(p->http, on_face_closed, p);
 }
 
+static void on_restart(void *user)
+{
+    struct program *p = user;
+
+    if (p->is_stopping)
+        return;
+    log_info("restart", "somebody asked for it");
+    p->is_restarting = true;
+    stop(p);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct program *p = handle->data;
 
+    if (p->is_restarting) { /* who wants it to end wins */
+        p->is_restarting = false;
+        log_info("stop", "signal=%s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+        notify_stop(p);
+        return;
+    }
     if (p->is_stopping)
         _exit(EXIT_SUCCESS); /* asked twice: somebody is in a hurry */
     log_info("stop", "signal=%s", number == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -506,6 +555,7 @@ static void init_handles(struct program *p)
     (void) uv_timer_init(&p->loop, &p->stop_timer);
     (void) uv_async_init(&p->loop, &p->log_wake, on_log_wake);
     p->terminate.data = p->interrupt.data = p->hangup.data = p->log_wake.data = p;
+    p->stop_timer.data = p;
     (void) uv_signal_start(&p->terminate, on_signal, SIGTERM);
     (void) uv_signal_start(&p->interrupt, on_signal, SIGINT);
     (void) uv_signal_start(&p->hangup, on_hangup, SIGHUP);
@@ -520,6 +570,14 @@ static void raise_descriptor_limit(void)
         return;
     limit.rlim_cur = limit.rlim_max;
     (void) setrlimit(RLIMIT_NOFILE, &limit); /* best effort */
+}
+
+/* What was staged comes into place before anything is read. */
+static int apply_restore(const struct options *o)
+{
+    char *folder AUTO_FREE = data_folder_find(o->data_dir, o->config);
+
+    return staged_apply(folder, o->config);
 }
 
 static int open_store(struct program *p, struct store **ret_store)
@@ -558,6 +616,7 @@ static int start(struct program *p)
     if (rc < 0)
         return rc;
     p->gateway = gateway_new(&p->loop, TAKE(p->config), &p->file, store);
+    gateway_on_restart(p->gateway, on_restart, p);
     rc = check_accounts(p);
     if (rc < 0)
         return rc;
@@ -606,7 +665,7 @@ static int run(struct program *p)
 
 int main(int argc, char **argv)
 {
-    struct program p = {0};
+    struct program p = {.arguments = argv};
     int exit_code;
 
     if (argc > 1 && strcmp(argv[1], "token") == 0)
@@ -616,6 +675,8 @@ int main(int argc, char **argv)
         return exit_code;
     (void) signal(SIGPIPE, SIG_IGN);
     (void) signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of that write alone */
+    if (!p.options.only_checks && apply_restore(&p.options) < 0)
+        return EXIT_START;
     p.boot = draw_boot();
     p.config = load_config(&p.options, p.boot, &p.file);
     if (!p.config)
@@ -641,5 +702,9 @@ int main(int argc, char **argv)
     config_free(p.config);
     config_file_done(&p.file);
     free(p.without_effect);
+    if (p.is_restarting && exit_code == EXIT_SUCCESS) {
+        begin_anew(&p);
+        return EXIT_START;
+    }
     return exit_code;
 }
