@@ -6,12 +6,12 @@
 #include "rest/handlers.h"
 #include "json/writer.h"
 
-#define PASSPHRASE_MIN 12 /* characters */
-#define PASSPHRASE_MAX 1024
+#define PASSPHRASE_MIN 12   /* characters */
+#define PASSPHRASE_MAX 1024 /* octets */
 
 const struct body_rule handlers_backup_request[] = {
         {.name = "secrets", .type = BODY_BOOL},
-        {.name = "passphrase", .type = BODY_TEXT},
+        {.name = "passphrase", .type = BODY_TEXT, .high = PASSPHRASE_MAX},
         {0},
 };
 
@@ -27,9 +27,7 @@ static size_t count_characters(const char *text)
 
 static bool is_passphrase(const char *text)
 {
-    size_t count = count_characters(text);
-
-    return count >= PASSPHRASE_MIN && count <= PASSPHRASE_MAX;
+    return count_characters(text) >= PASSPHRASE_MIN && strlen(text) <= PASSPHRASE_MAX;
 }
 
 static int refuse(struct call *call, const char *pointer, const char *detail)

@@ -48,6 +48,15 @@ struct restore {
 
 /* ---- faults ---- */
 
+/* SQLite quotes what is in the file, and makes several lines of it. */
+static void make_one_line(char *text)
+{
+    for (; *text; text++) {
+        if ((unsigned char) *text < 0x20 || *text == 0x7f)
+            *text = ' ';
+    }
+}
+
 __attribute__((format(printf, 3, 4))) static int refuse(struct restore *r, int cause,
                                                         const char *format, ...)
 {
@@ -56,6 +65,7 @@ __attribute__((format(printf, 3, 4))) static int refuse(struct restore *r, int c
     va_start(arguments, format);
     (void) vsnprintf(r->outcome->sentence, sizeof r->outcome->sentence, format, arguments);
     va_end(arguments);
+    make_one_line(r->outcome->sentence);
     return cause;
 }
 
