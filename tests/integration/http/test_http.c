@@ -709,6 +709,195 @@ static void ipv6_is_served_where_the_machine_has_it(void **state)
     hang_up(&c);
 }
 
+/* ---- bodies and answers that are files ---- */
+
+#define UPLOAD_SIZE ((size_t) 200000) /* of a body whose limit in memory is 1024 */
+#define UPLOAD      "POST /api/v1/restore HTTP/1.1\r\n" HOST "Content-Type: application/vnd.sqlite3\r\n"
+
+/* Where bodies go: a folder of its own. */
+static char *take_uploads(struct fixture *f)
+{
+    struct fake_backups *backups = fake_gateway_backups(f->gateway);
+    char folder[] = "/tmp/blefleet-http-XXXXXX";
+
+    assert_non_null(mkdtemp(folder));
+    (void) snprintf(backups->upload, sizeof backups->upload, "%s/upload", folder);
+    return backups->upload;
+}
+
+static void remove_uploads(char *path)
+{
+    assert_int_equal(access(path, F_OK), -1);
+    *strrchr(path, '/') = '\0';
+    assert_int_equal(rmdir(path), 0);
+}
+
+static void wait_until_gone(struct fixture *f, const char *path)
+{
+    usec_t limit = clock_now() + PATIENCE;
+
+    while (access(path, F_OK) == 0) {
+        turn(f);
+        assert_true(clock_now() < limit);
+    }
+}
+
+/* Until the gateway was asked to restore. */
+static void wait_for_restore(struct fixture *f)
+{
+    const struct fake_backups *backups = fake_gateway_backups(f->gateway);
+    usec_t limit = clock_now() + PATIENCE;
+
+    while (!backups->path[0]) {
+        turn(f);
+        assert_true(clock_now() < limit);
+    }
+}
+
+static char *make_body(void)
+{
+    char *body = xnew(char, UPLOAD_SIZE);
+
+    for (size_t i = 0; i < UPLOAD_SIZE; i++)
+        body[i] = (char) (i * 31 >> 3);
+    return body;
+}
+
+static void assert_holds(const char *path, const char *body)
+{
+    char *found = xnew(char, UPLOAD_SIZE + 1);
+    FILE *file = fopen(path, "r");
+
+    assert_non_null(file);
+    assert_int_equal(fread(found, 1, UPLOAD_SIZE + 1, file), UPLOAD_SIZE);
+    assert_memory_equal(found, body, UPLOAD_SIZE);
+    (void) fclose(file);
+    free(found);
+}
+
+static void send_body(struct fixture *f, struct client *c, const char *body, bool in_chunks)
+{
+    char line[64];
+
+    if (!in_chunks) {
+        (void) snprintf(line, sizeof line, "Content-Length: %zu\r\n\r\n", UPLOAD_SIZE);
+        send_text(f, c, line);
+        assert_true(send_all(f, c, body, UPLOAD_SIZE));
+        return;
+    }
+    send_text(f, c, "Transfer-Encoding: chunked\r\n\r\n");
+    for (size_t at = 0, size; at < UPLOAD_SIZE; at += size) {
+        size = UPLOAD_SIZE - at < 777 ? UPLOAD_SIZE - at : 777;
+        (void) snprintf(line, sizeof line, "%zx\r\n", size);
+        send_text(f, c, line);
+        assert_true(send_all(f, c, body + at, size));
+        send_text(f, c, "\r\n");
+    }
+    send_text(f, c, "0\r\n\r\n");
+}
+
+static void body_for_a_file_is_whole_in_it_until_the_answer(void **state)
+{
+    static const struct config_faults none = {0};
+    const struct gateway_restored refused = {.sentence = "no", .faults = &none};
+    struct fixture *f = *state;
+    char *path = take_uploads(f), *body = make_body();
+
+    for (int in_chunks = 0; in_chunks < 2; in_chunks++) {
+        struct client c = dial(f);
+
+        fake_gateway_backups(f->gateway)->path[0] = '\0';
+        send_text(f, &c, UPLOAD "Blefleet-Passphrase: correct horse\r\n");
+        send_body(f, &c, body, in_chunks != 0);
+        wait_for_restore(f);
+        assert_string_equal(fake_gateway_backups(f->gateway)->path, path);
+        assert_string_equal(fake_gateway_backups(f->gateway)->passphrase, "correct horse");
+        assert_holds(path, body);
+        fake_gateway_end_restore(f->gateway, E_INVALID_REQUEST, &refused);
+        assert_int_equal(receive(f, &c).status, 422);
+        wait_until_gone(f, path);
+        hang_up(&c);
+    }
+    free(body);
+    remove_uploads(path);
+}
+
+static void body_for_a_file_that_is_announced_too_long_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    char *path = take_uploads(f);
+    struct reply reply = ask_once(f, UPLOAD "Content-Length: 268435457\r\n\r\n");
+
+    assert_int_equal(reply.status, 413);
+    assert_non_null(strstr(reply.body, "\"max\":268435456"));
+    remove_uploads(path);
+}
+
+static void one_body_at_a_time_has_the_file(void **state)
+{
+    struct fixture *f = *state;
+    char *path = take_uploads(f);
+    struct client c = dial(f);
+
+    send_text(f, &c, UPLOAD "Content-Length: 10\r\n\r\nabc");
+    while (access(path, F_OK) < 0)
+        turn(f);
+    assert_int_equal(ask_once(f, UPLOAD "Content-Length: 3\r\n\r\nabc").status, 503);
+    hang_up(&c);
+    wait_until_gone(f, path);
+    remove_uploads(path);
+}
+
+static void file_that_cannot_be_made_is_told(void **state)
+{
+    struct fixture *f = *state;
+
+    (void) snprintf(fake_gateway_backups(f->gateway)->upload, 100, "/nowhere/upload");
+    assert_int_equal(ask_once(f, UPLOAD "Content-Length: 3\r\n\r\nabc").status, 500);
+}
+
+static void closing_ends_a_body_on_its_way_to_the_disk(void **state)
+{
+    struct fixture *f = *state;
+    char *path = take_uploads(f), copy[300];
+    struct client c = dial(f);
+
+    (void) snprintf(copy, sizeof copy, "%s", path);
+    send_text(f, &c, UPLOAD "Content-Length: 100000\r\n\r\nabc");
+    stop(f);
+    (void) uv_run(&f->loop, UV_RUN_DEFAULT);
+    remove_uploads(copy);
+    hang_up(&c);
+    assert_int_equal(start(f, "{\"http\":{\"listen\":\"127.0.0.1:0\"}}"), 0);
+}
+
+static void answer_may_be_a_file(void **state)
+{
+    struct gateway_backup backup = {.size = UPLOAD_SIZE, .created = FAKE_WALL};
+    struct fixture *f = *state;
+    struct client c = dial(f);
+    FILE *file = tmpfile();
+    char *body = make_body();
+    struct reply reply;
+
+    assert_int_equal(fwrite(body, 1, UPLOAD_SIZE, file), UPLOAD_SIZE);
+    assert_int_equal(fflush(file), 0);
+    backup.fd = dup(fileno(file));
+    send_text(f, &c,
+              "POST /api/v1/backup HTTP/1.1\r\n" HOST "Content-Length: 17\r\n\r\n"
+              "{\"secrets\":false}");
+    settle(f);
+    fake_gateway_end_backup(f->gateway, 0, &backup);
+    reply = receive(f, &c);
+    assert_int_equal(reply.status, 200);
+    assert_int_equal(reply.body_size, UPLOAD_SIZE);
+    assert_memory_equal(reply.body, body, sizeof reply.body - 1);
+    assert_int_equal(ask(f, &c, "GET /healthz HTTP/1.1\r\n" HOST "\r\n").status, 200);
+    hang_up(&c);
+    (void) fclose(file);
+    free(body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -745,6 +934,15 @@ int main(void)
                                             setup, teardown),
             cmocka_unit_test_setup_teardown(body_that_does_not_end_loses_its_connection, setup,
                                             teardown),
+            cmocka_unit_test_setup_teardown(body_for_a_file_is_whole_in_it_until_the_answer, setup,
+                                            teardown),
+            cmocka_unit_test_setup_teardown(body_for_a_file_that_is_announced_too_long_is_refused,
+                                            setup, teardown),
+            cmocka_unit_test_setup_teardown(one_body_at_a_time_has_the_file, setup, teardown),
+            cmocka_unit_test_setup_teardown(file_that_cannot_be_made_is_told, setup, teardown),
+            cmocka_unit_test_setup_teardown(closing_ends_a_body_on_its_way_to_the_disk, setup,
+                                            teardown),
+            cmocka_unit_test_setup_teardown(answer_may_be_a_file, setup, teardown),
             cmocka_unit_test_setup_teardown(reader_that_does_not_read_delays_nobody, setup,
                                             teardown),
             cmocka_unit_test_setup_teardown(what_is_not_http_does_no_harm, setup, teardown),
