@@ -7,11 +7,12 @@ import random
 import re
 import socket
 import sqlite3
-import time
 
 import pytest
 from conftest import BIN, NAMED, RADIO, THERMOMETER, Gateway
+from programs import Broker
 from test_gatt import LAMP, services, tree
+from test_mqtt import Watcher
 
 PASSPHRASE = "correct horse battery"
 SECRET = "00112233445566778899aabbccddeeff"
@@ -36,7 +37,7 @@ def pair(start):
 
 @pytest.fixture
 def elsewhere(tmp_path):
-    """A machine where nothing is yet; more(**options) starts its gateway again."""
+    """A machine where nothing is yet; calling it starts its gateway, again and again."""
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     config = folder / "gateway.json"
@@ -201,7 +202,7 @@ def test_flipped_bits_never_stop_the_gateway(pair, contract):
 
 
 def upload(gateway, chunked):
-    """Sends one octet more than may come; (status, the largest the gateway was meanwhile)."""
+    """Sends, or announces, more than may come; the status of the answer."""
     host, port = gateway.address.rsplit(":", 1)
     block, sent = b"\0" * (1 << 20), 0
     length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {FILE_MAX + 1}"
@@ -215,7 +216,7 @@ def upload(gateway, chunked):
             if chunked:
                 connection.sendall(b"0\r\n\r\n")
         answer = connection.recv(4096)
-    return int(answer.split()[1]), rss(gateway)
+    return int(answer.split()[1])
 
 
 def rss(gateway):
@@ -225,10 +226,9 @@ def rss(gateway):
 
 def test_a_body_of_256_mib_and_1_is_refused_in_bounded_memory(pair):
     before = rss(pair.gateway)
-    assert upload(pair.gateway, chunked=False)[0] == 413
-    status, after = upload(pair.gateway, chunked=True)
-    assert status == 413
-    assert after - before < 64 << 20
+    assert upload(pair.gateway, chunked=False) == 413
+    assert upload(pair.gateway, chunked=True) == 413
+    assert rss(pair.gateway) - before < 64 << 20
     pair.gateway.wait_for(lambda: not (data(pair.gateway) / "restore.upload").exists())
 
 
@@ -246,31 +246,77 @@ def test_an_upload_that_is_given_up_leaves_nothing_and_one_at_a_time_is_taken(pa
 
 def begin_again(gateway):
     """Waits until the same process is ready anew."""
-    def is_gone():
-        with contextlib.suppress(OSError):
-            gateway.request("GET", "/healthz", timeout_s=5)
-            return False
-        return True
-    end = time.monotonic() + 20
-    while gateway.log_text().count(" ready http=") < 2 and time.monotonic() < end:
-        time.sleep(0.02)
-    assert is_gone() or gateway.address
+    gateway.wait_for(lambda: gateway.log_text().count(" ready http=") == 2, what="the second start")
     gateway.ready = gateway.wait_ready()
     gateway.address = gateway.ready["http"]
 
 
-def test_a_restart_keeps_the_process_and_everything_it_knows(pair, contract):
+def open_files(gateway):
+    return len(os.listdir(f"/proc/{gateway.process.pid}/fd"))
+
+
+def test_a_restart_keeps_the_process_and_everything_it_knows(pair):
     before, found = known(pair.gateway), tree(services(pair))
-    number, files = pair.gateway.process.pid, len(os.listdir(f"/proc/{pair.gateway.process.pid}/fd"))
-    events = pair.gateway.request  # its readers are told by the end of their stream
+    number, files = pair.gateway.process.pid, open_files(pair.gateway)
+    config = config_of(pair.gateway).read_text(encoding="utf-8")
     assert pair.ask("POST", f"{API}/restart", 202).json() == {"restarting": True}
     begin_again(pair.gateway)
     assert pair.gateway.is_running() and pair.gateway.process.pid == number
-    assert known(pair.gateway) == before
+    assert known(pair.gateway) == before and config_of(pair.gateway).read_text(encoding="utf-8") == config
     pair.gateway.wait_online(1)
     assert tree(services(pair)) == found
-    pair.gateway.wait_for(lambda: len(os.listdir(f"/proc/{number}/fd")) <= files, what="no descriptor left over")
-    assert events is not None
+    pair.gateway.wait_for(lambda: open_files(pair.gateway) <= files, what="no descriptor left over")
+
+
+def test_readers_come_back_after_a_restart(pair):
+    with socket.create_connection(pair.gateway.address.rsplit(":", 1), timeout=20) as reader:
+        reader.sendall(f"GET {API}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert b"200 OK" in reader.recv(4096)
+        pair.ask("POST", f"{API}/restart", 202)
+        while reader.recv(65536):  # to its end, which comes at once
+            pass
+    begin_again(pair.gateway)
+    pair.wait_device(THERMOMETER["address"], lambda device: device["available"])
+
+
+def test_a_restart_over_mqtt_says_goodbye_and_hello(start, tmp_path):
+    broker = Broker(tmp_path)
+    watcher = Watcher(broker.port)
+    try:
+        pair = start(HOUSE, settings={"mqtt": {"enabled": True, "port": broker.port, "role": "admin"}})
+        watcher.wait("blefleet/bridge/state", lambda state: state == {"state": "online"})
+        assert watcher.ask("restart")["data"] == {"restarting": True}
+        watcher.wait("blefleet/bridge/state", lambda state: state == {"state": "offline"})
+        begin_again(pair.gateway)
+        watcher.wait("blefleet/bridge/state", lambda state: state == {"state": "online"})
+        for verb in ("backup", "restore"):
+            answer = watcher.ask("http", method="POST", path=f"/{verb}", body={"secrets": False})
+            assert answer["code"] == "forbidden"
+    finally:
+        watcher.stop()
+        broker.stop()
+
+
+def test_the_service_manager_is_told_of_a_reload_and_not_of_a_stop(start, tmp_path):
+    path = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(path))
+        manager.settimeout(20)
+        pair = start(HOUSE, environment={"NOTIFY_SOCKET": str(path)})
+        assert manager.recv(256) == b"READY=1"
+        pair.ask("POST", f"{API}/restart", 202)
+        assert re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=\d+", manager.recv(256))
+        assert manager.recv(256) == b"READY=1"
+        begin_again(pair.gateway)
+        pair.gateway.stop()
+        assert manager.recv(256) == b"STOPPING=1"
+
+
+def test_a_signal_during_a_restart_ends_it(pair):
+    pair.ask("POST", f"{API}/restart", 202)
+    pair.gateway.wait_for(lambda: " restart somebody" in pair.gateway.log_text())
+    code, _ = pair.gateway.stop()
+    assert code == 0
 
 
 def test_what_a_killed_gateway_left_is_removed_at_the_start(elsewhere):
