@@ -79,6 +79,17 @@ static int take_job(struct backups *b, const char *path, const char *passphrase,
 
 /* ---- backup ---- */
 
+static void log_backup(const struct gateway_backup *backup)
+{
+    unsigned long long size = backup->size;
+
+    if (size > RESTORE_FILE_MAX)
+        log_warning("backup.too_large", "octets=%llu are more than a restore takes in (%llu)", size,
+                    (unsigned long long) RESTORE_FILE_MAX);
+    else
+        log_info("backup.made", "octets=%llu", size);
+}
+
 static void finish_backup(struct backups *b)
 {
     gateway_backup_fn *done = b->on_backup;
@@ -86,7 +97,7 @@ static void finish_backup(struct backups *b)
     b->is_working = false;
     forget_job(b);
     if (b->cause == 0)
-        log_info("backup.made", "octets=%llu", (unsigned long long) b->backup.size);
+        log_backup(&b->backup);
     done(b->user, b->cause, b->cause == 0 ? &b->backup : NULL);
     if (b->on_closed)
         finish_close(b);

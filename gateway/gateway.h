@@ -1033,10 +1033,9 @@ struct gateway_backup {
 typedef void gateway_backup_fn(void *user, int cause, const struct gateway_backup *backup);
 int gateway_back_up(struct gateway *g, const char *passphrase, gateway_backup_fn *done, void *user);
 
-/* Checks the backup at this path and stages it for the next start (backup/restore.h); the path must
- * stay until done was called or begun to be read. 0: done comes once, later: with 0, what was
- * staged; -EBADMSG (no SQLite file, or damaged) and E_INVALID_REQUEST, with a sentence or faults;
- * and the causes as above. */
+/* Checks the backup at this path, which stays until done was called, and stages it for the next
+ * start (backup/restore.h). 0: done comes once, later: with 0, what was staged; -EBADMSG (no SQLite
+ * file, or damaged) and E_INVALID_REQUEST, with a sentence or faults; and the causes as above. */
 struct gateway_restored { /* borrowed for the call */
     const char *version, *created;
     bool has_secrets;
