@@ -33,6 +33,7 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "http/caller.h"
 #include "http/listen.h"
 #include "http/origin.h"
 #include "http/spool.h"
@@ -212,6 +213,10 @@ static enum MHD_Result queue_answer(struct exchange *x)
     enum MHD_Result result;
 
     x->state = EXCHANGE_DONE;
+    if (x->request.answer.stream)
+        caller_begin_wait(caller_of(x->connection));
+    else
+        caller_begin_answer(caller_of(x->connection), x->request.answer.body_size);
     response = x->request.answer.stream ? make_stream(x) : make_whole(&x->request.answer);
     if (!response)
         return MHD_NO;
@@ -403,6 +408,7 @@ static enum MHD_Result on_headers(struct exchange *x, const char *method)
     if (announces_too_much(x))
         return refuse_size(x);
     x->state = EXCHANGE_READING;
+    caller_begin_body(caller_of(x->connection));
     return MHD_YES;
 }
 
@@ -447,6 +453,7 @@ static void spool_part(struct exchange *x, const char *data, size_t size)
 
 static enum MHD_Result on_body(struct exchange *x, const char *data, size_t size)
 {
+    caller_sent(caller_of(x->connection), size);
     if (x->refusal == 0)
         x->refusal = judge_size(x, size);
     if (x->refusal != 0) {
@@ -504,6 +511,7 @@ static void wait_for_answer(struct exchange *x)
 
     x->state = EXCHANGE_WAITING;
     push(&all->first_waiting, x);
+    caller_begin_wait(caller_of(x->connection));
     MHD_suspend_connection(x->connection);
     if (!all->watch)
         all->watch = gateway_timer_start(all->gateway, WATCH_INTERVAL, on_watch, all);
@@ -578,9 +586,10 @@ void exchange_on_completed(void *cls, struct MHD_Connection *connection, void **
 {
     struct exchange *x = *context;
 
-    (void) cls, (void) connection, (void) code;
+    (void) cls, (void) code;
     if (!x)
         return;
+    caller_begin_pause(caller_of(connection));
     assert(x->state != EXCHANGE_WAITING && x->state != EXCHANGE_SPOOLING);
     if (x->state == EXCHANGE_STREAMING)
         remove_from(&x->all->first_streaming, x);

@@ -6,9 +6,9 @@
  * suspended; resuming takes effect only when the daemon runs afterwards.
  *
  * Failure modes: a port that is taken fails the start as a whole. At the limit of connections the
- * door is shut, and clients queue in the kernel. Slow clients are cut off after a time
- * without progress. Stopping a daemon with suspended connections would abort the process, so
- * closing first answers and resumes them all. */
+ * door is shut, and clients queue in the kernel. Slow clients are cut off after a time without
+ * progress, or when what they do has taken too long as a whole (caller.c). Stopping a daemon with
+ * suspended connections would abort the process, so closing first answers and resumes them all. */
 #include "http.h"
 
 #include <assert.h>
@@ -22,6 +22,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "http/caller.h"
 #include "http/certificate_watch.h"
 #include "http/door.h"
 #include "http/exchange.h"
@@ -36,6 +37,7 @@ struct listener {
     struct door *door;
     struct MHD_Daemon *daemon;
     struct exchanges exchanges;
+    struct callers callers;
     uv_poll_t poll;
     uv_timer_t timer;
     unsigned open_handles; /* the two, and the door */
@@ -158,6 +160,7 @@ static void close_listener(struct listener *l)
 {
     door_close(l->door, on_part_closed, l);
     exchanges_close(&l->exchanges);
+    callers_close(&l->callers);
     for (int i = 0; i < LAST_RUNS; i++)
         (void) MHD_run(l->daemon);
     uv_close((uv_handle_t *) &l->timer, on_handle_closed);
@@ -192,6 +195,7 @@ static struct MHD_Daemon *start_daemon(struct listener *l)
     return MHD_start_daemon(flags, 0, NULL, NULL, exchange_on_request, &l->exchanges,
                             MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL, /* must be first */
                             MHD_OPTION_URI_LOG_CALLBACK, exchange_on_target, &l->exchanges,
+                            MHD_OPTION_NOTIFY_CONNECTION, caller_on_connection, &l->callers,
                             MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed, &l->exchanges,
                             MHD_OPTION_CONNECTION_LIMIT, l->limit, MHD_OPTION_CONNECTION_TIMEOUT,
                             IDLE_TIMEOUT_S, MHD_OPTION_ARRAY, certificate ? secure : plain,
@@ -221,6 +225,7 @@ static struct listener *make_listener(struct http *h)
 
     l->http = h;
     l->limit = connection_limit(gateway_config(h->gateway));
+    l->callers.gateway = h->gateway;
     l->exchanges = (struct exchanges){
             .rest = h->rest,
             .gateway = h->gateway,

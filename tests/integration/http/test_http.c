@@ -656,6 +656,163 @@ static void what_is_not_http_does_no_harm(void **state)
     assert_int_equal(ask_once(f, "GET /healthz HTTP/1.1\r\n" HOST "\r\n").status, 200);
 }
 
+/* ---- slow clients ---- */
+
+#define SLOW_CLIENTS 200
+
+/* A larger house: room for those who are slow, and for long bodies. */
+static void start_roomy(struct fixture *f)
+{
+    stop(f);
+    assert_int_equal(start(f, "{\"http\":{\"listen\":\"127.0.0.1:0\"},"
+                              "\"proxies\":[{\"name\":\"kitchen\",\"host\":\"192.0.2.10\"}]}"),
+                     0);
+}
+
+/* A second passes, in which the client sends this. */
+static void spend_a_second(struct fixture *f, struct client *c, const char *text)
+{
+    (void) send(c->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+    settle(f);
+    fake_gateway_advance(f->gateway, USEC_PER_SEC);
+    settle(f);
+    take_in(c);
+}
+
+/* Seconds until the connection of a client that sends this each second is closed. */
+static unsigned seconds_until_closed(struct fixture *f, struct client *c, const char *text)
+{
+    unsigned seconds = 0;
+
+    while (!c->is_at_end) {
+        assert_true(seconds < 1000);
+        spend_a_second(f, c, text);
+        seconds++;
+    }
+    return seconds;
+}
+
+static void headers_octet_by_octet_are_cut_off_while_others_are_served(void **state)
+{
+    struct fixture *f = *state;
+    struct client slow[SLOW_CLIENTS];
+
+    start_roomy(f);
+    for (size_t i = 0; i < SLOW_CLIENTS; i++) {
+        slow[i] = dial(f);
+        send_text(f, &slow[i], "GET /healthz HTTP/1.1\r\nX-Slow: ");
+    }
+    for (unsigned second = 1; second <= 16; second++) {
+        for (size_t i = 0; i < SLOW_CLIENTS; i++) {
+            (void) send(slow[i].fd, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+            take_in(&slow[i]);
+            assert_true(slow[i].is_at_end == (second > 15));
+        }
+        assert_int_equal(ask_once(f, "GET /healthz HTTP/1.1\r\n" HOST "\r\n").status, 200);
+        fake_gateway_advance(f->gateway, USEC_PER_SEC);
+        settle(f);
+    }
+    for (size_t i = 0; i < SLOW_CLIENTS; i++)
+        hang_up(&slow[i]);
+}
+
+static void kept_connection_has_a_minute_for_its_next_headers(void **state)
+{
+    struct fixture *f = *state;
+    struct client c = dial(f);
+    unsigned seconds;
+
+    assert_int_equal(ask(f, &c, "GET /healthz HTTP/1.1\r\n" HOST "\r\n").status, 200);
+    for (int i = 0; i < 30; i++)
+        spend_a_second(f, &c, "");
+    assert_int_equal(ask(f, &c, "GET /healthz HTTP/1.1\r\n" HOST "\r\n").status, 200);
+    send_text(f, &c, "GET /healthz HTTP/1.1\r\nX-Slow: ");
+    seconds = seconds_until_closed(f, &c, "x");
+    assert_in_range(seconds, 60, 61);
+    hang_up(&c);
+}
+
+static void body_octet_by_octet_is_cut_off(void **state)
+{
+    struct fixture *f = *state;
+    struct client c = dial(f);
+    unsigned seconds;
+
+    send_text(f, &c,
+              "POST /api/v1/proxies/kitchen/reconnect HTTP/1.1\r\n" HOST
+              "Content-Length: 1000\r\n\r\n");
+    seconds = seconds_until_closed(f, &c, " ");
+    assert_in_range(seconds, 30, 31);
+    hang_up(&c);
+}
+
+static void trailers_without_end_are_cut_off(void **state)
+{
+    struct fixture *f = *state;
+    struct client c = dial(f);
+    unsigned seconds;
+
+    send_text(f, &c,
+              "POST /api/v1/proxies/kitchen/reconnect HTTP/1.1\r\n" HOST
+              "Transfer-Encoding: chunked\r\n\r\n0\r\n");
+    seconds = seconds_until_closed(f, &c, "a: b\r\n");
+    assert_in_range(seconds, 30, 31);
+    hang_up(&c);
+}
+
+static void slow_but_honest_upload_is_not_cut_off(void **state)
+{
+    struct fixture *f = *state;
+    char part[2048 + 1] = {0};
+    struct client c;
+
+    start_roomy(f);
+    c = dial(f);
+    memset(part, ' ', 2048);
+    send_text(f, &c,
+              "POST /api/v1/proxies/kitchen/reconnect HTTP/1.1\r\n" HOST
+              "Content-Length: 409602\r\n\r\n{}");
+    for (int i = 0; i < 200; i++) {
+        assert_false(c.is_at_end);
+        spend_a_second(f, &c, part);
+    }
+    assert_int_equal(receive(f, &c).status, 202);
+    hang_up(&c);
+}
+
+static void answer_that_nobody_reads_is_cut_off(void **state)
+{
+    struct fixture *f = *state;
+    struct client c = dial(f);
+
+    for (int i = 0; i < 100; i++)
+        send_text(f, &c, "GET /api/v1/openapi.json HTTP/1.1\r\n" HOST "\r\n");
+    settle(f);
+    fake_gateway_advance(f->gateway, 10 * 60 * USEC_PER_SEC);
+    settle(f);
+    for (int i = 0; i < 100000 && !c.is_at_end; i++) {
+        buffer_consume(&c.input, buffer_size(&c.input));
+        take_in(&c);
+        turn(f);
+    }
+    assert_true(c.is_at_end);
+    hang_up(&c);
+}
+
+static void who_waits_for_us_is_not_cut_off(void **state)
+{
+    struct fixture *f = *state;
+    struct client c = dial(f);
+
+    send_text(f, &c, "GET /api/v1/devices?wait_ms=60000 HTTP/1.1\r\n" HOST "\r\n");
+    for (int i = 0; i < 60; i++) {
+        assert_false(c.is_at_end);
+        spend_a_second(f, &c, "");
+    }
+    assert_int_equal(receive(f, &c).status, 200);
+    hang_up(&c);
+}
+
 /* ---- listening ---- */
 
 static void port_that_is_taken_fails_the_start_with_its_reason(void **state)
@@ -946,6 +1103,15 @@ int main(void)
             cmocka_unit_test_setup_teardown(reader_that_does_not_read_delays_nobody, setup,
                                             teardown),
             cmocka_unit_test_setup_teardown(what_is_not_http_does_no_harm, setup, teardown),
+            cmocka_unit_test_setup_teardown(
+                    headers_octet_by_octet_are_cut_off_while_others_are_served, setup, teardown),
+            cmocka_unit_test_setup_teardown(kept_connection_has_a_minute_for_its_next_headers,
+                                            setup, teardown),
+            cmocka_unit_test_setup_teardown(body_octet_by_octet_is_cut_off, setup, teardown),
+            cmocka_unit_test_setup_teardown(trailers_without_end_are_cut_off, setup, teardown),
+            cmocka_unit_test_setup_teardown(slow_but_honest_upload_is_not_cut_off, setup, teardown),
+            cmocka_unit_test_setup_teardown(answer_that_nobody_reads_is_cut_off, setup, teardown),
+            cmocka_unit_test_setup_teardown(who_waits_for_us_is_not_cut_off, setup, teardown),
             cmocka_unit_test_setup_teardown(port_that_is_taken_fails_the_start_with_its_reason,
                                             setup, teardown),
             cmocka_unit_test_setup_teardown(every_address_of_the_list_is_bound, setup, teardown),
