@@ -15,11 +15,11 @@
  * nothing to give the connection is suspended, until the stream wakes us.
  *
  * Failure modes: a body that turns out too long is dropped as it comes and refused at its end; one
- * that does not end then loses its connection. A client that goes away while its request waits is
- * not noticed by the library: we look once a second, and cancel its request. Who shuts its sending
- * side alone counts as gone too. One that leaves a stream is noticed at the next text, a sign of
- * life at the latest; one that does not read has a small buffer in the kernel, and is cut when the
- * stream says so. */
+ * that does not end then loses its connection. Whom we refuse here is told in the log, a few times
+ * a minute. A client that goes away while its request waits is not noticed by the library: we look
+ * once a second, and cancel its request. Who shuts its sending side alone counts as gone too. One
+ * that leaves a stream is noticed at the next text, a sign of life at the latest; one that does not
+ * read has a small buffer in the kernel, and is cut when the stream says so. */
 #include "exchange.h"
 
 #include <assert.h>
@@ -31,6 +31,7 @@
 #include <sys/socket.h>
 
 #include "base/buffer.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "http/caller.h"
@@ -42,6 +43,9 @@
 #define DISCARD_MAX ((size_t) 4 << 20)   /* octets of a too long body that we let pass */
 
 #define WATCH_INTERVAL USEC_PER_SEC /* for clients that are gone */
+
+#define REFUSALS_TOLD  3 /* in the log, in a window */
+#define REFUSAL_WINDOW (60 * USEC_PER_SEC)
 
 #define STREAM_BLOCK       ((size_t) 16 << 10) /* the library's room for text of a stream */
 #define STREAM_SEND_BUFFER (64 << 10) /* in the kernel, which would let it grow to megabytes */
@@ -227,9 +231,42 @@ static enum MHD_Result queue_answer(struct exchange *x)
     return result;
 }
 
+static const char *header(const struct exchange *x, const char *name)
+{
+    return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+}
+
+static void note_remote(struct exchange *x)
+{
+    const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+    if (info)
+        listen_format_address(info->client_addr, x->remote);
+}
+
+/* A page of somebody else's, a name that is missing in http.hosts, a client that has gone mad:
+ * worth a look, and never a flood. */
+static void tell_refusal(struct exchange *x, int status, const char *why)
+{
+    const char *host = header(x, MHD_HTTP_HEADER_HOST);
+    struct log_limit *limit = &x->all->refusals;
+    unsigned held_back = 0;
+
+    limit->burst = REFUSALS_TOLD;
+    limit->window = REFUSAL_WINDOW;
+    if (!log_allowed(limit, gateway_now(x->all->gateway), &held_back))
+        return;
+    note_remote(x);
+    log_warning("http.refused", "remote=%s host=\"%.64s\" status=%d why=\"%s\" held_back=%u",
+                x->remote, host ? host : "", status, why, held_back);
+}
+
 static enum MHD_Result refuse(struct exchange *x, int status, int cause, const char *detail)
 {
     rest_refuse(&x->request.answer, status, cause, detail);
+    if (cause != E_SHUTTING_DOWN)
+        tell_refusal(x, status, detail ? detail : error_sentence(cause));
     return queue_answer(x);
 }
 
@@ -242,6 +279,7 @@ static uint64_t body_max(const struct exchange *x)
 static enum MHD_Result refuse_size(struct exchange *x)
 {
     rest_refuse_size(&x->request.answer, body_max(x));
+    tell_refusal(x, 413, error_sentence(E_BODY_TOO_LARGE));
     return queue_answer(x);
 }
 
@@ -258,11 +296,6 @@ static enum MHD_Result answer_welcome(struct exchange *x)
 }
 
 /* ---- headers ---- */
-
-static const char *header(const struct exchange *x, const char *name)
-{
-    return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
-}
 
 static bool is_reading_method(const char *method)
 {
@@ -459,7 +492,10 @@ static enum MHD_Result on_body(struct exchange *x, const char *data, size_t size
     if (x->refusal != 0) {
         release_body(x);
         x->discarded += size;
-        return x->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
+        if (x->discarded <= DISCARD_MAX)
+            return MHD_YES;
+        tell_refusal(x, 413, "the body does not end");
+        return MHD_NO;
     }
     if (x->spool) {
         spool_part(x, data, size);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/log.h"
 #include "rest/rest.h"
 
 #define EXCHANGE_CLASSES 6 /* of status codes: 1xx to 5xx, and [0] for none */
@@ -20,6 +21,7 @@ struct exchanges {
     struct gateway_timer *watch; /* NULL: nobody waits */
     struct exchange *first_waiting, *first_streaming, *first_spooling;
     size_t body_bytes;                  /* held for requests that are still being read */
+    struct log_limit refusals;          /* told in the log */
     bool is_secure;                     /* TLS */
     bool is_closing;                    /* every request is answered with 503 */
     uint64_t answers[EXCHANGE_CLASSES]; /* by the first digit of their status */
