@@ -1,8 +1,8 @@
 /* The story: the library tells the target, then calls once with the headers, once for each part of
  * the body, and once at its end. At the headers we refuse what may not come in (foreign Host or
- * Origin) or is announced too long; at the end the request goes to rest. If the answer is there, it
- * is queued; if not, the connection is suspended and resumed when rest is done, and the library
- * calls once more.
+ * Origin), can be read in two ways or is announced too long; at the end the request goes to rest.
+ * If the answer is there, it is queued; if not, the connection is suspended and resumed when rest
+ * is done, and the library calls once more.
  *
  * Who asks is found at the headers, by a token, the cookie of a session, or because there are no
  * tokens yet; who may not ask for this is refused there, before a body comes. A stream whose reader
@@ -35,6 +35,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "http/caller.h"
+#include "http/framing.h"
 #include "http/listen.h"
 #include "http/origin.h"
 #include "http/spool.h"
@@ -418,6 +419,7 @@ static void prepare_body(struct exchange *x)
 static enum MHD_Result refuse_foreign(struct exchange *x, const char *detail)
 {
     rest_refuse(&x->request.answer, 403, E_FORBIDDEN, detail);
+    tell_refusal(x, 403, detail);
     if (!is_reading_method(x->request.method))
         rest_note_refusal(x->all->rest, &x->request);
     return queue_answer(x);
@@ -425,14 +427,19 @@ static enum MHD_Result refuse_foreign(struct exchange *x, const char *detail)
 
 static enum MHD_Result on_headers(struct exchange *x, const char *method)
 {
-    const char *foreign = find_foreign(x, method);
+    const char *why;
+    int status, cause;
 
     if (x->all->is_closing)
         return refuse(x, 503, E_SHUTTING_DOWN, NULL);
+    status = framing_judge(x->connection, &why, &cause);
+    if (status != 0)
+        return refuse(x, status, cause, why);
     identify(x);
     describe(x, method);
-    if (foreign)
-        return refuse_foreign(x, foreign);
+    why = find_foreign(x, method);
+    if (why)
+        return refuse_foreign(x, why);
     if (strcmp(x->target, "/") == 0 && is_reading_method(method))
         return answer_welcome(x);
     if (!rest_admits(x->all->rest, &x->request))

@@ -30,6 +30,7 @@
 #include "rest/metrics.h"
 
 #define IDLE_TIMEOUT_S 45U
+#define LOG_WINDOW     (60 * USEC_PER_SEC)
 #define LAST_RUNS      8 /* of a daemon before it stops, to get the last answers out */
 
 struct listener {
@@ -42,7 +43,8 @@ struct listener {
     uv_timer_t timer;
     unsigned open_handles; /* the two, and the door */
     unsigned limit;        /* of connections */
-    bool has_resumed;      /* a connection, since it began to run last */
+    struct log_limit malformed;
+    bool has_resumed; /* a connection, since it began to run last */
     char bound[LISTEN_TEXT_SIZE];
 };
 
@@ -113,15 +115,22 @@ static void on_resumed(void *user)
     (void) uv_timer_start(&l->timer, on_timer, /* timeout= */ 0, /* repeat= */ 0);
 }
 
-/* The library complains about every client that goes away. */
+/* The library complains about every client that goes away; what it refuses by itself (headers that
+ * are too many, what is not HTTP) it answers in HTML and tells us in this line alone. */
 static void on_library_log(void *user, const char *format, va_list arguments)
 {
+    struct listener *l = user;
+    unsigned status, held_back = 0;
     char text[256];
 
-    (void) user;
     (void) vsnprintf(text, sizeof text, format, arguments);
     text[strcspn(text, "\r\n")] = '\0';
-    log_debug("http.library", "says=%s", text);
+    if (sscanf(text, "Error processing request (HTTP response code is %u", &status) != 1)
+        log_debug("http.library", "says=%s", text);
+    else if (log_allowed(&l->malformed, gateway_now(l->exchanges.gateway), &held_back))
+        log_warning("http.malformed",
+                    "status=%u held_back=%u, refusing what is not HTTP as we know it", status,
+                    held_back);
 }
 
 /* ---- closing ---- */
@@ -193,7 +202,7 @@ static struct MHD_Daemon *start_daemon(struct listener *l)
     if (certificate)
         flags |= MHD_USE_TLS;
     return MHD_start_daemon(flags, 0, NULL, NULL, exchange_on_request, &l->exchanges,
-                            MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL, /* must be first */
+                            MHD_OPTION_EXTERNAL_LOGGER, on_library_log, l, /* must be first */
                             MHD_OPTION_URI_LOG_CALLBACK, exchange_on_target, &l->exchanges,
                             MHD_OPTION_NOTIFY_CONNECTION, caller_on_connection, &l->callers,
                             MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed, &l->exchanges,
@@ -225,6 +234,7 @@ static struct listener *make_listener(struct http *h)
 
     l->http = h;
     l->limit = connection_limit(gateway_config(h->gateway));
+    l->malformed = (struct log_limit){.burst = 1, .window = LOG_WINDOW};
     l->callers.gateway = h->gateway;
     l->exchanges = (struct exchanges){
             .rest = h->rest,
