@@ -32,9 +32,11 @@ int service_write_ready_file(const char *path, const char *text)
     char *temporary AUTO_FREE = NULL;
     int fd, rc;
 
-    if (asprintf(&temporary, "%s.%d", path, (int) getpid()) < 0)
+    if (asprintf(&temporary, "%s.new", path) < 0)
         return -ENOMEM;
-    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (unlink(temporary) < 0 && errno != ENOENT) /* who was killed here left it */
+        return -errno;
+    fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0)
         return -errno;
     rc = write_all(fd, text);

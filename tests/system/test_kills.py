@@ -1,0 +1,151 @@
+"""Killed at every single call that changes a file: what is there at the next start is old or new, and never broken.
+
+Who writes is killed at its first such call, then, begun anew, at its second, and so on until it comes to its end;
+see tests/lib/kill_at.c. A call that writes does half of its work before."""
+import contextlib
+import json
+import shutil
+import signal
+import sqlite3
+
+from conftest import BIN, Gateway, house
+from programs import ProgramFailed
+from test_gatt import LAMP
+from test_links import PROXIES, wait_heard
+
+CALLS_MAX = 2000  # more than any writer here needs
+DEVICE = "A4:C1:38:00:00:07"
+KEPT = {"gateway.json", "gateway.json.1", "gateway.json.2", "gateway.json.3", "gateway.json.4", "gateway.json.5"}
+
+
+class Order:
+    """The number of the call at which a gateway with this environment is killed; none at first."""
+
+    def __init__(self, folder):
+        self.path = folder / "order"
+        self.environment = {"LD_PRELOAD": str(BIN.parent / "tests/kill_at.so"), "KILL_AT": str(self.path),
+                            "ASAN_OPTIONS": "verify_asan_link_order=0"}
+
+    def give(self, number):
+        self.path.write_text(str(number), encoding="ascii")
+
+    def take_back(self):
+        self.path.unlink(missing_ok=True)
+
+
+def was_killed(gateway):
+    return gateway.process.wait(20) == -signal.SIGKILL
+
+
+def check_store(folder):
+    """Nobody who opens it after the kill finds a fault."""
+    with contextlib.closing(sqlite3.connect(folder / "data/blefleet.db")) as file:
+        assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert file.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def check_end(gateway):
+    code, _ = gateway.stop()
+    assert code == 0, gateway.tail(40)
+    assert gateway.faults_in_log() == []
+    assert "damaged" not in gateway.log_text()
+
+
+# ---- the configuration ----
+
+class Lonely:
+    """A gateway without proxies, whose changes are killed."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.order = Order(folder)
+        self.config = folder / "gateway.json"
+        self.config.write_text(json.dumps({"http": {"listen": "127.0.0.1:0"}, "devices": [
+            {"address": DEVICE, "alias": "Number 0"}]}), encoding="utf-8")
+
+    def start(self):
+        return Gateway(BIN, self.folder, self.config, environment=self.order.environment)
+
+    def alias(self):
+        return json.loads(self.config.read_text(encoding="utf-8"))["devices"][0]["alias"]
+
+    def change_killed_at(self, gateway, number):
+        """The status of the answer; None: it was killed before."""
+        self.order.give(number)
+        body = json.dumps({"settings": {"alias": f"Number {number}"}})
+        try:
+            return gateway.request("PATCH", f"/api/v1/devices/{DEVICE}", body=body).status
+        except OSError:
+            return None
+        finally:
+            self.order.take_back()
+
+
+def test_a_changed_setting_is_there_or_not_wherever_it_is_killed(tmp_path):
+    lonely = Lonely(tmp_path)
+    gateway, before, killed = lonely.start(), "Number 0", 0
+    for number in range(1, CALLS_MAX):
+        status = lonely.change_killed_at(gateway, number)
+        if status == 200 and gateway.is_running():
+            break
+        assert was_killed(gateway)
+        killed += 1
+        assert lonely.alias() in ({f"Number {number}"} if status == 200 else {before, f"Number {number}"})
+        gateway = lonely.start()
+        before = lonely.alias()
+        assert gateway.get(f"/api/v1/devices/{DEVICE}")["alias"] == before
+    assert killed > 5
+    gateway.stop(signal.SIGKILL)  # the order still counts in it
+    check_end(lonely.start())
+    names = {path.name for path in tmp_path.iterdir() if path.name.startswith("gateway.json")}
+    assert names <= KEPT
+
+
+# ---- the store ----
+
+def test_the_store_is_whole_wherever_its_last_flush_is_killed(start, tmp_path):
+    """Devices, GATT databases and what was proved through proxies go to the file when the gateway ends."""
+    pair = start(house(PROXIES, [LAMP]))
+    folder = pair.sim.gateway_config.parent
+    order = Order(folder)
+    pair.gateway.stop()
+    for number in range(1, CALLS_MAX):
+        shutil.rmtree(folder / "data")
+        pair.gateway = Gateway(BIN, folder, pair.sim.gateway_config, environment=order.environment)
+        wait_heard(pair, (LAMP,))
+        pair.get(f"/devices/{LAMP['address']}/services")
+        order.give(number)
+        code, _ = pair.gateway.stop()
+        order.take_back()
+        check_store(folder)
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+    assert number > 10
+    pair.gateway = Gateway(BIN, folder, pair.sim.gateway_config)
+    assert pair.get(f"/devices/{LAMP['address']}")["gatt"]["cached"]
+
+
+# ---- the start ----
+
+def test_a_start_that_is_killed_anywhere_is_followed_by_one_that_works(tmp_path):
+    """It makes the store and the ready file."""
+    for number in range(1, CALLS_MAX):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        lonely = Lonely(folder)
+        lonely.order.give(number)
+        try:
+            gateway = lonely.start()
+        except ProgramFailed:
+            gateway = None
+        lonely.order.take_back()
+        if gateway and gateway.is_running():
+            break
+        gateway = lonely.start()
+        assert {path.name for path in folder.iterdir() if path.name.startswith("blefleet.ready")} == {
+            "blefleet.ready.json"}
+        check_end(gateway)
+        check_store(folder)
+    assert number > 10
+    gateway.stop(signal.SIGKILL)
