@@ -172,24 +172,32 @@ def is_only_echoed(source, form):
     return source.startswith("blefleet/bridge/request/")
 
 
-@pytest.fixture(scope="module")
-def marked(tmp_path_factory, contract, bin_folder, broker):
-    """All of it has been driven, and has ended."""
-    marked = Marked(tmp_path_factory.mktemp("secrets"), contract, broker)
+def drive(marked):
+    """It meets, says and is asked whatever it can."""
     pair = marked.pair
     pair.wait_proxy("office", lambda proxy: proxy["last_error"] and proxy["last_error"]["code"] == "wrong_key")
     pair.wait_device(DEVICE, lambda device: device["available"])
     stream = Stream(pair, "?snapshot=true&types=device,proxy,connection,log,scan_window")
     stream.until(lambda event, *_: event == "ready")
     pair.get(f"/devices/{DEVICE}/services")
-    pair.ask("PATCH", f"/api/v1/devices/{OTHER}", body=json.dumps({"settings": {"alias": "Lamp", "bindkey": NEW_BINDKEY}}))
+    settings = {"alias": "Lamp", "bindkey": NEW_BINDKEY}
+    pair.ask("PATCH", f"/api/v1/devices/{OTHER}", body=json.dumps({"settings": settings}))
     stream.until(lambda event, _, data: event == "device" and data["reason"] == "settings")
     wrong_places(marked)
     over_mqtt(marked)
     marked.everything_that_is_read()
     marked.said.add("events", "\n".join(stream.lines))
     stream.close()
-    marked.finish()
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory, contract, bin_folder, broker):
+    """All of it has been driven, and has ended."""
+    marked = Marked(tmp_path_factory.mktemp("secrets"), contract, broker)
+    try:
+        drive(marked)
+    finally:
+        marked.finish()
     return marked
 
 
