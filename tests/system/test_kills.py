@@ -8,6 +8,7 @@ import shutil
 import signal
 import sqlite3
 
+import pytest
 from conftest import BIN, Gateway, house
 from programs import ProgramFailed
 from test_gatt import LAMP
@@ -66,39 +67,80 @@ class Lonely:
     def start(self):
         return Gateway(BIN, self.folder, self.config, environment=self.order.environment)
 
-    def alias(self):
-        return json.loads(self.config.read_text(encoding="utf-8"))["devices"][0]["alias"]
+    def content(self):
+        return json.loads(self.config.read_text(encoding="utf-8"))
 
-    def change_killed_at(self, gateway, number):
-        """The status of the answer; None: it was killed before."""
+    @staticmethod
+    def ask(gateway, method, path, body):
+        return gateway.request(method, f"/api/v1{path}", body=json.dumps(body)).status
+
+    def status_killed_at(self, gateway, number, request):
+        """The status of the answer to a request (method, path, body); None: the gateway was killed before."""
         self.order.give(number)
-        body = json.dumps({"settings": {"alias": f"Number {number}"}})
         try:
-            return gateway.request("PATCH", f"/api/v1/devices/{DEVICE}", body=body).status
+            return self.ask(gateway, *request)
         except OSError:
             return None
         finally:
             self.order.take_back()
 
 
-def test_a_changed_setting_is_there_or_not_wherever_it_is_killed(tmp_path):
+class PatchDevice:
+    """A change, as a request, and where it is found in the file."""
+
+    @staticmethod
+    def request(number, _):
+        return "PATCH", f"/devices/{DEVICE}", {"settings": {"alias": f"Number {number}"}}
+
+    @staticmethod
+    def is_in(content, number):
+        return content["devices"][0]["alias"] == f"Number {number}"
+
+
+class PatchConfig:
+    @staticmethod
+    def request(number, _):
+        return "PATCH", "/config", {"log": {"audit_days": number}}
+
+    @staticmethod
+    def is_in(content, number):
+        return content.get("log") == {"audit_days": number}
+
+
+class ReplaceConfig:
+    @staticmethod
+    def request(number, content):
+        return "PUT", "/config", {**content, "limits": {"sse_clients": number}}
+
+    @staticmethod
+    def is_in(content, number):
+        return content.get("limits") == {"sse_clients": number}
+
+
+@pytest.mark.parametrize("change", [PatchDevice, PatchConfig, ReplaceConfig])
+def test_a_changed_setting_is_there_or_not_wherever_it_is_killed(tmp_path, change):
     lonely = Lonely(tmp_path)
-    gateway, before, killed = lonely.start(), "Number 0", 0
+    gateway, killed = lonely.start(), 0
     for number in range(1, CALLS_MAX):
-        status = lonely.change_killed_at(gateway, number)
+        for other in range(1001, 1007):  # so that all versions are there, without a hole, and the oldest goes
+            assert lonely.ask(gateway, *change.request(other, lonely.content())) == 200
+        before = lonely.content()
+        status = lonely.status_killed_at(gateway, number, change.request(number, before))
+        assert status in (200, None)
         if status == 200 and gateway.is_running():
             break
         assert was_killed(gateway)
         killed += 1
-        assert lonely.alias() in ({f"Number {number}"} if status == 200 else {before, f"Number {number}"})
+        after = lonely.content()
+        assert change.is_in(after, number) or (after == before and status is None)
         gateway = lonely.start()
-        before = lonely.alias()
-        assert gateway.get(f"/api/v1/devices/{DEVICE}")["alias"] == before
-    assert killed > 5
+        assert lonely.content() == after
+        assert gateway.get(f"/api/v1/devices/{DEVICE}")["alias"] == after["devices"][0]["alias"]
+    assert killed > 10
+    assert change.is_in(lonely.content(), number)
     gateway.stop(signal.SIGKILL)  # the order still counts in it
     check_end(lonely.start())
-    names = {path.name for path in tmp_path.iterdir() if path.name.startswith("gateway.json")}
-    assert names <= KEPT
+    assert {path.name for path in tmp_path.iterdir() if path.name.startswith("gateway.json")} <= KEPT
 
 
 # ---- the store ----
