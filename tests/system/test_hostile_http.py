@@ -89,7 +89,8 @@ def loud_lines(pair):
 NASTY = ["..", ".", "%2e%2e", "%2E%2E%2finfo", "..%2f..%2fetc%2fpasswd", "..%5c..", "..\\..", "%5c", "%2f", "a%2fb",
          "%00", "a%00b", "%0d%0aX:%20y", "%c0%ae%c0%ae", "%e0%80%af", "%f0%80%80%af", "%ff", "%ed%a0%80", "%", "%z1",
          "%2", "%252e%252e", "a" * 3000, "%41" * 1000, "'%20or%201=1--", "$(reboot)", "{}", "*"]
-VALUES = {"address": THERMOMETER["address"], "name": "kitchen", "characteristic": "2a19", "handle": "3", "area": "Hall"}
+VALUES = {"address": THERMOMETER["address"], "name": "kitchen", "characteristic": "2a19", "handle": "3", "area": "Hall",
+          "version": "1"}
 
 
 def paths_with_parameters(contract):

@@ -108,7 +108,8 @@ class Marked:
         return answer
 
     def everything_that_is_read(self):
-        values = {"address": DEVICE, "name": "kitchen", "characteristic": "2a19", "handle": "3", "area": "Hall"}
+        values = {"address": DEVICE, "name": "kitchen", "characteristic": "2a19", "handle": "3", "area": "Hall",
+                  "version": "1"}
         for template, operations in self.pair.contract.document["paths"].items():
             if "get" not in operations or template.endswith(("/events", "/notifications")):
                 continue
@@ -148,12 +149,12 @@ def wrong_places(marked):
     marked.ask("PATCH", device, body='{"settings":{"bindkey":"' + BINDKEY + '"}} and more')
     proxy = {"name": "x", "host": "127.0.0.1", "port": 1, "encryption_key": WRONG_KEY, "password": PASSWORD}
     for change in ({}, {"encryption_key": WRONG_KEY + "A"}, {"encryption_key": [WRONG_KEY]}, {"password": {"x": PASSWORD}},
-                   {"port": 0}, {"nonsense": 1}):
+                   {"port": 70000}, {"nonsense": 1}):
         marked.ask("POST", "/api/v1/proxies", body=json.dumps({**proxy, **change}))
         marked.ask("POST", "/api/v1/proxies/import", body=json.dumps({"proxies": [{**proxy, **change}]}))
         marked.ask("PATCH", "/api/v1/proxies/cellar", body=json.dumps({"password": PASSWORD, **change}))
-    for config in ({"mqtt": {"password": [BROKER_PASSWORD]}}, {"proxies": [{**proxy, "port": 0}]},
-                   {"matter": {"servers": [{"url": "x", "authorization": AUTHORIZATION}]}}):
+    for config in ({"mqtt": {"password": [BROKER_PASSWORD]}}, {"proxies": [{**proxy, "port": 70000}]},
+                   {"matter": {"servers": [{"url": "x", "authorization": AUTHORIZATION}]}, "nonsense": 1}):
         marked.ask("PATCH", "/api/v1/config", body=json.dumps(config))
         marked.ask("PUT", "/api/v1/config", body=json.dumps(config))
     marked.ask("POST", "/api/v1/restore", body=PASSPHRASE, **credentials)
@@ -183,6 +184,7 @@ def drive(marked):
     settings = {"alias": "Lamp", "bindkey": NEW_BINDKEY}
     pair.ask("PATCH", f"/api/v1/devices/{OTHER}", body=json.dumps({"settings": settings}))
     stream.until(lambda event, _, data: event == "device" and data["reason"] == "settings")
+    pair.ask("PATCH", "/api/v1/config", body=json.dumps({"esphome": {"single": {"encryption_key": WRONG_KEY}}}))
     wrong_places(marked)
     over_mqtt(marked)
     marked.everything_that_is_read()
@@ -223,6 +225,7 @@ def test_what_was_said_is_what_there_is_to_say(marked):
     """The places that matter were read, and had something in them."""
     sources = {source: content for source, content in marked.said.parts}
     assert b"***" in sources[f"GET /api/v1/devices/{DEVICE} 200"]
+    assert sources["GET /api/v1/config 200"].count(b"***") >= 8
     assert b" debug " in sources["blefleet.log"]
     assert len(sources["GET /api/v1/recorder?format=native 200"]) > 1000
     assert b"blefleet_http_requests_total" in sources["GET /metrics 200"]
