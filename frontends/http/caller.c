@@ -120,6 +120,11 @@ struct caller *caller_of(struct MHD_Connection *connection)
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
+struct certificate *caller_certificate(const struct caller *c)
+{
+    return c->all->certificate;
+}
+
 void caller_begin_body(struct caller *c)
 {
     allow(c, "body", BODY_MAX);

@@ -12,10 +12,13 @@
 #include "gateway/gateway.h"
 
 struct caller;
+struct certificate;
 
-/* Those of one listener. Zeroed but for the gateway, which is borrowed. */
+/* Those of one listener. Zeroed but for the gateway, and for the certificate that they are shown
+ * (NULL: plain); both are borrowed. */
 struct callers {
     struct gateway *gateway;
+    struct certificate *certificate;
     struct caller *first;
     struct gateway_timer *watch; /* NULL: nobody has an end */
     struct log_limit log_limit;
@@ -28,6 +31,9 @@ void caller_on_connection(void *cls, struct MHD_Connection *connection, void **s
 
 /* The caller at the other end. */
 struct caller *caller_of(struct MHD_Connection *connection);
+
+/* What is shown to it; NULL: nothing. */
+struct certificate *caller_certificate(const struct caller *c);
 
 /* It sends a body from now on, octets that caller_sent() counts: it may take 30 s, and a second
  * more for each 1,024 of them. */

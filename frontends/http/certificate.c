@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "http/caller.h"
 
 #define CHAIN_MAX  16
 #define FILE_MAX   ((size_t) 256 << 10)
@@ -254,25 +255,14 @@ void certificate_use(struct certificate *c, struct certificate_pair *pair)
     drop_surplus(pair);
 }
 
-void certificate_on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
-                               enum MHD_ConnectionNotificationCode code)
-{
-    (void) connection;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED)
-        *socket_context = cls;
-}
-
-/* The library has the connection in the session, and the certificate in the connection. */
+/* The library has the connection in the session, and the connection its caller, who knows. */
 static int on_handshake(gnutls_session_t session, const gnutls_datum_t *authorities,
                         int authorities_count, const gnutls_pk_algorithm_t *algorithms,
                         int algorithms_count, gnutls_pcert_st **ret_chain, unsigned *ret_count,
                         gnutls_privkey_t *ret_key)
 {
     struct MHD_Connection *connection = gnutls_session_get_ptr(session);
-    const union MHD_ConnectionInfo *info =
-            connection ? MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
-                       : NULL;
-    const struct certificate *c = info ? info->socket_context : NULL;
+    const struct certificate *c = connection ? caller_certificate(caller_of(connection)) : NULL;
 
     (void) authorities, (void) authorities_count, (void) algorithms, (void) algorithms_count;
     if (!c)

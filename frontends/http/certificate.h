@@ -37,9 +37,7 @@ void certificate_free(struct certificate *c); /* no connection may be left; acce
 /* Shows this pair from now on, and takes it. */
 void certificate_use(struct certificate *c, struct certificate_pair *pair);
 
-/* For MHD_OPTION_NOTIFY_CONNECTION, cls is the certificate, and MHD_OPTION_HTTPS_CERT_CALLBACK. */
-void certificate_on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
-                               enum MHD_ConnectionNotificationCode code);
+/* For MHD_OPTION_HTTPS_CERT_CALLBACK: shows what the caller of the connection is to be shown. */
 typedef int certificate_handshake_fn(void);
 certificate_handshake_fn *
 certificate_get_handshake(void); /* of GnuTLS's own type, which stays here */

@@ -188,18 +188,17 @@ static unsigned connection_limit(const struct config *config)
 
 static struct MHD_Daemon *start_daemon(struct listener *l)
 {
-    struct certificate *certificate = certificate_watch_get(l->http->certificate);
+    bool is_secure = l->callers.certificate != NULL;
     unsigned flags =
             MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     const struct MHD_OptionItem secure[] = {
             {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *) (uintptr_t) certificate_get_handshake()},
             {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *) (uintptr_t) CERTIFICATE_PRIORITIES},
-            {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t) certificate_on_connection, certificate},
             {MHD_OPTION_END, 0, NULL},
     };
     const struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
 
-    if (certificate)
+    if (is_secure)
         flags |= MHD_USE_TLS;
     return MHD_start_daemon(flags, 0, NULL, NULL, exchange_on_request, &l->exchanges,
                             MHD_OPTION_EXTERNAL_LOGGER, on_library_log, l, /* must be first */
@@ -207,7 +206,7 @@ static struct MHD_Daemon *start_daemon(struct listener *l)
                             MHD_OPTION_NOTIFY_CONNECTION, caller_on_connection, &l->callers,
                             MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed, &l->exchanges,
                             MHD_OPTION_CONNECTION_LIMIT, l->limit, MHD_OPTION_CONNECTION_TIMEOUT,
-                            IDLE_TIMEOUT_S, MHD_OPTION_ARRAY, certificate ? secure : plain,
+                            IDLE_TIMEOUT_S, MHD_OPTION_ARRAY, is_secure ? secure : plain,
                             MHD_OPTION_END);
 }
 
@@ -236,6 +235,7 @@ static struct listener *make_listener(struct http *h)
     l->limit = connection_limit(gateway_config(h->gateway));
     l->malformed = (struct log_limit){.burst = 1, .window = LOG_WINDOW};
     l->callers.gateway = h->gateway;
+    l->callers.certificate = certificate_watch_get(h->certificate);
     l->exchanges = (struct exchanges){
             .rest = h->rest,
             .gateway = h->gateway,
