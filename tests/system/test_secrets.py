@@ -95,6 +95,7 @@ class Marked:
                         "broker": BROKER_PASSWORD, "authorization": AUTHORIZATION, "bindkey": BINDKEY, "irk": IRK,
                         "new bindkey": NEW_BINDKEY, "token": TOKEN, "cookie": COOKIE, "passphrase": PASSPHRASE}
         self.said = Said()
+        self.credentials = {}
         self.watcher = Watcher(broker.port, topic="#")
         self.pair = Pair(folder, house(PROXIES, [LAMP]), contract,
                          config_change=lambda config: self.secrets.update(key=configure(config, broker)))
@@ -103,9 +104,22 @@ class Marked:
 
     def ask(self, method, path, body=None, **headers):
         """Any answer will do: what counts is what it says."""
-        answer = self.gateway.request(method, path, body=body, headers=headers)
+        answer = self.gateway.request(method, path, body=body, headers={**self.credentials, **headers})
         self.said.add(f"{method} {path} {answer.status}", answer.body + str(answer.headers).encode())
         return answer
+
+    def sign_in(self):
+        """A token and a session, whose secrets are said once, here, and asked with from now on."""
+        body = json.dumps({"name": "marked", "role": "admin"})
+        answer = self.gateway.request("POST", "/api/v1/tokens", body=body)
+        assert answer.status == 201, answer.body
+        self.secrets["made token"] = answer.json()["token"]
+        answer = self.gateway.request("POST", "/api/v1/session", body=json.dumps({"token": answer.json()["token"]}))
+        cookie = answer.headers["Set-Cookie"].split(";")[0]
+        self.secrets["session"] = cookie.partition("=")[2]
+        self.credentials = {"Cookie": cookie}
+        assert self.ask("GET", "/api/v1/session").json()["role"] == "admin"
+        self.ask("GET", "/api/v1/tokens", Cookie="", Authorization=f"Bearer {self.secrets['made token']}")
 
     def everything_that_is_read(self):
         values = {"address": DEVICE, "name": "kitchen", "characteristic": "2a19", "handle": "3", "area": "Hall",
@@ -187,6 +201,7 @@ def drive(marked):
     pair.ask("PATCH", "/api/v1/config", body=json.dumps({"esphome": {"single": {"encryption_key": WRONG_KEY}}}))
     wrong_places(marked)
     over_mqtt(marked)
+    marked.sign_in()
     marked.everything_that_is_read()
     marked.said.add("events", "\n".join(stream.lines))
     stream.close()
