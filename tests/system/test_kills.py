@@ -4,9 +4,12 @@ Who writes is killed at its first such call, then, begun anew, at its second, an
 see tests/lib/kill_at.c. A call that writes does half of its work before."""
 import contextlib
 import json
+import os
+import re
 import shutil
 import signal
 import sqlite3
+import subprocess
 
 import pytest
 from conftest import BIN, Gateway, house
@@ -191,3 +194,86 @@ def test_a_start_that_is_killed_anywhere_is_followed_by_one_that_works(tmp_path)
         check_store(folder)
     assert number > 10
     gateway.stop(signal.SIGKILL)
+
+
+# ---- tokens ----
+
+class Guarded(Lonely):
+    """One whose first token is being made: from then on nobody gets in without."""
+
+    @staticmethod
+    def let_in(gateway, secret=None):
+        """The status that somebody with this token meets."""
+        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        return gateway.request("GET", "/api/v1/info", headers=headers).status
+
+    def check(self, shown):
+        """The next gateway knows a token that was shown; of one that was not it may know or not."""
+        check_store(self.folder)
+        gateway = self.start()
+        if shown:
+            assert (self.let_in(gateway), self.let_in(gateway, shown)) == (401, 200)
+        else:
+            assert self.let_in(gateway) in (200, 401)
+        check_end(gateway)
+
+    @staticmethod
+    def made_over_http(gateway):
+        """The secret; None: it was killed before it said it."""
+        try:
+            answer = gateway.request("POST", "/api/v1/tokens", body=json.dumps({"name": "first", "role": "admin"}))
+        except OSError:
+            return None
+        assert answer.status == 201
+        return answer.json()["token"]
+
+    def made_by_command(self):
+        """(whether it was killed, the secret that it showed or None)"""
+        done = subprocess.run([BIN / "blefleet", "token", "add", "first", "--role", "admin", "--config", self.config,
+                               "--data-dir", self.folder / "data"], capture_output=True, text=True, check=False,
+                              env={**os.environ, **self.order.environment})
+        assert done.returncode in (0, -signal.SIGKILL), done.stderr
+        found = re.search("blf_[A-Za-z0-9_-]{43}", done.stdout)
+        return done.returncode != 0, found and found.group()
+
+
+@pytest.fixture
+def guarded(tmp_path):
+    """guarded(NUMBER): one with a store that is whole."""
+    first = Lonely(tmp_path)
+    check_end(first.start())
+
+    def another(number):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        shutil.copytree(tmp_path / "data", folder / "data")
+        return Guarded(folder)
+
+    return another
+
+
+def test_a_token_that_was_shown_is_kept_wherever_its_maker_is_killed(guarded):
+    for number in range(1, CALLS_MAX):
+        lonely = guarded(number)
+        gateway = lonely.start()
+        lonely.order.give(number)
+        shown = lonely.made_over_http(gateway)
+        lonely.order.take_back()
+        is_left = shown and gateway.is_running()
+        gateway.stop(signal.SIGKILL)
+        lonely.check(shown)
+        if is_left:
+            break
+    assert number > 3
+
+
+def test_a_token_that_a_command_showed_is_kept_wherever_it_is_killed(guarded):
+    for number in range(1, CALLS_MAX):
+        lonely = guarded(number)
+        lonely.order.give(number)
+        killed, shown = lonely.made_by_command()
+        lonely.order.take_back()
+        lonely.check(shown)
+        if not killed:
+            break
+    assert shown and number > 3
