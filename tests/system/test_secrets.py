@@ -23,7 +23,7 @@ FRONT_KEY = base64.b64encode(b"marked: key of the front, single").decode()
 MIRROR_KEY = base64.b64encode(b"marked: key of a front, a mirror").decode()
 PASSWORD, BROKER_PASSWORD = "marked+/pass word=of a proxy", "marked+/pass word=of the broker"
 AUTHORIZATION = "Bearer marked+/authorization="
-BINDKEY, IRK, NEW_BINDKEY = (word.encode().hex() for word in ("marked: bindkey!", "marked: an irk!!", "marked: another!"))
+BINDKEY, IRK, NEW_BINDKEY = (word.hex() for word in (b"marked: bindkey!", b"marked: an irk!!", b"marked: another!"))
 TOKEN, COOKIE, PASSPHRASE = "blf_marked-token-of-a-client", "marked-cookie-of-a-client", "marked passphrase of a backup"
 DEVICE = LAMP["address"]
 OTHER = "AA:BB:CC:DD:EE:01"
@@ -156,14 +156,15 @@ def wrong_places(marked):
     marked.ask("POST", "/api/v1/restart", **credentials, Origin="http://evil.example")
     marked.ask("GET", f"/api/v1/info?token={TOKEN}", Authorization=f"Basic {TOKEN}")
     device = f"/api/v1/devices/{OTHER}"
-    for settings in ({"bindkey": BINDKEY + "00"}, {"bindkey": BINDKEY[:-1]}, {"irk": [IRK]}, {"bindkey": {"x": BINDKEY}},
-                     {"irk": IRK, "nonsense": 1}, {"bindkey": PASSWORD}, {"alias": 5, "bindkey": BINDKEY}):
+    for settings in ({"bindkey": BINDKEY + "00"}, {"bindkey": BINDKEY[:-1]}, {"irk": [IRK]},
+                     {"bindkey": {"x": BINDKEY}}, {"irk": IRK, "nonsense": 1}, {"bindkey": PASSWORD},
+                     {"alias": 5, "bindkey": BINDKEY}):
         marked.ask("PATCH", device, body=json.dumps({"settings": settings}))
     marked.ask("PATCH", device, body='{"settings":{"bindkey":"' + BINDKEY)
     marked.ask("PATCH", device, body='{"settings":{"bindkey":"' + BINDKEY + '"}} and more')
     proxy = {"name": "x", "host": "127.0.0.1", "port": 1, "encryption_key": WRONG_KEY, "password": PASSWORD}
-    for change in ({}, {"encryption_key": WRONG_KEY + "A"}, {"encryption_key": [WRONG_KEY]}, {"password": {"x": PASSWORD}},
-                   {"port": 70000}, {"nonsense": 1}):
+    for change in ({}, {"encryption_key": WRONG_KEY + "A"}, {"encryption_key": [WRONG_KEY]},
+                   {"password": {"x": PASSWORD}}, {"port": 70000}, {"nonsense": 1}):
         marked.ask("POST", "/api/v1/proxies", body=json.dumps({**proxy, **change}))
         marked.ask("POST", "/api/v1/proxies/import", body=json.dumps({"proxies": [{**proxy, **change}]}))
         marked.ask("PATCH", "/api/v1/proxies/cellar", body=json.dumps({"password": PASSWORD, **change}))
@@ -258,8 +259,9 @@ def test_faults_of_the_configuration_name_no_value(tmp_path):
     path = tmp_path / "config.json"
     said = Said()
     proxy = {"name": "x", "host": "h"}
-    for config in ({"proxies": [{**proxy, "encryption_key": WRONG_KEY + "A"}]}, {"mqtt": {"password": [BROKER_PASSWORD]}},
-                   {"proxies": [{**proxy, "password": {"x": PASSWORD}}]}, {"mqtt": {"passwort": BROKER_PASSWORD}},
+    for config in ({"proxies": [{**proxy, "encryption_key": WRONG_KEY + "A"}]},
+                   {"mqtt": {"password": [BROKER_PASSWORD]}}, {"mqtt": {"passwort": BROKER_PASSWORD}},
+                   {"proxies": [{**proxy, "password": {"x": PASSWORD}}]},
                    {"devices": [{"address": OTHER, "bindkey": BINDKEY + "00", "irk": [IRK]}]},
                    {"esphome": {"single": {"encryption_key": FRONT_KEY[1:]}}}):
         path.write_text(json.dumps(config), encoding="utf-8")
