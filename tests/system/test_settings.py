@@ -169,7 +169,9 @@ def test_the_broker_follows_an_alias(start, tmp_path):
         watcher.wait(f"blefleet/{NAME}/availability", lambda state: state is None)
         watcher.wait("blefleet/bridge/info", lambda info: info["config"]["devices"][0]["alias"] == "Fridge")
         kill(pair)
+        watcher.wait("blefleet/bridge/state", lambda state: state == {"state": "offline"})
         start_again(pair)
+        watcher.wait("blefleet/bridge/state", lambda state: state == {"state": "online"})
         assert pair.get(f"/devices/{ADDRESS}")["alias"] == "Fridge"
         assert watcher.ask("device/options", address=ADDRESS, settings={"alias": "a/b"})["errors"]
         assert watcher.ask("device/remove", address="AA:BB:CC:DD:EE:FF")["code"] == "device_not_found"
