@@ -481,6 +481,7 @@ void gateway_free(struct gateway *g)
     config_texts_done(&g->fixed);
     config_free(g->config);
     roster_free(g->roster);
+    free(g->heard->by_source);
     free(g->heard);
     free(g->clocks);
     free(g->lease_id);

@@ -186,8 +186,16 @@ static void change_proxy(struct gateway *g, uint16_t source, const struct config
 
 /* ---- for the parts of the gateway ---- */
 
+void gateway_fleet_count_anew(struct gateway *g)
+{
+    g->heard->by_source = memory_resize(g->heard->by_source, roster_end(g->roster) + (size_t) 1,
+                                        sizeof g->heard->by_source[0]);
+    g->heard->counted = 0;
+}
+
 void gateway_fleet_begin(struct gateway *g)
 {
+    gateway_fleet_count_anew(g);
     for (size_t i = 0; i < roster_count(g->roster); i++)
         add_proxy(g, gateway_source(g, i));
 }
@@ -200,7 +208,7 @@ struct fleet_plan *gateway_fleet_plan(struct gateway *g, const struct config *co
     plan->count = count;
     plan->sources = xnew(uint16_t, count + 1);
     roster_match(g->roster, config, plan->sources);
-    plan->is_kept = xnew(bool, ROSTER_MAX);
+    plan->is_kept = xnew(bool, roster_end(g->roster) + (size_t) 1);
     for (size_t i = 0; i < count; i++) {
         plan->before[i] = roster_get(g->roster, plan->sources[i]);
         if (plan->before[i])
@@ -217,7 +225,7 @@ struct fleet_plan *gateway_fleet_plan(struct gateway *g, const struct config *co
 void gateway_fleet_enter(struct gateway *g, struct fleet_plan *plan)
 {
     roster_set(g->roster, g->config, plan->sources);
-    g->heard->counted = 0;
+    gateway_fleet_count_anew(g);
 }
 
 void gateway_fleet_apply(struct gateway *g, struct fleet_plan *plan, const struct config *before)

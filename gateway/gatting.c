@@ -34,7 +34,6 @@ struct debt { /* something that a proxy owes */
 /* One reason to read proxies at once. */
 struct awaited {
     enum proxy_wait what;
-    unsigned *counts;  /* by source: how many debts it has */
     struct map *debts; /* address -> struct debt, ours */
 };
 
@@ -51,27 +50,6 @@ struct gatting {
 
 /* ---- who is waited for ---- */
 
-static void stop_waiting(struct gatting *g, struct awaited *a, uint64_t address)
-{
-    struct debt *debt = map_take(a->debts, address);
-    struct proxy *proxy = debt && g->fleet ? fleet_get(g->fleet, debt->source) : NULL;
-
-    if (debt && --a->counts[debt->source] == 0 && proxy)
-        proxy_set_awaited(proxy, a->what, false);
-    free(debt);
-}
-
-static void start_waiting(struct gatting *g, struct awaited *a, uint16_t source, uint64_t address)
-{
-    struct debt *debt = xnew(struct debt, 1);
-
-    stop_waiting(g, a, address);
-    *debt = (struct debt){address, source};
-    map_put(a->debts, address, debt);
-    if (++a->counts[source] == 1)
-        proxy_set_awaited(fleet_get(g->fleet, source), a->what, true);
-}
-
 /* Of any proxy with ROSTER_NONE; NULL: none. */
 static const struct debt *find_debt(const struct awaited *a, uint16_t source)
 {
@@ -83,6 +61,27 @@ static const struct debt *find_debt(const struct awaited *a, uint16_t source)
             return debt;
     }
     return NULL;
+}
+
+static void stop_waiting(struct gatting *g, struct awaited *a, uint64_t address)
+{
+    struct debt *debt = map_take(a->debts, address);
+    struct proxy *proxy = debt && g->fleet ? fleet_get(g->fleet, debt->source) : NULL;
+
+    if (proxy && !find_debt(a, debt->source))
+        proxy_set_awaited(proxy, a->what, false);
+    free(debt);
+}
+
+static void start_waiting(struct gatting *g, struct awaited *a, uint16_t source, uint64_t address)
+{
+    struct debt *debt = xnew(struct debt, 1);
+
+    stop_waiting(g, a, address);
+    *debt = (struct debt){address, source};
+    if (!find_debt(a, source))
+        proxy_set_awaited(fleet_get(g->fleet, source), a->what, true);
+    map_put(a->debts, address, debt);
 }
 
 /* Nobody waits for this proxy any more. */
@@ -97,7 +96,6 @@ static void forget_debts(struct gatting *g, struct awaited *a, uint16_t source)
 static void init_awaited(struct awaited *a, enum proxy_wait what)
 {
     a->what = what;
-    a->counts = xnew(unsigned, ROSTER_MAX);
     a->debts = map_new(0); /* only what is connected is in it: nobody chooses the keys */
 }
 
@@ -105,7 +103,6 @@ static void done_awaited(struct gatting *g, struct awaited *a)
 {
     forget_debts(g, a, ROSTER_NONE);
     map_free(a->debts);
-    free(a->counts);
 }
 
 /* Requests to the proxy itself (68) are answered when it is done with them; nobody waits so

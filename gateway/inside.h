@@ -13,7 +13,7 @@
 struct heard_counts {
     usec_t counted; /* 0: never, or not of these proxies */
     size_t available;
-    size_t by_source[ROSTER_MAX];
+    size_t *by_source; /* as many as numbers are given */
 };
 
 struct gateway {
@@ -74,6 +74,8 @@ struct fleet_plan;
 struct fleet_plan *gateway_fleet_plan(struct gateway *g, const struct config *config);
 /* It runs from now on: numbers and places are others. Before anybody is told of it. */
 void gateway_fleet_enter(struct gateway *g, struct fleet_plan *plan);
+/* There are other numbers: what was counted by them is void. */
+void gateway_fleet_count_anew(struct gateway *g);
 /* When all rooms have it: proxies come and change, which is told. before: the configuration that
  * ran before, as it was at the plan. Frees the plan. */
 void gateway_fleet_apply(struct gateway *g, struct fleet_plan *plan, const struct config *before);

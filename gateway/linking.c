@@ -47,8 +47,8 @@ struct loss { /* a link that was lost, and is to be opened again */
 };
 
 struct names { /* proxies that a rule names, by number */
-    uint16_t *sources;
     size_t count;
+    uint16_t sources[ROSTER_MAX];
 };
 
 struct linking {
@@ -65,7 +65,6 @@ struct linking {
     usec_t deadline;   /* what the timer is armed for */
     bool is_listening;
     bool is_unsettled;                    /* the timer will see to it */
-    struct linked_proxy *proxies;         /* by source */
     struct names require, prefer, forbid; /* of the device that was asked for last */
     struct map *lost;                     /* address -> struct loss, ours */
     struct link_event *events;            /* not told yet */
@@ -73,6 +72,7 @@ struct linking {
     usec_t stop_by; /* 0: not stopping */
     void (*on_stopped)(void *user);
     void *stopped_user;
+    struct linked_proxy proxies[ROSTER_MAX]; /* by source */
 };
 
 static const char *name_of(const struct linking *l, uint16_t source)
@@ -441,10 +441,6 @@ struct linking *linking_new(struct uv_loop_s *loop, const struct config *config,
     l->configured = configured;
     l->table = table;
     l->callbacks = *callbacks;
-    l->proxies = xnew(struct linked_proxy, ROSTER_MAX);
-    l->require.sources = xnew(uint16_t, ROSTER_MAX);
-    l->prefer.sources = xnew(uint16_t, ROSTER_MAX);
-    l->forbid.sources = xnew(uint16_t, ROSTER_MAX);
     l->lost = map_new(seed);
     l->links = links_new(&settings, &house, seed);
     l->deadline = USEC_NEVER;
@@ -486,10 +482,6 @@ void linking_free(struct linking *l)
     while (position = 0, (loss = map_next(l->lost, &position)))
         free(map_take(l->lost, loss->address));
     map_free(l->lost);
-    free(l->require.sources);
-    free(l->prefer.sources);
-    free(l->forbid.sources);
-    free(l->proxies);
     free(l->events);
     free(l);
 }

@@ -13,12 +13,18 @@
 
 #include "base/memory.h"
 
+struct number { /* of one source */
+    bool is_given;
+    uint16_t place;
+    uint32_t id;
+    uint64_t mac;
+};
+
 struct roster {
-    const struct config *config;  /* NULL: none yet */
-    uint16_t sources[ROSTER_MAX]; /* by place */
-    uint16_t places[ROSTER_MAX];  /* by source, plus 1; 0: nobody has it */
-    uint64_t macs[ROSTER_MAX];    /* by source */
-    uint32_t ids[ROSTER_MAX];     /* by source */
+    const struct config *config; /* NULL: none yet */
+    uint16_t *sources;           /* by place */
+    struct number *numbers;      /* by source */
+    size_t numbers_count;
     uint32_t last_id;
     uint16_t end;
 };
@@ -38,7 +44,7 @@ static uint64_t mac_of(const struct roster *r, uint16_t source)
 {
     const struct config_proxy *c = roster_get(r, source);
 
-    return r->macs[source] ? r->macs[source] : c->has_mac ? c->mac : 0;
+    return r->numbers[source].mac ? r->numbers[source].mac : c->has_mac ? c->mac : 0;
 }
 
 static bool may_be(const struct roster *r, uint16_t source, const struct config_proxy *after)
@@ -142,41 +148,58 @@ struct roster *roster_new(void)
 
 void roster_free(struct roster *r)
 {
+    if (!r)
+        return;
+    free(r->sources);
+    free(r->numbers);
     free(r);
 }
 
-static void place_all(struct roster *r)
+/* As many numbers as there are proxies are enough for all of them, or those that are given. */
+static void make_room(struct roster *r, size_t count)
 {
-    for (size_t i = 0; i < r->config->proxies_count; i++) {
-        if (r->sources[i] != ROSTER_NONE)
-            r->places[r->sources[i]] = (uint16_t) (i + 1);
-    }
+    if (count <= r->numbers_count)
+        return;
+    r->numbers = memory_resize(r->numbers, count, sizeof *r->numbers);
+    for (size_t i = r->numbers_count; i < count; i++)
+        r->numbers[i] = (struct number){0};
+    r->numbers_count = count;
+}
+
+static void give(struct roster *r, uint16_t source, size_t place)
+{
+    r->sources[place] = source;
+    r->numbers[source].is_given = true;
+    r->numbers[source].place = (uint16_t) place;
+    if (r->end <= source)
+        r->end = (uint16_t) (source + 1);
 }
 
 void roster_set(struct roster *r, const struct config *config, uint16_t *sources)
 {
-    size_t count = roster_count(r);
+    size_t count = config->proxies_count;
     uint16_t next = 0;
 
-    assert(config->proxies_count <= ROSTER_MAX);
-    for (size_t i = 0; i < count; i++)
-        r->places[r->sources[i]] = 0;
+    assert(count <= ROSTER_MAX);
+    for (size_t i = 0; i < r->numbers_count; i++)
+        r->numbers[i].is_given = false;
     r->config = config;
-    memcpy(r->sources, sources, config->proxies_count * sizeof *sources);
-    place_all(r);
-    for (size_t i = 0; i < config->proxies_count; i++) {
+    r->sources = memory_resize(r->sources, count + 1, sizeof *r->sources);
+    r->end = 0;
+    make_room(r, count);
+    for (size_t i = 0; i < count; i++) {
+        if (sources[i] != ROSTER_NONE)
+            give(r, sources[i], i);
+    }
+    for (size_t i = 0; i < count; i++) {
         if (sources[i] != ROSTER_NONE)
             continue;
-        while (r->places[next])
+        while (r->numbers[next].is_given)
             next++;
-        r->sources[i] = sources[i] = next;
-        r->places[next] = (uint16_t) (i + 1);
-        r->macs[next] = 0;
-        r->ids[next] = ++r->last_id;
+        sources[i] = next;
+        r->numbers[next] = (struct number){.id = ++r->last_id};
+        give(r, next, i);
     }
-    r->end = 0;
-    for (size_t i = 0; i < config->proxies_count; i++)
-        r->end = sources[i] >= r->end ? (uint16_t) (sources[i] + 1) : r->end;
 }
 
 /* ---- questions ---- */
@@ -199,20 +222,20 @@ uint16_t roster_end(const struct roster *r)
 
 uint32_t roster_id(const struct roster *r, uint16_t source)
 {
-    assert(source < ROSTER_MAX);
-    return r->ids[source];
+    assert(source < r->end);
+    return r->numbers[source].id;
 }
 
 size_t roster_place(const struct roster *r, uint16_t source)
 {
-    return source < ROSTER_MAX && r->places[source] ? r->places[source] - (size_t) 1 : SIZE_MAX;
+    return source < r->end && r->numbers[source].is_given ? r->numbers[source].place : SIZE_MAX;
 }
 
 const struct config_proxy *roster_get(const struct roster *r, uint16_t source)
 {
     size_t place = roster_place(r, source);
 
-    return place < roster_count(r) ? &r->config->proxies[place] : NULL;
+    return place != SIZE_MAX ? &r->config->proxies[place] : NULL;
 }
 
 const char *roster_name(const struct roster *r, uint16_t source)
@@ -224,11 +247,11 @@ const char *roster_name(const struct roster *r, uint16_t source)
 
 uint64_t roster_mac(const struct roster *r, uint16_t source)
 {
-    return source < ROSTER_MAX && r->places[source] ? r->macs[source] : 0;
+    return source < r->end && r->numbers[source].is_given ? r->numbers[source].mac : 0;
 }
 
 void roster_set_mac(struct roster *r, uint16_t source, uint64_t mac)
 {
-    assert(source < ROSTER_MAX);
-    r->macs[source] = mac;
+    assert(source < r->end);
+    r->numbers[source].mac = mac;
 }

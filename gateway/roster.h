@@ -4,8 +4,9 @@
  * and its settings. The places are only for lists. The number of one that was removed is free at
  * once: whoever removes it sees to it that nobody knows the number any more.
  *
- * Arrays by source have ROSTER_MAX entries from the start: pages that are never touched cost no
- * memory. Pure; internal to the gateway. Thread: the loop's. */
+ * Where arrays by source have ROSTER_MAX entries from the start, they are so large that they come
+ * from the system, and pages that are never touched cost no memory; small ones grow. Pure; internal
+ * to the gateway. Thread: the loop's. */
 #pragma once
 
 #include <stdbool.h>

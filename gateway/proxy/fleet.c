@@ -27,8 +27,8 @@ struct fleet {
     bool is_closing; /* and nothing is left to be waited for when open is 0 */
     void (*on_closed)(void *user);
     void *user;
-    size_t end;                                /* above all members */
-    struct member *members[FLEET_SOURCES_MAX]; /* NULL: none */
+    size_t end;                               /* above all members */
+    struct member members[FLEET_SOURCES_MAX]; /* without a proxy: none */
 };
 
 static void count_second(struct member *m)
@@ -45,8 +45,8 @@ static void on_tick(uv_timer_t *timer)
     struct fleet *f = timer->data;
 
     for (size_t i = 0; i < f->end; i++) {
-        if (f->members[i])
-            count_second(f->members[i]);
+        if (f->members[i].proxy)
+            count_second(&f->members[i]);
     }
 }
 
@@ -100,10 +100,9 @@ static void on_proxy_closed(void *user)
 
 static void close_member(struct fleet *f, size_t source)
 {
-    struct member *m = TAKE(f->members[source]);
+    struct proxy *proxy = TAKE(f->members[source].proxy);
 
-    proxy_close(m->proxy, on_proxy_closed, f);
-    free(m);
+    proxy_close(proxy, on_proxy_closed, f);
 }
 
 void fleet_close(struct fleet *f, void (*on_closed)(void *user), void *user)
@@ -115,7 +114,7 @@ void fleet_close(struct fleet *f, void (*on_closed)(void *user), void *user)
     if (f->open == 0)
         resolver_close(f->resolver, on_resolver_closed, f);
     for (size_t i = 0; i < f->end; i++) {
-        if (f->members[i])
+        if (f->members[i].proxy)
             close_member(f, i);
     }
 }
@@ -123,11 +122,11 @@ void fleet_close(struct fleet *f, void (*on_closed)(void *user), void *user)
 /* It begins when it can be found: what it does is called back at once. */
 void fleet_add(struct fleet *f, const struct proxy_settings *settings)
 {
-    struct member *m = xnew(struct member, 1);
+    struct member *m = &f->members[settings->source];
     struct proxy_settings asleep = *settings;
 
-    assert(settings->source < FLEET_SOURCES_MAX && !f->members[settings->source]);
-    f->members[settings->source] = m;
+    assert(settings->source < FLEET_SOURCES_MAX && !m->proxy);
+    *m = (struct member){0};
     if (f->end <= settings->source)
         f->end = settings->source + (size_t) 1;
     f->open++;
@@ -140,24 +139,26 @@ void fleet_add(struct fleet *f, const struct proxy_settings *settings)
 
 void fleet_change(struct fleet *f, const struct proxy_settings *settings)
 {
-    proxy_change(f->members[settings->source]->proxy, settings);
+    proxy_change(f->members[settings->source].proxy, settings);
 }
 
 void fleet_remove(struct fleet *f, uint16_t source)
 {
-    proxy_silence(f->members[source]->proxy);
+    proxy_silence(f->members[source].proxy);
     close_member(f, source);
 }
 
 struct proxy *fleet_get(const struct fleet *f, size_t source)
 {
-    return source < f->end && f->members[source] ? f->members[source]->proxy : NULL;
+    return source < f->end ? f->members[source].proxy : NULL;
 }
 
 double fleet_rate(const struct fleet *f, size_t source)
 {
-    const struct member *m = source < f->end ? f->members[source] : NULL;
-    unsigned filled = !m ? 0 : m->ticks < RATE_SECONDS ? m->ticks : RATE_SECONDS;
+    const struct member *m = &f->members[source];
+    unsigned filled = source >= f->end || !m->proxy ? 0
+                      : m->ticks < RATE_SECONDS     ? m->ticks
+                                                    : RATE_SECONDS;
     double sum = 0;
 
     for (unsigned i = 0; i < filled; i++)
@@ -168,9 +169,9 @@ double fleet_rate(const struct fleet *f, size_t source)
 struct proxy *fleet_next(const struct fleet *f, size_t *position)
 {
     while (*position < f->end) {
-        const struct member *m = f->members[(*position)++];
+        const struct member *m = &f->members[(*position)++];
 
-        if (m)
+        if (m->proxy)
             return m->proxy;
     }
     return NULL;
