@@ -33,12 +33,12 @@ struct config_watch {
 
 /* ---- reading it again ---- */
 
-static char *join(const struct config_texts *texts)
+static char *join(const struct config_texts *texts, const char *between)
 {
     struct buffer joined = {0};
 
     for (size_t i = 0; i < texts->count; i++)
-        buffer_append_format(&joined, "%s%s", i ? "," : "", texts->items[i]);
+        buffer_append_format(&joined, "%s%s", i ? between : "", texts->items[i]);
     return buffer_take_text(&joined);
 }
 
@@ -53,8 +53,8 @@ static void tell_faults(const struct config_watch *w, const struct config_faults
 
 static void tell_change(const struct config_watch *w, const struct config_edited *edited)
 {
-    char *changed AUTO_FREE = join(&edited->changed);
-    char *restart AUTO_FREE = join(&edited->restart_required);
+    char *changed AUTO_FREE = join(&edited->changed, ",");
+    char *restart AUTO_FREE = join(&edited->restart_required, ",");
 
     if (!edited->is_changed)
         log_info("config.unchanged", "file=\"%s\" nothing to do", w->path);
@@ -65,6 +65,21 @@ static void tell_change(const struct config_watch *w, const struct config_edited
                     restart);
 }
 
+/* Whoever sent the signal, it is in the record. */
+static void note_change(const struct config_watch *w, const struct config_edited *edited)
+{
+    char *changed AUTO_FREE = join(&edited->changed, "\n");
+
+    gateway_audit(w->gateway, &(struct audit_entry){
+                                      .class = AUDIT_ADMIN,
+                                      .role = ACCOUNT_ADMIN,
+                                      .status = 200,
+                                      .actor = "signal",
+                                      .action = "SIGHUP",
+                                      .changed = changed,
+                              });
+}
+
 static void on_reloaded(struct gateway_change *change, int cause,
                         const struct config_edited *edited)
 {
@@ -73,6 +88,8 @@ static void on_reloaded(struct gateway_change *change, int cause,
     if (cause == 0) {
         w->is_warned = false;
         tell_change(w, edited);
+        if (edited->is_changed)
+            note_change(w, edited);
     } else if (cause == E_INVALID_REQUEST) {
         w->is_warned = true; /* the faults say it already */
         tell_faults(w, &edited->faults);

@@ -92,7 +92,7 @@ static int fail(const char *what, int cause)
     return EXIT_STORE;
 }
 
-static int add(struct token_file *f, const struct options *o)
+static int add(struct token_file *f, const struct options *o, const char *folder)
 {
     struct account_token token = {.created = clock_wall()};
     uint8_t random[SECRET_RANDOM_SIZE];
@@ -110,8 +110,8 @@ static int add(struct token_file *f, const struct options *o)
     rc = token_file_add(f, &token);
     if (rc == 0) {
         (void) puts(secret);
-        (void) fprintf(stderr, "token \"%s\" may %s; its secret is shown this once\n", token.name,
-                       o->role);
+        (void) fprintf(stderr, "token \"%s\" may %s, in %s; its secret is shown this once\n",
+                       token.name, o->role, folder);
     }
     secret_wipe(random, sizeof random);
     secret_wipe(secret, sizeof secret);
@@ -187,10 +187,10 @@ static const char *find_fault(const struct options *o)
     return NULL;
 }
 
-static int do_it(struct token_file *f, const struct options *o)
+static int do_it(struct token_file *f, const struct options *o, const char *folder)
 {
     if (strcmp(o->words[0], "add") == 0)
-        return add(f, o);
+        return add(f, o, folder);
     return strcmp(o->words[0], "list") == 0 ? list(f) : remove_token(f, o->words[1]);
 }
 
@@ -213,7 +213,7 @@ int token_command_run(int argc, char **argv)
         (void) fprintf(stderr, "blefleet: %s\n", error);
         return EXIT_STORE;
     }
-    exit_code = do_it(file, &o);
+    exit_code = do_it(file, &o, folder);
     token_file_close(file);
     return exit_code;
 }

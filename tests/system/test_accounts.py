@@ -356,6 +356,17 @@ def test_who_changed_what_is_told_newest_first(roles):
     assert roles.ask("GET", "/audit?since=yesterday", "admin").status in (400, 422)
 
 
+def test_a_file_that_was_read_again_is_in_the_record(roles):
+    path = roles.pair.sim.gateway_config
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config.setdefault("http", {})["session_s"] = 301
+    path.write_text(json.dumps(config), encoding="utf-8")
+    roles.gateway.process.send_signal(signal.SIGHUP)
+    roles.gateway.wait_for(lambda: roles.audit("?actor=signal"), 5.0, "the row")
+    entry, = roles.audit("?actor=signal")
+    assert (entry["action"], entry["changed"], entry["remote"]) == ("SIGHUP", ["/http/session_s"], None)
+
+
 def test_the_record_outlives_a_restart(roles, tmp_path):
     before = roles.audit()
     assert roles.gateway.stop()[0] == 0

@@ -121,6 +121,35 @@ static void loopback_is_known_in_all_its_forms(void **state)
     assert_false(origin_is_loopback((const struct sockaddr *) &far_mapped));
 }
 
+static void wrong_tokens_are_counted_by_address_and_by_the_upper_half_of_ipv6(void **state)
+{
+    struct sockaddr_in plain = four("192.0.2.7");
+    struct sockaddr_in6 mapped = six("::ffff:192.0.2.7"), one = six("2001:db8::1"),
+                        neighbour = six("2001:db8::ffff:1"), other = six("2001:db8:0:1::1");
+    struct account_source a = origin_source((const struct sockaddr *) &plain),
+                          b = origin_source((const struct sockaddr *) &mapped),
+                          c = origin_source((const struct sockaddr *) &one),
+                          d = origin_source((const struct sockaddr *) &neighbour),
+                          e = origin_source((const struct sockaddr *) &other);
+
+    (void) state;
+    assert_true(a.prefix == 0xc0000207 && !a.is_six);
+    assert_true(b.prefix == a.prefix && !b.is_six);
+    assert_true(c.prefix == 0x20010db800000000 && c.is_six);
+    assert_true(d.prefix == c.prefix && e.prefix != c.prefix);
+}
+
+static void over_tls_a_host_without_a_port_means_443(void **state)
+{
+    struct sockaddr_in local = four("127.0.0.1");
+    const struct sockaddr *address = (const struct sockaddr *) &local;
+
+    (void) state;
+    assert_true(origin_is_ours("https://localhost", "localhost", address, &hosts, true));
+    assert_false(origin_is_ours("http://localhost", "localhost", address, &hosts, true));
+    assert_false(origin_is_ours("https://localhost", "localhost", address, &hosts, false));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +159,8 @@ int main(void)
             cmocka_unit_test(origin_of_our_own_pages_passes),
             cmocka_unit_test(origin_of_other_pages_is_foreign),
             cmocka_unit_test(loopback_is_known_in_all_its_forms),
+            cmocka_unit_test(wrong_tokens_are_counted_by_address_and_by_the_upper_half_of_ipv6),
+            cmocka_unit_test(over_tls_a_host_without_a_port_means_443),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
