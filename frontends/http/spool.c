@@ -1,5 +1,5 @@
 /* The story: a part is copied and goes to a worker, which makes the file when it is the first one.
- * At the end a worker closes and removes the file.
+ * At the end the file loses its name, and a worker closes it.
  *
  * Failure modes: what a killed process leaves is removed at the next start, with all that lies
  * about in that folder. */
@@ -68,10 +68,8 @@ static void end_work(uv_work_t *work)
 {
     struct spool *s = work->data;
 
-    if (s->fd < 0)
-        return;
-    (void) unlink(s->path); /* ours: we have made it */
-    (void) close(s->fd);
+    if (s->fd >= 0)
+        (void) close(s->fd);
 }
 
 /* ---- on the loop ---- */
@@ -86,8 +84,11 @@ static void on_ended(uv_work_t *work, int status)
     free(s);
 }
 
+/* The name goes at once, so that whoever asks next may have it; what it stood for takes longer. */
 static void end(struct spool *s)
 {
+    if (s->fd >= 0)
+        (void) unlink(s->path);
     (void) uv_queue_work(s->loop, &s->work, end_work, on_ended); /* fails only without end_work */
 }
 

@@ -95,10 +95,14 @@ def known(gateway):
             for device in gateway.items(f"{API}/devices")}
 
 
+def remains(gateway):
+    return [path.name for path in data(gateway).iterdir() if not path.name.startswith("blefleet.db")]
+
+
 def assert_untouched(gateway, config):
     """A refusal leaves nothing behind."""
     assert config_of(gateway).read_text(encoding="utf-8") == config
-    assert not [path.name for path in data(gateway).iterdir() if not path.name.startswith("blefleet.db")]
+    gateway.wait_for(lambda: not remains(gateway), what="an empty folder")
 
 
 def test_a_gateway_that_has_lived_is_moved_with_all_it_knows(pair, elsewhere, contract):
@@ -146,6 +150,35 @@ def test_secrets_that_are_nowhere_are_null_and_named_in_the_log(pair, elsewhere,
     there.stop()
     there = elsewhere()
     assert json.loads(config_of(there).read_text(encoding="utf-8"))["devices"][0]["bindkey"] is None
+
+
+def bearer(secret):
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def test_tokens_move_with_a_passphrase_and_stay_without(pair, elsewhere, contract):
+    secret = pair.ask("POST", f"{API}/tokens", 201, body=json.dumps({"name": "ops", "role": "admin"})).json()["token"]
+
+    def make(**body):
+        answer = pair.gateway.request("POST", f"{API}/backup", body=json.dumps(body), headers=bearer(secret))
+        assert answer.status == 200
+        return answer.body
+    there = elsewhere()
+    restore(contract, there, make(passphrase=PASSPHRASE), passphrase=PASSPHRASE)
+    there.stop()
+    there = elsewhere()
+    assert there.request("GET", f"{API}/info").status == 401
+    assert there.request("GET", f"{API}/tokens", headers=bearer(secret)).status == 200
+    restore(contract, there, make(secrets=False), headers={**TYPE, **bearer(secret)})
+    there.stop()
+    there = elsewhere()
+    assert there.request("GET", f"{API}/info").status == 401
+    assert there.request("GET", f"{API}/tokens", headers=bearer(secret)).status == 200
+    restore(contract, there, b"x" * (2 << 20), 401)
+    assert not (data(there) / "restore.upload").exists()
+    entries = json.loads(there.request("GET", f"{API}/audit", headers=bearer(secret)).body)["items"]
+    assert any(entry["action"] == "POST /restore" for entry in entries)
+    assert secret not in there.log_text() + pair.gateway.log_text()
 
 
 def test_what_a_backup_asks_for_must_be_clear(pair):
@@ -325,5 +358,4 @@ def test_what_a_killed_gateway_left_is_removed_at_the_start(elsewhere):
     there.process.wait()
     for name in ("restore.upload", "restore.store", "restore.config", "backup.new"):
         (data(there) / name).write_bytes(b"left")
-    there = elsewhere()
-    assert not [path.name for path in data(there).iterdir() if not path.name.startswith("blefleet.db")]
+    assert remains(elsewhere()) == []
