@@ -126,7 +126,7 @@ int staged_commit(const char *folder, const char *config, size_t config_size)
     return flush_file(folder, ".");
 }
 
-/* ---- step 2: tokens ---- */
+/* ---- step 2: accounts ---- */
 
 static int keep_table(sqlite3 *connection, const char *table)
 {
@@ -142,7 +142,20 @@ static int keep_table(sqlite3 *connection, const char *table)
                    table);
 }
 
-static int keep_tokens(const char *folder)
+/* Who changed what here: a restore must not wipe the trace of whoever restores. What is in both is
+ * there once. */
+static int keep_audit(sqlite3 *connection)
+{
+#define AUDIT_COLUMNS "class, time, role, status, actor, remote, action, changed"
+    if (!sql_has_table(connection, "main", "audit") ||
+        !sql_has_table(connection, "present", "audit"))
+        return 0;
+    return sql_run(connection, "INSERT INTO main.audit(" AUDIT_COLUMNS ")"
+                               " SELECT " AUDIT_COLUMNS " FROM present.audit"
+                               " EXCEPT SELECT " AUDIT_COLUMNS " FROM main.audit ORDER BY time");
+}
+
+static int keep_accounts(const char *folder)
 {
     char *staged AUTO_FREE = staged_path(folder, STAGED_STORE);
     char *present AUTO_FREE = staged_path(folder, DATABASE_NAME);
@@ -157,10 +170,13 @@ static int keep_tokens(const char *folder)
         rc = sql_run(connection, "ATTACH %Q AS present", present);
     for (size_t i = 0; backup_secret_tables[i] && rc == 0; i++)
         rc = keep_table(connection, backup_secret_tables[i]);
+    if (rc == 0)
+        rc = keep_audit(connection);
     (void) sqlite3_close(connection);
     if (rc != -EBADMSG)
         return rc;
-    log_warning("restore.tokens_lost", "the present store cannot be read, its tokens are not kept");
+    log_warning("restore.accounts_lost",
+                "the present store cannot be read, its tokens and audit are not kept");
     return 0;
 }
 
@@ -288,7 +304,7 @@ static int apply(const char *folder, const char *config_path)
     if (rc < 0 && !has_begun)
         return give_up(folder, rc);
     if (rc == 0)
-        rc = keep_tokens(folder);
+        rc = keep_accounts(folder);
     if (rc == 0)
         rc = replace_store(folder);
     if (rc < 0)

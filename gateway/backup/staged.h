@@ -6,7 +6,8 @@
  * while nobody uses the folder:
  *
  *   1. the configuration file is replaced, unless it has that content already
- *   2. tokens of the present store go into restore.staged, if the backup brought none
+ *   2. the audit of the present store goes into restore.staged, and its tokens, if the backup
+ *      brought none
  *   3. the present store is put aside as blefleet.db.before-restore, with what SQLite keeps beside
  * it
  *   4. restore.staged becomes blefleet.db, which ends the restore

@@ -9,8 +9,11 @@
 static const char older[] = "{\"log\":{\"level\":\"info\"}}", newer[] = "{}";
 
 #define TOKEN(name) "INSERT INTO tokens VALUES('" name "', 3, x'00', 1, 0);"
-#define MAKE_OLDER  TOKEN("ops") "INSERT INTO texts VALUES('is', 'older')"
-#define MAKE_NEWER  "INSERT INTO texts VALUES('is', 'newer')"
+#define AUDIT(time)                                                                                \
+    "INSERT INTO audit(class, time, role, status, actor, action, changed)"                         \
+    " VALUES(0, " time ", 3, 200, 'ops', 'PUT /config', '');"
+#define MAKE_OLDER TOKEN("ops") AUDIT("1") AUDIT("2") "INSERT INTO texts VALUES('is', 'older')"
+#define MAKE_NEWER AUDIT("1") AUDIT("9") "INSERT INTO texts VALUES('is', 'newer')"
 
 /* As it is left by a gateway that was killed: its last writes are in the WAL. */
 static void leave_open_store(const struct place *p)
@@ -131,6 +134,7 @@ static void assert_newer(const struct place *p)
     assert_content(path_in(p, "config.json.1"), older);
     assert_false(is_there(path_in(p, "config.json.2")));
     assert_int_equal(number_at(path_in(p, DATABASE_NAME), "SELECT count(*) FROM tokens"), 1);
+    assert_int_equal(number_at(path_in(p, DATABASE_NAME), "SELECT count(*) FROM audit"), 3);
     assert_int_equal(number_at(before, "SELECT count(*) FROM texts"), 2); /* with that in the WAL */
 }
 
