@@ -136,7 +136,7 @@ void caller_sent(struct caller *c, size_t size)
         c->end += time_of(size);
 }
 
-void caller_begin_answer(struct caller *c, size_t size)
+void caller_begin_answer(struct caller *c, uint64_t size)
 {
     allow(c, "answer", BODY_MAX + time_of(size));
 }

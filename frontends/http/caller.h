@@ -41,7 +41,7 @@ void caller_begin_body(struct caller *c);
 void caller_sent(struct caller *c, size_t size);
 
 /* It is sent an answer of that size, for which it has the same time. */
-void caller_begin_answer(struct caller *c, size_t size);
+void caller_begin_answer(struct caller *c, uint64_t size);
 
 /* It waits for us, or reads a stream: no end. */
 void caller_begin_wait(struct caller *c);

@@ -221,7 +221,8 @@ static enum MHD_Result queue_answer(struct exchange *x)
     if (x->request.answer.stream)
         caller_begin_wait(caller_of(x->connection));
     else
-        caller_begin_answer(caller_of(x->connection), x->request.answer.body_size);
+        caller_begin_answer(caller_of(x->connection),
+                            x->request.answer.body_size + x->request.answer.file_size);
     response = x->request.answer.stream ? make_stream(x) : make_whole(&x->request.answer);
     if (!response)
         return MHD_NO;
