@@ -335,7 +335,6 @@ static void enter_all(struct gateway *g)
     roster_set(g->roster, g->config, sources);
 }
 
-
 static bool has_tokens(const void *user)
 {
     return gateway_has_tokens(user);

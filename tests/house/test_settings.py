@@ -9,6 +9,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 
 # Begin of the field in struct config: where it is read. The longest begin that fits counts.
 HEEDED = {
+    "http_session_s": "gateway/accounting.c",  # at each sign-in
     "http_hosts": "frontends/http/exchange.c",  # at each request
     "mqtt_": "frontends/mqtt/mqtt.c",  # by a new frontend, which mqtt_runner begins
     "mqtt_enabled": "frontends/mqtt/mqtt_runner.c",
@@ -36,6 +37,9 @@ HEEDED = {
     "limits_body_bytes": "frontends/http/exchange.c",  # at each request; mqtt_runner looks at it too
     "limits_sse_": "frontends/rest/event_publisher.c",  # at each new reader
     "recorder_": "gateway/recordings.c",  # recordings_configure()
+    "discovery_mdns": "gateway/discovering.c",  # discovering_configure()
+    "discovery_auto_adopt": "gateway/adopting.c",
+    "log_audit_days": "gateway/accounting.c",  # at each row, and each minute
     "log_level": "gateway/main.c",  # on_configuration()
     "log_format": "gateway/main.c",
 }
