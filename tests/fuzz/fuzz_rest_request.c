@@ -112,7 +112,7 @@ static void close_house(struct house *h)
 static bool is_status_of_contract(int status)
 {
     static const int known[] = {200, 201, 202, 204, 304, 400, 401, 403, 404, 405, 406,
-                                409, 410, 413, 415, 422, 429, 501, 502, 503, 504};
+                                409, 410, 412, 413, 415, 422, 429, 501, 502, 503, 504};
 
     for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
         if (known[i] == status)
@@ -257,6 +257,23 @@ static void answer_gatt(struct house *h, uint8_t options)
         answer_gatt_once(h, options);
 }
 
+/* Changes of the configuration and of the fleet. */
+static void answer_orders(struct house *h, uint8_t options)
+{
+    static const int causes[] = {0, E_CONFLICT, E_PRECONDITION_FAILED, E_OVERLOADED};
+    char holder[] = "hall";
+    struct config_edited edited = {.holder = holder, .is_changed = true};
+
+    while (fake_gateway_order(h->gateway))
+        fake_gateway_finish_order(h->gateway, causes[options % ARRAY_SIZE(causes)], &edited);
+}
+
+static void answer_backup(struct house *h)
+{
+    if (fake_gateway_backups(h->gateway)->is_asked)
+        fake_gateway_end_backup(h->gateway, E_OVERLOADED, /* backup= */ NULL);
+}
+
 /* One way or the other, the answer must come. */
 static void wait_for_answer(struct house *h, struct rest_request *request, uint8_t options)
 {
@@ -270,6 +287,8 @@ static void wait_for_answer(struct house *h, struct rest_request *request, uint8
         add_device(h->gateway, 3, -30);
     answer_link(h, options);
     answer_gatt(h, options);
+    answer_orders(h, options);
+    answer_backup(h);
     fake_gateway_advance(h->gateway, WAIT_MAX);
     fake_gateway_turn(h->gateway);
 }

@@ -1259,6 +1259,7 @@ int gateway_back_up(struct gateway *g, const char *passphrase, gateway_backup_fn
 
     if (rc == 0)
         g->on_backup = done;
+    g->backups.is_asked |= rc == 0;
     return rc;
 }
 
@@ -1274,6 +1275,7 @@ int gateway_restore(struct gateway *g, const char *path, const char *passphrase,
 
 void fake_gateway_end_backup(struct gateway *g, int cause, const struct gateway_backup *backup)
 {
+    g->backups.is_asked = false;
     TAKE(g->on_backup)(g->backup_user, cause, backup);
 }
 

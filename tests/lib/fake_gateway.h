@@ -138,6 +138,7 @@ void fake_gateway_advance(struct gateway *g, usec_t span);
 struct fake_backups {
     char path[300], passphrase[300]; /* of what was asked for last; "(none)" */
     char upload[300];                /* what gateway_upload_path() says; "": NULL */
+    bool is_asked;                   /* for a backup, which waits for its end */
     bool can_restart;
     unsigned restarts;
 };
