@@ -31,6 +31,7 @@ struct shelf {
     struct store_device devices[SHELF_DEVICES];
     bool is_here[SHELF_DEVICES];
     size_t reads, gatt_reads;
+    uint64_t writes_before_read; /* of the last one of GATT */
     /* what was loaded */
     size_t loaded_count;
     struct store_device loaded[SHELF_DEVICES];
@@ -74,8 +75,11 @@ static inline unsigned shelf_layout_of(const struct gatt_tree *tree)
 static inline bool shelf_read_gatt(void *user, uint64_t address, struct store_gatt *ret_gatt)
 {
     struct shelf *f = user;
+    struct store_status status;
 
     f->gatt_reads++;
+    store_get_status(f->store, &status);
+    f->writes_before_read = status.writes;
     gatt_tree_release(f->read_tree);
     f->read_tree = NULL;
     for (size_t i = 0; i < SHELF_DEVICES; i++) {

@@ -190,10 +190,9 @@ static void what_is_touched_while_a_round_is_written_waits_for_the_next(void **s
         (void) uv_run(&f->loop, UV_RUN_ONCE);
     store_touch_device(f->store, 1);
     store_touch_gatt(f->store, 1);
-    shelf_run_until_written(f, 2);
-    assert_int_equal(f->gatt_reads, STORE_BATCH);
-    assert_int_equal(f->reads, STORE_BATCH);
-    assert_int_equal(shelf_status(f).waiting, 2);
+    while (f->gatt_reads == STORE_BATCH || f->reads == STORE_BATCH)
+        (void) uv_run(&f->loop, UV_RUN_ONCE);
+    assert_true(f->writes_before_read >= 2); /* of the first round all is in the file */
     shelf_run_until_written(f, 3);
     assert_int_equal(shelf_status(f).waiting, 0);
 }
@@ -212,6 +211,8 @@ static void databases_wait_in_memory_while_the_file_cannot_be_written(void **sta
     assert_int_equal(shelf_status(f).waiting, 1);
     assert_int_equal(ask_file(f, "SELECT count(*) FROM gatt_layouts"), 1); /* all or nothing */
     change_file(f, "DROP TRIGGER full");
+    while (shelf_status(f).waiting > 0) /* it is tried again */
+        (void) uv_run(&f->loop, UV_RUN_ONCE);
     reopen(f);
     assert_int_equal(f->loaded_gatts_count, 2);
     expect_loaded(f, 0, 1, 1);

@@ -1,5 +1,5 @@
 """What mDNS finds, with a real avahi-daemon. `./run test mdns` gives these tests a network of their own, where nobody
-else announces anything; without it they are not collected."""
+else announces anything."""
 import os
 import pathlib
 import sys
@@ -9,8 +9,6 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import network  # noqa: E402
 from announcer import Announcer  # noqa: E402
-
-collect_ignore_glob = [] if "BLEFLEET_OWN_NETWORK" in os.environ else ["test_*.py"]
 
 
 @pytest.fixture(scope="session")
