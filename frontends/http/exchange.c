@@ -38,6 +38,7 @@
 #include "http/framing.h"
 #include "http/listen.h"
 #include "http/origin.h"
+#include "http/page.h"
 #include "http/spool.h"
 
 #define BODIES_MAX  ((size_t) 128 << 20) /* octets of all bodies that are being read */
@@ -173,6 +174,19 @@ static struct MHD_Response *make_stream(struct exchange *x)
 
 /* ---- answering ---- */
 
+/* With every answer: what a browser may do with it. The dashboard brings all that it needs in files
+ * of its own, is shown in nobody's frame, and talks to nobody but us. */
+static const struct {
+    const char *name, *value;
+} protections[] = {
+        {"Content-Security-Policy",
+         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+         "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+         "frame-ancestors 'none'"},
+        {"Referrer-Policy", "no-referrer"},
+        {"X-Content-Type-Options", "nosniff"},
+};
+
 /* The body goes over to the response. */
 static struct MHD_Response *make_whole(struct answer *answer)
 {
@@ -196,20 +210,23 @@ static struct MHD_Response *make_whole(struct answer *answer)
 
 static void add_headers(struct MHD_Response *response, const struct answer *answer)
 {
-    bool is_tagged = false;
+    bool is_tagged = false, is_cached = false;
 
     for (size_t i = 0; i < answer->headers_count; i++) {
         const struct answer_header *header = &answer->headers[i];
 
         is_tagged = is_tagged || strcmp(header->name, MHD_HTTP_HEADER_ETAG) == 0;
+        is_cached = is_cached || strcmp(header->name, MHD_HTTP_HEADER_CACHE_CONTROL) == 0;
         (void) MHD_add_response_header(response, header->name, header->value);
     }
     if (answer->content_type)
         (void) MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
                                        answer->content_type);
-    (void) MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
-                                   is_tagged ? "no-cache" : "no-store");
-    (void) MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (!is_cached)
+        (void) MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
+                                       is_tagged ? "no-cache" : "no-store");
+    for (size_t i = 0; i < ARRAY_SIZE(protections); i++)
+        (void) MHD_add_response_header(response, protections[i].name, protections[i].value);
 }
 
 static enum MHD_Result queue_answer(struct exchange *x)
@@ -285,6 +302,7 @@ static enum MHD_Result refuse_size(struct exchange *x)
     return queue_answer(x);
 }
 
+/* What stands in the place of the dashboard where the program was built without it. */
 static enum MHD_Result answer_welcome(struct exchange *x)
 {
     x->request.answer = (struct answer){
@@ -426,6 +444,13 @@ static enum MHD_Result refuse_foreign(struct exchange *x, const char *detail)
     return queue_answer(x);
 }
 
+static bool is_page(struct exchange *x)
+{
+    return page_answer(x->target, header(x, MHD_HTTP_HEADER_IF_NONE_MATCH),
+                       accepts_gzip(header(x, MHD_HTTP_HEADER_ACCEPT_ENCODING)),
+                       &x->request.answer);
+}
+
 static enum MHD_Result on_headers(struct exchange *x, const char *method)
 {
     const char *why;
@@ -441,6 +466,8 @@ static enum MHD_Result on_headers(struct exchange *x, const char *method)
     why = find_foreign(x, method);
     if (why)
         return refuse_foreign(x, why);
+    if (is_reading_method(method) && is_page(x))
+        return queue_answer(x);
     if (strcmp(x->target, "/") == 0 && is_reading_method(method))
         return answer_welcome(x);
     if (!rest_admits(x->all->rest, &x->request))

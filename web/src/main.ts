@@ -1,0 +1,5 @@
+import "./style/main.css";
+import "./app";
+import { startTheme } from "./ui/theme";
+
+startTheme();

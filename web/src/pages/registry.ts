@@ -1,0 +1,21 @@
+// The pages. A page that comes later is one entry here: what it is called, which part of the gateway
+// brings what it shows, and what it draws. A page is loaded when it is looked at first.
+import type { TemplateResult } from "lit";
+import type { Part } from "../api/types";
+import type { Place } from "../router";
+import type { Icon } from "../ui/icons";
+
+export interface PageEntry {
+  name: string; // behind the #
+  title: string;
+  icon: Icon;
+  group: "Fleet" | "Radio" | "Gateway";
+  part?: Part; // shown where this part is there
+  load: () => Promise<{ draw: (place: Place) => TemplateResult }>;
+}
+
+export const PAGES: PageEntry[] = [
+  { name: "overview", title: "Overview", icon: "overview", group: "Fleet", load: () => import("./overview") },
+  { name: "devices", title: "Devices", icon: "devices", group: "Fleet", load: () => import("./devices") },
+  { name: "proxies", title: "Proxies", icon: "proxies", group: "Fleet", load: () => import("./proxies") },
+];
