@@ -6,7 +6,7 @@ import { link, readPlace, type Place } from "./router";
 import { Every, Watch } from "./store/controller";
 import { store } from "./store/store";
 import { PageElement } from "./ui/element";
-import { age, count } from "./ui/format";
+import { age, ago, count } from "./ui/format";
 import { icon, type Icon } from "./ui/icons";
 import { empty, failure, mark } from "./ui/parts";
 import { setTheme, theme, type Theme } from "./ui/theme";
@@ -122,7 +122,7 @@ export class App extends PageElement {
     const passed = Date.now() - store.since;
     if (store.state === "live" || passed < LOST_SHOWN_MS) return nothing;
     return html`<div class="banner" role="alert">
-      ${icon("warning")} The gateway does not answer. What you see is from ${age(store.since)} ago; the page connects again by itself.
+      ${icon("warning")} The gateway does not answer. What you see is from ${ago(store.since)}; the page connects again by itself.
     </div>`;
   }
 

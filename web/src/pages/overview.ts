@@ -7,7 +7,7 @@ import { link } from "../router";
 import { Every, Watch } from "../store/controller";
 import { store } from "../store/store";
 import { PageElement } from "../ui/element";
-import { age, bytes, count, duration, number } from "../ui/format";
+import { age, ago, bytes, count, duration, number } from "../ui/format";
 import { icon } from "../ui/icons";
 import { empty, isOnline, mark, meter, proxyLink, proxyMark } from "../ui/parts";
 import { findMatters } from "./attention";
@@ -117,7 +117,7 @@ export class OverviewPage extends PageElement {
             <span class="soft grow">${check.detail ?? ""}</span>
           </li>`,
         )}
-        ${info?.recorder.enabled ? html`<li>${mark("good", "ok", "recorder")}<span class="soft grow">${bytes(info.recorder.bytes)}, back to ${age(info.recorder.oldest)} ago</span></li>` : nothing}
+        ${info?.recorder.enabled ? html`<li>${mark("good", "ok", "recorder")}<span class="soft grow">${bytes(info.recorder.bytes)}, back to ${ago(info.recorder.oldest)}</span></li>` : nothing}
       </ul>
     </section>`;
   }

@@ -36,6 +36,11 @@ export function age(time: Instant, now = Date.now()): string {
   return passed < 1000 ? "now" : shortAge(passed);
 }
 
+export function ago(time: Instant, now = Date.now()): string {
+  const passed = age(time, now);
+  return passed === "now" ? "just now" : passed === "never" ? passed : `${passed} ago`;
+}
+
 function shortAge(ms: number): string {
   const s = Math.floor(ms / 1000);
   if (s < 60) return `${s} s`;

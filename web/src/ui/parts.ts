@@ -33,8 +33,12 @@ export function isOnline(proxy: Proxy): boolean {
   return proxy.state === "online";
 }
 
+export function givenName(device: Device): string | null {
+  return device.alias ?? device.identity ?? device.name;
+}
+
 export function deviceName(device: Device): string {
-  return device.alias ?? device.identity ?? device.name ?? device.address;
+  return givenName(device) ?? device.address;
 }
 
 export function deviceLink(address: string, name = address): TemplateResult {
