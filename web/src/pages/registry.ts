@@ -18,4 +18,8 @@ export const PAGES: PageEntry[] = [
   { name: "overview", title: "Overview", icon: "overview", group: "Fleet", load: () => import("./overview") },
   { name: "devices", title: "Devices", icon: "devices", group: "Fleet", load: () => import("./devices") },
   { name: "proxies", title: "Proxies", icon: "proxies", group: "Fleet", load: () => import("./proxies") },
+  { name: "map", title: "Map", icon: "map", group: "Fleet", load: () => import("./map") },
+  { name: "scanning", title: "Scanning", icon: "scanning", group: "Radio", part: "ears", load: () => import("./scanning") },
+  { name: "connections", title: "Connections", icon: "connections", group: "Radio", part: "links", load: () => import("./connections") },
+  { name: "logs", title: "Logs", icon: "logs", group: "Gateway", part: "voices", load: () => import("./logs") },
 ];

@@ -1,0 +1,98 @@
+// The log: what the gateway kept, and what it says from now on. The stream brings what is wrong; the
+// rest is asked for every few seconds.
+import { html, nothing, type TemplateResult } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
+import { get, sentenceOf } from "../api/client";
+import type { LogLine, Page } from "../api/types";
+import { link, rewrite, type Place } from "../router";
+import { Every, Watch } from "../store/controller";
+import { PageElement } from "../ui/element";
+import { when } from "../ui/format";
+import { empty, failure, mark, type Tone } from "../ui/parts";
+import type { Icon } from "../ui/icons";
+
+const REFRESH_MS = 2000;
+const LINES = 500;
+const LEVELS: LogLine["level"][] = ["error", "warning", "info", "debug"];
+const MARKS: Record<LogLine["level"], [Tone, Icon]> = {
+  error: ["bad", "error"],
+  warning: ["warn", "warning"],
+  info: ["idle", "about"],
+  debug: ["idle", "logs"],
+};
+
+@customElement("logs-page")
+export class LogsPage extends PageElement {
+  @property({ attribute: false }) query!: URLSearchParams;
+  @state() private lines: LogLine[] | undefined;
+  @state() private level: LogLine["level"] = "info";
+  @state() private search = "";
+  @state() private isPaused = false;
+  @state() private fault = "";
+
+  constructor() {
+    super();
+    new Watch(this, "logs");
+    new Every(this, REFRESH_MS, () => {
+      if (!this.isPaused) void this.load();
+    });
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    const level = LEVELS.find((one) => one === this.query.get("level"));
+    if (level) this.level = level;
+    void this.load();
+  }
+
+  private async load(): Promise<void> {
+    try {
+      this.lines = (await get<Page<LogLine>>("/logs", { level: this.level, limit: LINES })).items;
+      this.fault = "";
+    } catch (error) {
+      this.fault = sentenceOf(error);
+    }
+  }
+
+  private readonly choose = (event: Event) => {
+    this.level = (event.target as HTMLSelectElement).value as LogLine["level"];
+    rewrite(link("logs", [], { level: this.level }));
+    void this.load();
+  };
+
+  private drawLine(line: LogLine): TemplateResult {
+    const [tone, name] = MARKS[line.level];
+    return html`<tr>
+      <td class="num faint">${when(line.time)}</td>
+      <td>${mark(tone, name, line.level)}</td>
+      <td>${line.module}</td>
+      <td class="log-text">${line.message}</td>
+    </tr>`;
+  }
+
+  protected override render() {
+    const wanted = this.search.toLowerCase();
+    const fits = (line: LogLine) => `${line.module} ${line.message}`.toLowerCase().includes(wanted);
+    const shown = (this.lines ?? []).filter(fits);
+    return html`<div class="page-head"><h1>Logs</h1><span class="faint">newest first</span></div>
+      <div class="bar">
+        <input type="search" placeholder="Find   /" aria-label="Find in the log" .value=${this.search} @input=${(event: Event) => (this.search = (event.target as HTMLInputElement).value)} />
+        <select aria-label="Level" @change=${this.choose}>${LEVELS.map((level) => html`<option value=${level} ?selected=${level === this.level}>${level}${level === "error" ? "" : " and worse"}</option>`)}</select>
+        <button aria-pressed=${this.isPaused} @click=${() => (this.isPaused = !this.isPaused)}>${this.isPaused ? "Go on" : "Pause"}</button>
+      </div>
+      ${this.fault && !this.lines ? failure(this.fault, () => void this.load()) : nothing}
+      <section class="panel">
+        <div class="table-box" tabindex="0" role="region" aria-label="Log">
+          <table class="dense">
+            <thead><tr><th>Time</th><th>Level</th><th>Module</th><th>What</th></tr></thead>
+            <tbody>${shown.map((line) => this.drawLine(line))}</tbody>
+          </table>
+        </div>
+        ${this.lines && shown.length === 0 ? empty("No such lines", "Choose another level, or search for less. Lines below the level of the gateway (log.level) are not kept.") : nothing}
+      </section>`;
+  }
+}
+
+export function draw(place: Place): TemplateResult {
+  return html`<logs-page .query=${place.query}></logs-page>`;
+}
