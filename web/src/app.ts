@@ -10,6 +10,7 @@ import { age, ago, count } from "./ui/format";
 import { icon, type Icon } from "./ui/icons";
 import { empty, failure, mark } from "./ui/parts";
 import { setTheme, theme, type Theme } from "./ui/theme";
+import "./sign_in";
 import "./ui/toast";
 
 type Draw = (place: Place) => TemplateResult;
@@ -136,7 +137,8 @@ export class App extends PageElement {
   }
 
   protected override render() {
-    if (store.needsSignIn) return html`<p class="loading">Sign in first.</p><toast-list></toast-list>`;
+    if (store.needsSignIn) return html`<sign-in></sign-in>`;
+    if (store.isFirstRun) return html`<first-run></first-run>`;
     return html`<a class="skip" href="#main" @click=${this.onSkip}>To the content</a>
       <header class="top">
         <button class="ghost narrow-only" aria-label="Menu" aria-expanded=${this.isMenuOpen} @click=${() => (this.isMenuOpen = !this.isMenuOpen)}>${icon("menu")}</button>

@@ -63,11 +63,17 @@ export async function get<Answer>(path: string, query: Query = {}, signal?: Abor
   return bodyOf<Answer>(await ask("GET", path, query, signal ? { signal } : {}));
 }
 
-export async function send<Answer>(method: string, path: string, body?: unknown, query: Query = {}): Promise<Answer> {
-  const init: RequestInit = {};
+// With the entity tag, for a change that must not overwrite somebody else's.
+export async function getTagged<Answer>(path: string): Promise<{ answer: Answer; tag: string | null }> {
+  const response = await ask("GET", path, {}, {});
+  return { answer: (await response.json()) as Answer, tag: response.headers.get("ETag") };
+}
+
+export async function send<Answer>(method: string, path: string, body?: unknown, query: Query = {}, headers: Record<string, string> = {}): Promise<Answer> {
+  const init: RequestInit = { headers };
   if (body !== undefined) {
     init.body = JSON.stringify(body);
-    init.headers = { "Content-Type": "application/json" };
+    init.headers = { "Content-Type": "application/json", ...headers };
   }
   return bodyOf<Answer>(await ask(method, path, query, init));
 }
@@ -76,9 +82,9 @@ export async function sendFile<Answer>(path: string, file: Blob, headers: Record
   return bodyOf<Answer>(await ask("POST", path, {}, { body: file, headers }));
 }
 
-export async function fetchFile(method: string, path: string, query: Query, body?: unknown): Promise<Blob> {
-  const init: RequestInit = body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
-  return (await ask(method, path, query, init)).blob();
+export async function fetchFile(path: string, body: unknown): Promise<Blob> {
+  const init: RequestInit = { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+  return (await ask("POST", path, {}, init)).blob();
 }
 
 // All items of a list, page by page, up to a bound.

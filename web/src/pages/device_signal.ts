@@ -19,6 +19,7 @@ const SPANS: [string, number][] = [
   ["24 h", 86400],
 ];
 const REFRESH_MS = 10_000;
+const SHORTEST_MS = 120_000; // shown of a young history
 const PAYLOADS_SHOWN = 25;
 
 type Point = [number, number | null];
@@ -82,7 +83,7 @@ export class DeviceSignal extends PageElement {
 
   private chart(history: History): object {
     const names = [...store.proxies.keys()].sort();
-    const since = Date.now() - this.span * 1000;
+    const since = Math.max(Date.now() - this.span * 1000, Math.min(Date.now() - SHORTEST_MS, ...history.rssi.map((series) => Date.parse(series.start))));
     const time = { type: "time", min: since, max: Date.now(), ...axisLook() };
     const lines = history.rssi.map((series) => ({
       type: "line",

@@ -144,15 +144,14 @@ export class DeviceTable extends PageElement {
     const top = box?.scrollTop ?? 0;
     const first = Math.max(0, Math.min(Math.floor(top / ROW) - BEYOND, this.rows.length - 1));
     const last = Math.min(this.rows.length, Math.ceil((top + (box?.clientHeight ?? 900)) / ROW) + BEYOND);
-    const span = columns.length;
     return html`<div class="virtual panel" @scroll=${this.onScroll} @keydown=${this.onKey} tabindex="0" role="region" aria-label="Devices">
       <table aria-rowcount=${this.rows.length + 1}>
         <colgroup>${columns.map((column) => html`<col class="${classOf(column)}" />`)}</colgroup>
         <thead><tr>${columns.map((column) => this.drawHead(column))}</tr></thead>
         <tbody>
-          <tr class="space" aria-hidden="true"><td colspan=${span} height=${first * ROW}></td></tr>
+          <tr class="space" aria-hidden="true"><td height=${first * ROW}></td></tr>
           ${this.rows.slice(first, last).map((row, i) => this.drawRow(row, first + i, columns))}
-          <tr class="space" aria-hidden="true"><td colspan=${span} height=${(this.rows.length - last) * ROW}></td></tr>
+          <tr class="space" aria-hidden="true"><td height=${(this.rows.length - last) * ROW}></td></tr>
         </tbody>
       </table>
     </div>`;

@@ -10,6 +10,7 @@ import { count, number } from "../ui/format";
 import { hint } from "../ui/hints";
 import { icon } from "../ui/icons";
 import { deviceName, empty, givenName, isOnline } from "../ui/parts";
+import { saveFile } from "../ui/save_file";
 import { colour } from "../ui/theme";
 
 const REFRESH_MS = 10_000;
@@ -110,8 +111,9 @@ export class MapPage extends PageElement {
           type: "graph",
           layout: "force",
           roam: true,
+          zoom: 0.8,
           draggable: true,
-          force: { repulsion: [rows.length > 80 ? 30 : 90, 2600], edgeLength: [170, 40], gravity: 0.08, layoutAnimation: false },
+          force: { repulsion: [rows.length > 80 ? 40 : 110, 700], edgeLength: [150, 40], gravity: 0.12, layoutAnimation: false },
           emphasis: { focus: "adjacency" },
           data: [...names.map((name) => this.proxyNode(name, names)), ...rows.map((row) => this.deviceNode(row, names, isCrowded))],
           edges: rows.flatMap((row) => this.edges(row, names)),
@@ -127,11 +129,7 @@ export class MapPage extends PageElement {
 
   private readonly save = () => {
     const picture = this.querySelector<Chart>("bf-chart")?.picture();
-    if (!picture) return;
-    const anchor = document.createElement("a");
-    anchor.href = picture;
-    anchor.download = "blefleet-map.png";
-    anchor.click();
+    if (picture) saveFile(picture, "blefleet-map.png");
   };
 
   // ---- what is drawn ----

@@ -21,5 +21,9 @@ export const PAGES: PageEntry[] = [
   { name: "map", title: "Map", icon: "map", group: "Fleet", load: () => import("./map") },
   { name: "scanning", title: "Scanning", icon: "scanning", group: "Radio", part: "ears", load: () => import("./scanning") },
   { name: "connections", title: "Connections", icon: "connections", group: "Radio", part: "links", load: () => import("./connections") },
+  { name: "recorder", title: "Recorder", icon: "recorder", group: "Radio", part: "recorder", load: () => import("./recorder") },
+  { name: "settings", title: "Settings", icon: "settings", group: "Gateway", part: "config", load: () => import("./settings") },
+  { name: "access", title: "Access", icon: "access", group: "Gateway", part: "config", load: () => import("./access") },
   { name: "logs", title: "Logs", icon: "logs", group: "Gateway", part: "voices", load: () => import("./logs") },
+  { name: "about", title: "About", icon: "about", group: "Gateway", load: () => import("./about") },
 ];

@@ -3,7 +3,7 @@
 // An event changes the store at once and marks what it touched; the pages are told once per frame of
 // the browser, so two thousand events a second cost a frame no more than one. After a lost connection
 // the stream goes on where it was, and brings all devices anew: those that are not among them are gone.
-import { get, items, ProblemError } from "../api/client";
+import { get, items, ProblemError, send } from "../api/client";
 import type {
   Connection,
   ConnectionEvent,
@@ -48,6 +48,7 @@ const RSSI_INTERVAL_S = 2;
 const REFRESH_MS = 5000;
 const LOGS_MAX = 2000;
 const WINDOWS_MAX = 500;
+const FIRST_RUN_LATER = "blefleet.later";
 const NOISE_MS = 60_000; // a proxy that did not hear a device for so long is no neighbour of it
 
 export class Store {
@@ -64,6 +65,7 @@ export class Store {
   dropped = 0;
   events = 0;
   needsSignIn = false;
+  isFirstRun = false;
   isLoaded = false; // the first snapshot is complete
 
   private readonly stream: Stream;
@@ -178,8 +180,20 @@ export class Store {
     if (this.info && !this.has("config")) return;
     this.session = await get<Session>("/session").catch(() => this.session);
     this.needsSignIn = this.session !== undefined && this.session.auth_required && !this.session.authenticated;
+    this.isFirstRun = (this.session?.first_run ?? false) && sessionStorage.getItem(FIRST_RUN_LATER) === null;
     if (this.needsSignIn) this.stop();
     this.mark("session");
+  }
+
+  skipFirstRun(): void {
+    sessionStorage.setItem(FIRST_RUN_LATER, "yes");
+    this.isFirstRun = false;
+    this.mark("session");
+  }
+
+  async signOut(): Promise<void> {
+    await send("DELETE", "/session");
+    await this.whoAmI();
   }
 
   // ---- events ----

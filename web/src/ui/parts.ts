@@ -99,5 +99,5 @@ export function fact(name: string, value: unknown): TemplateResult {
 export function meter(used: number, limit: number | null, label: string): TemplateResult {
   if (limit === null) return html`<span class="faint">not told</span>`;
   const boxes = Array.from({ length: Math.min(limit, 12) }, (_, i) => html`<i class=${i < used ? "on" : ""}></i>`);
-  return html`<span class="meter" role="img" aria-label=${label}>${boxes}</span><span class="num">${used}/${limit}</span>`;
+  return html`<span class="nowrap"><span class="meter" role="img" aria-label=${label}>${boxes}</span><span class="num">${used}/${limit}</span></span>`;
 }
