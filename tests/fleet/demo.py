@@ -56,6 +56,7 @@ def welcome(gateway, sim, broker, folder):
     print(f"""
 blefleet hears a simulated house: {len(sim.proxies)} ESPHome proxies, {len(sim.status()["devices"])} Bluetooth devices.
 
+  the dashboard                   {base}/
   the API                         {api}
   how it is                       curl -s {api}/info
   the proxies                     curl -s {api}/proxies

@@ -48,6 +48,7 @@ export const COLUMNS: Column[] = [
   { name: "values", title: "Values", isStandard: true, key: sensors, draw: (row) => sensors(row) || "–" },
   { name: "seen", title: "Last heard", isNumber: true, isStandard: true, isNarrow: true, key: (row) => row.seen, draw: (row, now) => age(row.seen, now) },
   { name: "interval", title: "Interval", isNumber: true, isStandard: true, key: (row) => row.device.interval_s ?? FIRST, draw: (row) => (row.device.interval_s === null ? "–" : duration(row.device.interval_s * 1000)) },
+  { name: "raw", title: "Payload", key: (row) => row.device.raw ?? "", draw: (row) => html`<code>${row.device.raw ?? "–"}</code>` },
   { name: "company", title: "Company", key: company, draw: (row) => company(row) || "–" },
   { name: "services", title: "Services", key: (row) => row.device.service_uuids.length, draw: (row) => row.device.service_uuids.map(shortUuid).join(" ") || "–" },
   { name: "type", title: "Address type", key: (row) => row.device.address_type, draw: (row) => words(row.device.address_type) },
@@ -67,13 +68,14 @@ export function chooseColumns(names: Set<string>): void {
   localStorage.setItem(KEY, [...names].join(","));
 }
 
-export function compareBy(name: string, isDescending: boolean): (a: DeviceRow, b: DeviceRow) => number {
+// In order of a column, then of the address. Keys are made once for each row, not for each comparison.
+export function sorted(rows: DeviceRow[], name: string, isDescending: boolean): DeviceRow[] {
   const { key } = COLUMNS.find((column) => column.name === name) ?? COLUMNS[0]!;
   const sign = isDescending ? -1 : 1;
-  return (a, b) => {
-    const one = key(a);
-    const two = key(b);
-    if (one !== two) return one < two ? -sign : sign;
-    return a.device.address < b.device.address ? -1 : 1;
-  };
+  const keyed = rows.map((row) => ({ row, key: key(row) }));
+  keyed.sort((a, b) => {
+    if (a.key !== b.key) return a.key < b.key ? -sign : sign;
+    return a.row.device.address < b.row.device.address ? -1 : 1;
+  });
+  return keyed.map(({ row }) => row);
 }

@@ -1,7 +1,7 @@
 // Thousands of devices in a table of which only the rows that are seen exist.
 //
-// What is shown is chosen and sorted once a second, and at once when the user changes something, so
-// that rows do not jump about under the pointer; each frame draws what changed in the rows in view.
+// What is shown is chosen and sorted once a second, and at once when the user changes something or
+// devices come and go, so that rows do not jump about under the pointer; each frame draws what changed in the rows in view.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { guard } from "lit/directives/guard.js";
@@ -15,7 +15,7 @@ import { icon } from "../ui/icons";
 import { hint } from "../ui/hints";
 import { deviceName, givenName } from "../ui/parts";
 import { attempt } from "../ui/toast";
-import { COLUMNS, compareBy, type Column } from "./device_columns";
+import { COLUMNS, sorted, type Column } from "./device_columns";
 import { compile, type Filter } from "./device_filter";
 
 const ROW = 34; // px, as --row of the stylesheet
@@ -31,7 +31,7 @@ export class DeviceTable extends PageElement {
   @state() private edited = ""; // the address whose alias is being written
 
   rows: DeviceRow[] = [];
-  private now = Date.now();
+  private known = 0; // devices there were when the rows were chosen
   private isStale = true;
 
   constructor() {
@@ -45,15 +45,17 @@ export class DeviceTable extends PageElement {
 
   override willUpdate(changed: Map<string, unknown>): void {
     if (["filter", "sort", "isDescending"].some((name) => changed.has(name))) this.isStale = true;
-    if (this.isStale || this.rows.length === 0) this.choose();
+    if (this.isStale || store.devices.size !== this.known) this.choose();
   }
 
   private choose(): void {
     const before = this.rows.length;
     const fits = compile(this.filter);
-    this.now = Date.now();
+    const now = Date.now();
     this.isStale = false;
-    this.rows = [...store.devices.values()].filter((row) => fits(row, this.now)).sort(compareBy(this.sort, this.isDescending));
+    this.known = store.devices.size;
+    const rows = [...store.devices.values()].filter((row) => fits(row, now));
+    this.rows = sorted(rows, this.sort, this.isDescending);
     if (this.rows.length !== before) this.dispatchEvent(new CustomEvent("chosen", { bubbles: true }));
   }
 

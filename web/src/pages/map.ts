@@ -29,16 +29,20 @@ export class MapPage extends PageElement {
   @state() private rssiMin = -100;
   @state() private isOwnerOnly = false;
   @state() private isNamedOnly = false;
+  private opened = 0;
+  private drawn = 0;
 
   constructor() {
     super();
-    new Every(this, REFRESH_MS, () => this.requestUpdate());
+    new Every(this, 500, () => {
+      const isYoung = Date.now() - this.opened < REFRESH_MS; // the first events bring who hears whom
+      if (isYoung || Date.now() - this.drawn > REFRESH_MS) this.requestUpdate();
+    });
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
-    // The first events bring who hears whom.
-    window.setTimeout(() => this.requestUpdate(), 2500);
+    this.opened = Date.now();
   }
 
   private devices(): DeviceRow[] {
@@ -111,7 +115,7 @@ export class MapPage extends PageElement {
           type: "graph",
           layout: "force",
           roam: true,
-          zoom: 0.8,
+          zoom: 0.72,
           draggable: true,
           force: { repulsion: [rows.length > 80 ? 40 : 110, 700], edgeLength: [150, 40], gravity: 0.12, layoutAnimation: false },
           emphasis: { focus: "adjacency" },
@@ -152,6 +156,7 @@ export class MapPage extends PageElement {
   }
 
   protected override render() {
+    this.drawn = Date.now();
     const all = this.devices();
     const rows = all.slice(0, DEVICES_MAX);
     const label = `${count(store.proxies.size, "proxy", "proxies")} and ${count(rows.length, "device")}, drawn nearer the louder they are heard. The same stands in the list of devices.`;

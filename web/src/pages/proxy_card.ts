@@ -72,10 +72,10 @@ export class ProxyCard extends PageElement {
       ${store.has("ears")
         ? html`<button class="small" ?disabled=${off || !isOnline(proxy)} title="Ask devices for ${WINDOW_S} s what they only tell when asked" @click=${() => void this.openWindow()}>${icon("scanning")} Scan now</button>`
         : nothing}
-      <button class="small" ?disabled=${off} @click=${() => void this.reconnect()}>${icon("refresh")} Reconnect</button>
+      <button class="small" ?disabled=${off} aria-label="Reconnect ${proxy.name}" title="Reconnect" @click=${() => void this.reconnect()}>${icon("refresh")}</button>
       ${store.has("config")
-        ? html`<button class="small" ?disabled=${offAdmin} aria-label="Settings of ${proxy.name}" @click=${() => changeProxy(proxy)}>${icon("edit")}</button>
-            <button class="small" ?disabled=${offAdmin} aria-label="Remove ${proxy.name}" @click=${() => void this.dismiss()}>${icon("trash")}</button>`
+        ? html`<button class="small" ?disabled=${offAdmin} aria-label="Settings of ${proxy.name}" title="Settings" @click=${() => changeProxy(proxy)}>${icon("edit")}</button>
+            <button class="small" ?disabled=${offAdmin} aria-label="Remove ${proxy.name}" title="Remove" @click=${() => void this.dismiss()}>${icon("trash")}</button>`
         : nothing}
     </header>`;
   }
