@@ -7,6 +7,7 @@ changed since the last time nothing is done, so that several builds of one tree 
 import argparse
 import fcntl
 import hashlib
+import json
 import pathlib
 import shutil
 import subprocess
@@ -25,7 +26,7 @@ def files_of(source):
 
 def digest_of(source, contract):
     digest = hashlib.sha256()
-    for path in [*files_of(source), contract]:
+    for path in [*files_of(source), contract, pathlib.Path(__file__)]:
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
@@ -57,6 +58,18 @@ def install(folder):
     installed.write_bytes(wanted)
 
 
+def write_licences(folder):
+    """Those of the packages that are in the files: who passes the program on passes them on."""
+    lock = json.loads((folder / "package-lock.json").read_text(encoding="utf-8"))
+    texts = []
+    for path, package in sorted(lock["packages"].items()):
+        if path and not package.get("dev"):
+            files = [file for pattern in ("LICENSE*", "NOTICE*", "licenses/*") for file in sorted((folder / path).glob(pattern))]
+            title = f"{path.removeprefix('node_modules/')} {package['version']} ({package.get('license', 'see below')})"
+            texts.append("\n\n".join([title, *(file.read_text(encoding="utf-8").strip() for file in files)]))
+    (folder / "dist/licences.txt").write_text(("\n\n" + 80 * "-" + "\n\n").join(texts) + "\n", encoding="utf-8")
+
+
 def build(source, contract, folder):
     folder.mkdir(parents=True, exist_ok=True)
     stamp = folder / "built-from"
@@ -70,6 +83,7 @@ def build(source, contract, folder):
         install(folder)
         for step in ("contract", "check", "build"):
             run(folder, "npm", "run", "--silent", step)
+        write_licences(folder)
         stamp.write_text(digest, encoding="ascii")
 
 

@@ -122,6 +122,9 @@ def test_a_value_is_read_written_and_listened_to(lab, open_page):
     ticks.get_by_role("button", name="Subscribe", exact=True).click()
     expect(page.locator(".notifications li").nth(4)).to_be_visible()
     ticks.get_by_role("button", name="Unsubscribe").click()
+    page.get_by_text("Connection parameters").click()
+    page.get_by_role("button", name="Ask for them").click()
+    expect(page.get_by_text("The device was asked for these parameters.")).to_be_visible()
     page.get_by_role("button", name="Disconnect").click()
     lab.gateway.wait_for(lambda: lab.gateway.get(f"/api/v1/devices/{BAND['address']}/connection")["leases"] == [])
 

@@ -48,6 +48,11 @@ def test_a_browser_may_run_nothing_but_files_of_ours(house):
         assert headers["Referrer-Policy"] == "no-referrer"
 
 
+def test_licences_of_what_is_in_the_page_come_with_it(house):
+    text = get(house, "/licences.txt").body.decode()
+    assert "Apache License" in text and "lit " in text
+
+
 def test_there_is_no_way_to_other_files(house):
     for path in ("/index.html", "/devices", "/assets/", "/assets/../../etc/passwd", "/..%2f..%2fetc/passwd", "//etc/passwd"):
         assert get(house, path).status == 404

@@ -16,6 +16,14 @@ import "./gatt_characteristic";
 
 const LOG_MAX = 500;
 
+// In the units of Bluetooth, with what suits a device that is read now and then.
+const PARAMETERS: [string, string, number][] = [
+  ["min_interval", "Shortest interval (1.25 ms)", 24],
+  ["max_interval", "Longest interval (1.25 ms)", 40],
+  ["latency", "Latency (events)", 0],
+  ["timeout", "Timeout (10 ms)", 400],
+];
+
 @customElement("device-gatt")
 export class DeviceGatt extends PageElement {
   @property({ attribute: false }) detail!: DeviceDetail;
@@ -102,7 +110,26 @@ export class DeviceGatt extends PageElement {
     if (done) this.tree = undefined;
   }
 
+  private readonly setParameters = (event: SubmitEvent) => {
+    event.preventDefault();
+    const data = new FormData(event.target as HTMLFormElement);
+    const body = Object.fromEntries(PARAMETERS.map(([name]) => [name, Number(data.get(name))]));
+    void attempt(() => send("PUT", `${this.path}/connection/parameters`, body), "The device was asked for these parameters.");
+  };
+
   // ---- what is drawn ----
+
+  private drawParameters(): TemplateResult {
+    return html`<details>
+      <summary class="help">Connection parameters</summary>
+      <form class="actions parameters" @submit=${this.setParameters}>
+        ${PARAMETERS.map(
+          ([name, title, standard]) => html`<label class="field"><span>${title}</span><input class="small short num" name=${name} type="number" required min="0" .value=${String(standard)} /></label>`,
+        )}
+        <button class="small" ?disabled=${!store.may("control")}>Ask for them</button>
+      </form>
+    </details>`;
+  }
 
   private drawLink(): TemplateResult {
     const link = store.connections.get(this.detail.address);
@@ -131,6 +158,7 @@ export class DeviceGatt extends PageElement {
           ${fact("Held by", link?.leases.map((one) => `${one.client}${one.purpose ? ` (${one.purpose})` : ""}`).join(", ") || "nobody")}
           ${fact("Bonded on", this.detail.bonds.join(", ") || "no proxy")}
         </dl>
+        ${link?.state === "connected" ? this.drawParameters() : nothing}
       </div>
     </section>`;
   }
