@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Whether the dashboard stays smooth while thousands of devices change.
 
-dashboard.py --bin FOLDER --folder FOLDER [--devices N] [--rate N] [--seconds N]
+web.py --bin FOLDER --folder FOLDER [--devices N] [--rate N] [--seconds N]
 
 Two proxies hear N devices, and so `rate` advertisements a second, each of which is an event; a browser shows the list of devices,
 which is scrolled all the while. Told: frames a second (the mean, and how long the slowest ones took),
