@@ -64,7 +64,8 @@ def write_licences(folder):
     texts = []
     for path, package in sorted(lock["packages"].items()):
         if path and not package.get("dev"):
-            files = [file for pattern in ("LICENSE*", "NOTICE*", "licenses/*") for file in sorted((folder / path).glob(pattern))]
+            names = [(folder / path).glob(pattern) for pattern in ("LICENSE*", "NOTICE*", "licenses/*")]
+            files = sorted(file for found in names for file in found)
             title = f"{path.removeprefix('node_modules/')} {package['version']} ({package.get('license', 'see below')})"
             texts.append("\n\n".join([title, *(file.read_text(encoding="utf-8").strip() for file in files)]))
     (folder / "dist/licences.txt").write_text(("\n\n" + 80 * "-" + "\n\n").join(texts) + "\n", encoding="utf-8")

@@ -31,8 +31,8 @@ def row(number, path, dist):
     tag = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
     immutable = "true" if name.startswith("assets/") else "false"
     url = "/" if name == "index.html" else f"/{name}"
-    return (f'        {{"{url}", "{TYPES[path.suffix]}", "{tag}", {immutable}, page_{number}_plain, page_{number}_plain_end,\n'
-            f"         page_{number}_gzip, page_{number}_gzip_end}},\n")
+    return (f'        {{"{url}", "{TYPES[path.suffix]}", "{tag}", {immutable},\n'
+            f"         page_{number}_plain, page_{number}_plain_end, page_{number}_gzip, page_{number}_gzip_end}},\n")
 
 
 def write_table(out, dist, files):

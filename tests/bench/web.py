@@ -3,9 +3,9 @@
 
 web.py --bin FOLDER --folder FOLDER [--devices N] [--rate N] [--seconds N]
 
-Two proxies hear N devices, and so `rate` advertisements a second, each of which is an event; a browser shows the list of devices,
-which is scrolled all the while. Told: frames a second (the mean, and how long the slowest ones took),
-events a second that the page took, and what it dropped. Exit code 1 below 30 frames a second."""
+Two proxies hear N devices, and so `rate` advertisements a second, each of which is an event; a browser
+shows the list of devices, which is scrolled all the while. Told: frames a second, how long they took,
+and the events a second that the page took. Exit code 1 below 30 frames a second."""
 import argparse
 import json
 import pathlib
@@ -62,7 +62,8 @@ def watch(page, seconds):
     counted, passed = page.evaluate("window.counted"), time.monotonic() - began
     frames = sorted(counted["frames"][1:])
     return {"frames_per_s": round(len(frames) / passed, 1), "events_per_s": round(counted["events"] / passed),
-            "frame_ms_median": round(statistics.median(frames), 1), "frame_ms_99": round(frames[len(frames) * 99 // 100], 1),
+            "frame_ms_median": round(statistics.median(frames), 1),
+            "frame_ms_99": round(frames[len(frames) * 99 // 100], 1),
             "rows_in_page": page.locator("device-table tbody tr").count()}
 
 

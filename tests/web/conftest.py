@@ -75,6 +75,7 @@ def lab(tmp_path):
     scenario.write_text(json.dumps(LAB), encoding="utf-8")
     lab = House(tmp_path, scenario)
     lab.gateway.wait_online(2)
+    lab.gateway.wait_for(lambda: len(lab.gateway.items("/api/v1/devices")) == 2, what="both devices")
     yield lab
     lab.end()
 

@@ -9,8 +9,10 @@ from conftest import TOP
 from looks import look_at
 
 SCHEMA = json.loads((TOP / "schema/config.schema.json").read_text(encoding="utf-8"))
-CONFIG = {"http": {"listen": "127.0.0.1:8080", "hosts": ["blefleet.local"]}, "mqtt": {"enabled": True, "password": "***"},
-          "scan": {"ownership": {"margin_db": 16}}, "proxies": [{"name": "kitchen", "host": "kitchen.local"}]}
+CONFIG = {"http": {"listen": "127.0.0.1:8080", "hosts": ["blefleet.local"]},
+          "mqtt": {"enabled": True, "password": "***"},
+          "scan": {"ownership": {"margin_db": 16}},
+          "proxies": [{"name": "kitchen", "host": "kitchen.local"}]}
 ADMIN = {"authenticated": True, "auth_required": True, "first_run": False, "name": "ops", "role": "admin",
          "via": "cookie", "expires": "2027-01-01T00:00:00.000Z"}
 NOBODY = {**ADMIN, "authenticated": False, "name": None, "role": None, "via": None, "expires": None}
@@ -97,6 +99,7 @@ def test_a_new_token_is_shown_once(house, open_page, answers):
     page.get_by_role("button", name="Make a token").click()
     expect(page.get_by_role("dialog")).to_contain_text(made["token"])
     page.get_by_role("button", name="I have it").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
     assert made["token"] not in page.content()
 
 

@@ -54,6 +54,7 @@ def test_licences_of_what_is_in_the_page_come_with_it(house):
 
 
 def test_there_is_no_way_to_other_files(house):
-    for path in ("/index.html", "/devices", "/assets/", "/assets/../../etc/passwd", "/..%2f..%2fetc/passwd", "//etc/passwd"):
+    for path in ("/index.html", "/devices", "/assets/", "/assets/../../etc/passwd", "/..%2f..%2fetc/passwd",
+                 "//etc/passwd"):
         assert get(house, path).status == 404
     assert house.gateway.request("POST", "/").status == 404

@@ -88,7 +88,7 @@ export class AboutPage extends PageElement {
             ${fact("Parts", html`<span class="tags">${info.parts.map((part) => html`<span class="tag">${part}</span>`)}</span>`)}
             ${fact("You are", session?.name ?? "on this machine")} ${fact("Your role", session?.role ?? "admin")}
             ${fact("Events of this page", `${number(store.events)}, ${number(store.dropped)} skipped`)}
-            ${fact("Contract", html`<a href="api/v1/openapi.json">openapi.json</a>`)} ${fact("Figures", html`<a href="metrics">metrics</a>`)} ${fact("The page is made with", html`Lit and Apache ECharts: <a href="licences.txt">licences</a>`)}
+            ${fact("Contract", html`<a href="api/v1/openapi.json">openapi.json</a>`)} ${fact("Figures", html`<a href="metrics">metrics</a>`)} ${fact("The page is made with", html`<a href="licences.txt">Lit and Apache ECharts</a>`)}
           </dl>
         </section>
         ${store.has("config") ? this.drawBackup() : nothing}

@@ -1,11 +1,12 @@
-// The log: what the gateway kept, and what it says from now on. The stream brings what is wrong; the
-// rest is asked for every few seconds.
+// The log, newest first. It is asked for every two seconds, and at once when the stream tells of
+// something wrong.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { get, sentenceOf } from "../api/client";
 import type { LogLine, Page } from "../api/types";
 import { link, rewrite, type Place } from "../router";
-import { Every, Watch } from "../store/controller";
+import { Every } from "../store/controller";
+import { store } from "../store/store";
 import { PageElement } from "../ui/element";
 import { when } from "../ui/format";
 import { empty, failure, mark, type Tone } from "../ui/parts";
@@ -29,29 +30,40 @@ export class LogsPage extends PageElement {
   @state() private search = "";
   @state() private isPaused = false;
   @state() private fault = "";
+  private isLoading = false; // a storm of lines asks once
+  private stopWatching: (() => void) | undefined;
 
   constructor() {
     super();
-    new Watch(this, "logs");
-    new Every(this, REFRESH_MS, () => {
-      if (!this.isPaused) void this.load();
-    });
+    new Every(this, REFRESH_MS, () => this.follow());
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
     const level = LEVELS.find((one) => one === this.query.get("level"));
     if (level) this.level = level;
+    this.stopWatching = store.subscribe("logs", () => this.follow());
     void this.load();
   }
 
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.stopWatching?.();
+  }
+
+  private follow(): void {
+    if (!this.isPaused && !this.isLoading) void this.load();
+  }
+
   private async load(): Promise<void> {
+    this.isLoading = true;
     try {
       this.lines = (await get<Page<LogLine>>("/logs", { level: this.level, limit: LINES })).items;
       this.fault = "";
     } catch (error) {
       this.fault = sentenceOf(error);
     }
+    this.isLoading = false;
   }
 
   private readonly choose = (event: Event) => {

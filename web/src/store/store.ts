@@ -12,7 +12,6 @@ import type {
   DroppedEvent,
   Health,
   Info,
-  LogLine,
   NotificationEvent,
   Part,
   Proxy,
@@ -46,7 +45,6 @@ type NotificationListener = (event: NotificationEvent) => void;
 
 const RSSI_INTERVAL_S = 2;
 const REFRESH_MS = 5000;
-const LOGS_MAX = 2000;
 const WINDOWS_MAX = 500;
 const FIRST_RUN_LATER = "blefleet.later";
 const NOISE_MS = 60_000; // a proxy that did not hear a device for so long is no neighbour of it
@@ -59,7 +57,6 @@ export class Store {
   readonly proxies = new Map<string, Proxy>();
   readonly connections = new Map<string, Connection>();
   readonly windows = new Map<string, ScanWindow>();
-  readonly logs: LogLine[] = []; // oldest first, those that the stream brought
   state: StreamState = "connecting";
   since = Date.now(); // of the state
   dropped = 0;
@@ -225,7 +222,7 @@ export class Store {
       case "scan_window":
         return this.onWindow((data as ScanWindowEvent).window);
       case "log":
-        return this.onLog(data as LogLine);
+        return this.mark("logs");
       case "ready":
         return this.onReady();
       case "dropped":
@@ -293,12 +290,6 @@ export class Store {
       this.windows.delete(id);
     }
     this.mark("windows");
-  }
-
-  private onLog(line: LogLine): void {
-    this.logs.push(line);
-    if (this.logs.length > LOGS_MAX) this.logs.splice(0, this.logs.length - LOGS_MAX);
-    this.mark("logs");
   }
 
   private onReady(): void {
