@@ -25,6 +25,7 @@ FRAMES_MIN = 30
 WARM_UP_S = 5
 
 COUNT_EVENTS = """
+localStorage.setItem("blefleet.later", "yes");
 window.counted = {events: 0, frames: []};
 const listen = EventSource.prototype.addEventListener;
 EventSource.prototype.addEventListener = function (type, listener) {

@@ -91,7 +91,7 @@ def browser():
 @pytest.fixture
 def open_page(browser):
     """open_page(url, …) gives a page; none may say anything wrong until the end of the test. answers {(method, path):
-    (status, document)} stand in for the gateway's."""
+    (status, document)} stand in for the gateway's. is_first: nobody said yet that the first token can wait."""
     contexts, complaints = [], []
 
     def complain(message):
@@ -106,9 +106,11 @@ def open_page(browser):
         status, document = answer(route.request) if callable(answer) else answer
         return route.fulfill(status=status, json=document, headers={"ETag": '"1"'})
 
-    def open_one(url, width=1280, height=900, scheme="light", answers=None):
+    def open_one(url, width=1280, height=900, scheme="light", answers=None, is_first=False):
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB")
         contexts.append(context)
+        if not is_first:
+            context.add_init_script("localStorage.setItem('blefleet.later', 'yes')")
         page = context.new_page()
         page.set_default_timeout(15_000)
         page.on("console", complain)

@@ -10,7 +10,7 @@ import { store } from "../store/store";
 import { confirmed } from "../ui/dialog";
 import { PageElement } from "../ui/element";
 import { count } from "../ui/format";
-import { empty, failure } from "../ui/parts";
+import { empty, failure, mark } from "../ui/parts";
 import { attempt } from "../ui/toast";
 import { fieldsOf, parse, patchOf, rangeOf, show, valueAt, type Field, type Json, type Schema } from "./settings_schema";
 
@@ -132,6 +132,15 @@ export class SettingsPage extends PageElement {
     </div>`;
   }
 
+  // What waits in a section that is not shown must not be forgotten.
+  private drawCount(section: string): TemplateResult | typeof nothing {
+    const fields = this.fields.filter((field) => field.section === section);
+    const isWrong = fields.some((field) => this.errors.some((error) => error.pointer === field.pointer || error.pointer.startsWith(`${field.pointer}/`)));
+    const changed = fields.filter((field) => this.changes.has(field.pointer)).length;
+    if (isWrong) return html` ${mark("bad", "warning", "")}<span class="visually-hidden">has a fault</span>`;
+    return changed ? html` <span class="tag" title="not saved yet">${changed}</span>` : nothing;
+  }
+
   private drawSave(): TemplateResult {
     const restarts = store.info?.restart_required ?? [];
     return html`<div class="save-bar panel">
@@ -154,7 +163,7 @@ export class SettingsPage extends PageElement {
         <input type="search" placeholder="Find a setting   /" aria-label="Find a setting" .value=${this.search} @input=${(event: Event) => (this.search = (event.target as HTMLInputElement).value)} />
       </div>
       <div class="tabs" role="navigation" aria-label="Sections">
-        ${sections.map((name) => html`<a href=${link("settings", [name])} aria-current=${!wanted && name === shown ? "page" : nothing}>${TITLES[name] ?? name}</a>`)}
+        ${sections.map((name) => html`<a href=${link("settings", [name])} aria-current=${!wanted && name === shown ? "page" : nothing}>${TITLES[name] ?? name}${this.drawCount(name)}</a>`)}
       </div>
       <section class="panel">${fields.map((field) => this.drawField(field))} ${fields.length === 0 ? empty("No such setting", "Search for less.") : nothing}</section>
       ${this.drawSave()}`;

@@ -177,13 +177,13 @@ export class Store {
     if (this.info && !this.has("config")) return;
     this.session = await get<Session>("/session").catch(() => this.session);
     this.needsSignIn = this.session !== undefined && this.session.auth_required && !this.session.authenticated;
-    this.isFirstRun = (this.session?.first_run ?? false) && sessionStorage.getItem(FIRST_RUN_LATER) === null;
+    this.isFirstRun = (this.session?.first_run ?? false) && localStorage.getItem(FIRST_RUN_LATER) === null;
     if (this.needsSignIn) this.stop();
     this.mark("session");
   }
 
   skipFirstRun(): void {
-    sessionStorage.setItem(FIRST_RUN_LATER, "yes");
+    localStorage.setItem(FIRST_RUN_LATER, "yes");
     this.isFirstRun = false;
     this.mark("session");
   }
