@@ -192,7 +192,8 @@ class Gateway(ReadyProgram):
     def request(self, method, path, body=None, headers=None, timeout_s=70):
         connection = http.client.HTTPConnection(self.address, timeout=timeout_s)
         try:
-            connection.request(method, path, body=body, headers=headers or {})
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # answered before it had the whole body
+                connection.request(method, path, body=body, headers=headers or {})
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read())
         finally:
