@@ -9,15 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "rest/change_problem.h"
-
-struct wait {
-    struct pending pending;
-    struct gateway_change change;
-    struct gateway *gateway;
-    void (*answer)(const struct wait *wait, const struct config_edited *edited,
-                   struct answer *ret_answer);
-};
+#include "rest/change_wait.h"
 
 /* ---- answers ---- */
 
@@ -43,12 +35,11 @@ static void write_texts(struct writer *w, const char *key, const struct config_t
     writer_end_array(w);
 }
 
-static void answer_applied(const struct wait *wait, const struct config_edited *edited,
+static void answer_applied(struct change_wait *wait, const struct config_edited *edited,
                            struct answer *ret_answer)
 {
     struct writer w = {0};
 
-    rest_note_changed(wait->pending.request, &edited->changed);
     writer_begin_object(&w, NULL);
     write_texts(&w, "changed", &edited->changed);
     write_texts(&w, "restart_required", &edited->restart_required);
@@ -57,7 +48,7 @@ static void answer_applied(const struct wait *wait, const struct config_edited *
     set_etag(wait->gateway, ret_answer);
 }
 
-static void answer_versions(const struct wait *wait, const struct config_edited *edited,
+static void answer_versions(struct change_wait *wait, const struct config_edited *edited,
                             struct answer *ret_answer)
 {
     const struct config_versions *versions = wait->change.versions;
@@ -79,7 +70,7 @@ static void answer_versions(const struct wait *wait, const struct config_edited 
     set_etag(wait->gateway, ret_answer);
 }
 
-static void answer_version(const struct wait *wait, const struct config_edited *edited,
+static void answer_version(struct change_wait *wait, const struct config_edited *edited,
                            struct answer *ret_answer)
 {
     (void) wait;
@@ -88,53 +79,21 @@ static void answer_version(const struct wait *wait, const struct config_edited *
 
 /* ---- waiting ---- */
 
-static void on_release(struct pending *pending)
+static void release(struct change_wait *wait)
 {
-    struct wait *wait = CONTAINER_OF(pending, struct wait, pending);
-
-    if (wait->change.order)
-        gateway_change_cancel(&wait->change);
     free(wait);
 }
 
-static void on_done(struct gateway_change *change, int cause, const struct config_edited *edited)
+/* NULL: no more requests may wait, which is answered. */
+static struct change_wait *new_wait(struct call *call, change_wait_answer_fn *answer)
 {
-    struct wait *wait = CONTAINER_OF(change, struct wait, change);
-    struct answer *answer = &wait->pending.request->answer;
+    struct change_wait *wait;
 
-    if (cause == 0)
-        wait->answer(wait, edited, answer);
-    else
-        change_problem_answer(cause, E_NOT_FOUND, edited, answer);
-    pending_finish(&wait->pending);
-}
-
-/* NULL: no more requests may wait, which is answered. A change must not begin then. */
-static struct wait *new_wait(struct call *call,
-                             void (*answer)(const struct wait *, const struct config_edited *,
-                                            struct answer *))
-{
-    struct wait *wait;
-
-    if (pendings_are_full(call->pendings)) {
-        rest_refuse(&call->request->answer, 503, E_OVERLOADED, "too many requests wait already");
+    if (!change_wait_is_possible(call))
         return NULL;
-    }
-    wait = xnew(struct wait, 1);
-    wait->gateway = call->gateway;
-    wait->answer = answer;
-    wait->change.done = on_done;
+    wait = xnew(struct change_wait, 1);
+    change_wait_init(wait, call, E_NOT_FOUND, answer, release);
     return wait;
-}
-
-/* After the gateway has taken the order (0) or not. */
-static int begin(struct call *call, struct wait *wait, int rc)
-{
-    if (rc == 0)
-        return pendings_add(call->pendings, &wait->pending, call->request, on_release);
-    change_problem_answer(rc, E_NOT_FOUND, /* edited= */ NULL, &call->request->answer);
-    free(wait);
-    return REST_ANSWERED;
 }
 
 /* ---- the whole ---- */
@@ -169,11 +128,12 @@ static int change_config(struct call *call, enum config_edit_kind kind)
                                      .patch_size = call->request->body_size,
                                      .pointer = "",
                                      .if_match = call->request->if_match};
-    struct wait *wait = new_wait(call, answer_applied);
+    struct change_wait *wait = new_wait(call, answer_applied);
 
     if (!wait)
         return REST_ANSWERED;
-    return begin(call, wait, gateway_change_config(call->gateway, &edit, &wait->change));
+    return change_wait_begin(wait, call,
+                             gateway_change_config(call->gateway, &edit, &wait->change));
 }
 
 int handlers_put_config(struct call *call)
@@ -196,31 +156,33 @@ static int version_of(const char *text)
 
 int handlers_config_versions(struct call *call)
 {
-    struct wait *wait = new_wait(call, answer_versions);
+    struct change_wait *wait = new_wait(call, answer_versions);
 
     if (!wait)
         return REST_ANSWERED;
-    return begin(call, wait, gateway_list_config_versions(call->gateway, &wait->change));
+    return change_wait_begin(wait, call,
+                             gateway_list_config_versions(call->gateway, &wait->change));
 }
 
 int handlers_config_version(struct call *call)
 {
     int version = version_of(call->parameters[0]);
-    struct wait *wait = new_wait(call, answer_version);
+    struct change_wait *wait = new_wait(call, answer_version);
 
     if (!wait)
         return REST_ANSWERED;
-    return begin(call, wait, gateway_read_config_version(call->gateway, version, &wait->change));
+    return change_wait_begin(wait, call,
+                             gateway_read_config_version(call->gateway, version, &wait->change));
 }
 
 int handlers_restore_config(struct call *call)
 {
     int version = version_of(call->parameters[0]);
-    struct wait *wait = new_wait(call, answer_applied);
+    struct change_wait *wait = new_wait(call, answer_applied);
 
     if (!wait)
         return REST_ANSWERED;
-    return begin(
-            call, wait,
+    return change_wait_begin(
+            wait, call,
             gateway_restore_config(call->gateway, version, call->request->if_match, &wait->change));
 }

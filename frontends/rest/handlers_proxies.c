@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "rest/change_problem.h"
+#include "rest/change_wait.h"
 #include "json/proxy_import.h"
 #include "json/proxy_json.h"
 
@@ -48,37 +48,43 @@ const struct body_rule handlers_proxy_patch[] = {
 
 /* A request that waits for its change. */
 struct wait {
-    struct pending pending;
-    struct gateway_change change;
-    struct gateway *gateway;
+    struct change_wait change;
     char *name;                 /* that the proxy has then */
     struct proxy_import import; /* of the route of that name */
     int status;
-    void (*answer)(const struct wait *wait, struct answer *ret_answer);
 };
+
+static struct wait *wait_of(struct change_wait *change)
+{
+    return CONTAINER_OF(change, struct wait, change);
+}
 
 /* ---- answers ---- */
 
-static void answer_proxy(const struct wait *wait, struct answer *ret_answer)
+static void answer_proxy(struct change_wait *change, const struct config_edited *edited,
+                         struct answer *ret_answer)
 {
+    const struct wait *wait = wait_of(change);
     struct gateway_proxy proxy;
     struct writer w = {0};
     size_t index;
 
-    if (gateway_find_proxy(wait->gateway, wait->name, &index) != 0) {
+    (void) edited;
+    if (gateway_find_proxy(change->gateway, wait->name, &index) != 0) {
         rest_refuse(ret_answer, 404, E_PROXY_NOT_FOUND, NULL); /* removed by the next change */
         return;
     }
-    gateway_get_proxy(wait->gateway, index, &proxy);
-    proxy_json_write(&w, NULL, wait->gateway, &proxy);
+    gateway_get_proxy(change->gateway, index, &proxy);
+    proxy_json_write(&w, NULL, change->gateway, &proxy);
     answer_set_json(ret_answer, wait->status, &w);
     if (wait->status == 201)
         answer_add_header(ret_answer, "Location", "/api/v1/proxies/%s", wait->name);
 }
 
-static void answer_nothing(const struct wait *wait, struct answer *ret_answer)
+static void answer_nothing(struct change_wait *change, const struct config_edited *edited,
+                           struct answer *ret_answer)
 {
-    (void) wait;
+    (void) change, (void) edited;
     ret_answer->status = 204;
 }
 
@@ -101,11 +107,13 @@ static void write_import(struct writer *w, const struct proxy_import *import)
     writer_end_object(w);
 }
 
-static void answer_import(const struct wait *wait, struct answer *ret_answer)
+static void answer_import(struct change_wait *change, const struct config_edited *edited,
+                          struct answer *ret_answer)
 {
     struct writer w = {0};
 
-    write_import(&w, &wait->import);
+    (void) edited;
+    write_import(&w, &wait_of(change)->import);
     answer_set_json(ret_answer, 200, &w);
 }
 
@@ -118,59 +126,27 @@ static void free_wait(struct wait *wait)
     free(wait);
 }
 
-static void on_release(struct pending *pending)
+static void release(struct change_wait *change)
 {
-    struct wait *wait = CONTAINER_OF(pending, struct wait, pending);
-
-    if (wait->change.order)
-        gateway_change_cancel(&wait->change);
-    free_wait(wait);
-}
-
-static void on_changed(struct gateway_change *change, int cause, const struct config_edited *edited)
-{
-    struct wait *wait = CONTAINER_OF(change, struct wait, change);
-    struct answer *answer = &wait->pending.request->answer;
-
-    if (cause == 0)
-        wait->answer(wait, answer);
-    else
-        change_problem_answer(cause, E_PROXY_NOT_FOUND, edited, answer);
-    pending_finish(&wait->pending);
+    free_wait(wait_of(change));
 }
 
 static struct wait *new_wait(const struct call *call, const char *name, int status,
-                             void (*answer)(const struct wait *, struct answer *))
+                             change_wait_answer_fn *answer)
 {
     struct wait *wait = xnew(struct wait, 1);
 
-    wait->gateway = call->gateway;
+    change_wait_init(&wait->change, call, E_PROXY_NOT_FOUND, answer, release);
     wait->name = memory_copy_text(name);
     wait->status = status;
-    wait->answer = answer;
-    wait->change.done = on_changed;
     return wait;
 }
 
-/* Hands the change over: the request waits, or is answered. */
+/* Hands the change over. */
 static int begin(struct call *call, struct wait *wait, const struct config_edit *edit)
 {
-    int rc = gateway_change_config(call->gateway, edit, &wait->change);
-
-    if (rc == 0)
-        return pendings_add(call->pendings, &wait->pending, call->request, on_release);
-    change_problem_answer(rc, E_PROXY_NOT_FOUND, /* edited= */ NULL, &call->request->answer);
-    free_wait(wait);
-    return REST_ANSWERED;
-}
-
-/* A change must not begin whose request cannot wait. */
-static bool is_overloaded(struct call *call)
-{
-    if (!pendings_are_full(call->pendings))
-        return false;
-    rest_refuse(&call->request->answer, 503, E_OVERLOADED, "too many requests wait already");
-    return true;
+    return change_wait_begin(&wait->change, call,
+                             gateway_change_config(call->gateway, edit, &wait->change.change));
 }
 
 /* The body as it came, whose fields were read already. */
@@ -191,7 +167,7 @@ int handlers_add_proxy(struct call *call)
 {
     const struct config_edit edit = make_edit(call, CONFIG_EDIT_ADD, NULL);
 
-    if (is_overloaded(call))
+    if (!change_wait_is_possible(call))
         return REST_ANSWERED;
     return begin(call, new_wait(call, body_text(call->body, "name"), 201, answer_proxy), &edit);
 }
@@ -201,7 +177,7 @@ int handlers_patch_proxy(struct call *call)
     const struct config_edit edit = make_edit(call, CONFIG_EDIT_CHANGE, call->parameters[0]);
     const char *name = body_text(call->body, "name");
 
-    if (is_overloaded(call))
+    if (!change_wait_is_possible(call))
         return REST_ANSWERED;
     return begin(call, new_wait(call, name ? name : call->parameters[0], 200, answer_proxy), &edit);
 }
@@ -213,7 +189,7 @@ int handlers_delete_proxy(struct call *call)
                                      .entry = call->parameters[0],
                                      .pointer = ""};
 
-    if (is_overloaded(call))
+    if (!change_wait_is_possible(call))
         return REST_ANSWERED;
     return begin(call, new_wait(call, call->parameters[0], 204, answer_nothing), &edit);
 }
@@ -287,9 +263,7 @@ static int begin_import(struct call *call, struct wait *wait)
 
     if (wait->import.patch && !wait->import.is_dry_run)
         return begin(call, wait, &edit);
-    answer_import(wait, &call->request->answer);
-    free_wait(wait);
-    return REST_ANSWERED;
+    return change_wait_begin(&wait->change, call, GATEWAY_DONE);
 }
 
 int handlers_import_proxies(struct call *call)
@@ -298,7 +272,7 @@ int handlers_import_proxies(struct call *call)
     struct wait *wait;
     int rc;
 
-    if (is_overloaded(call))
+    if (!change_wait_is_possible(call))
         return REST_ANSWERED;
     wait = new_wait(call, NULL, 200, answer_import);
     importing.macs = collect_macs(call->gateway);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "rest/change_problem.h"
+#include "rest/change_wait.h"
 #include "json/device_json.h"
 #include "json/proxy_json.h"
 #include "json/scan_json.h"
@@ -36,120 +36,88 @@ const struct body_rule handlers_need_request[] = {
 
 /* A request that waits for its change. */
 struct wait {
-    struct pending pending;
-    struct gateway_change change;
-    struct gateway *gateway;
+    struct change_wait change;
     uint64_t address; /* of the device, for whose routes */
     uint32_t proxy;   /* id of the proxy, for whose route */
-    void (*answer)(const struct wait *wait, struct answer *ret_answer);
 };
+
+static struct wait *wait_of(struct change_wait *change)
+{
+    return CONTAINER_OF(change, struct wait, change);
+}
 
 /* ---- answers ---- */
 
-static void answer_device(const struct wait *wait, struct answer *ret_answer)
+static void answer_device(struct change_wait *change, const struct config_edited *edited,
+                          struct answer *ret_answer)
 {
+    const struct wait *wait = wait_of(change);
     struct gateway_device device;
     struct writer w = {0};
 
-    if (gateway_find_device(wait->gateway, wait->address, &device) != 0) {
+    (void) edited;
+    if (gateway_find_device(change->gateway, wait->address, &device) != 0) {
         rest_refuse(ret_answer, 404, E_DEVICE_NOT_FOUND, NULL); /* removed by the next change */
         return;
     }
-    device_json_write_detail(&w, NULL, wait->gateway, &device);
+    device_json_write_detail(&w, NULL, change->gateway, &device);
     answer_set_json(ret_answer, 200, &w);
 }
 
-static void answer_proxy(const struct wait *wait, struct answer *ret_answer)
+static void answer_proxy(struct change_wait *change, const struct config_edited *edited,
+                         struct answer *ret_answer)
 {
+    const struct wait *wait = wait_of(change);
     struct gateway_proxy proxy;
     struct writer w = {0};
     size_t index;
 
-    if (gateway_find_proxy_id(wait->gateway, wait->proxy, &index) != 0) {
+    (void) edited;
+    if (gateway_find_proxy_id(change->gateway, wait->proxy, &index) != 0) {
         rest_refuse(ret_answer, 404, E_PROXY_NOT_FOUND, NULL); /* removed by the next change */
         return;
     }
-    gateway_get_proxy(wait->gateway, index, &proxy);
-    proxy_json_write(&w, NULL, wait->gateway, &proxy);
+    gateway_get_proxy(change->gateway, index, &proxy);
+    proxy_json_write(&w, NULL, change->gateway, &proxy);
     answer_set_json(ret_answer, 200, &w);
 }
 
-static void answer_need(const struct wait *wait, struct answer *ret_answer)
+static void answer_need(struct change_wait *change, const struct config_edited *edited,
+                        struct answer *ret_answer)
 {
+    const struct wait *wait = wait_of(change);
     struct gateway_need need;
     struct writer w = {0};
 
-    if (!gateway_get_need(wait->gateway, wait->address, &need)) {
+    (void) edited;
+    if (!gateway_get_need(change->gateway, wait->address, &need)) {
         rest_refuse(ret_answer, 404, E_NOT_FOUND, NULL); /* ended by the next change */
         return;
     }
-    scan_json_write_need(&w, NULL, wait->gateway, &need);
+    scan_json_write_need(&w, NULL, change->gateway, &need);
     answer_set_json(ret_answer, 200, &w);
 }
 
-static void answer_nothing(const struct wait *wait, struct answer *ret_answer)
+static void answer_nothing(struct change_wait *change, const struct config_edited *edited,
+                           struct answer *ret_answer)
 {
-    (void) wait;
+    (void) change, (void) edited;
     ret_answer->status = 204;
 }
 
 /* ---- waiting ---- */
 
-static void on_release(struct pending *pending)
+static void release(struct change_wait *change)
 {
-    struct wait *wait = CONTAINER_OF(pending, struct wait, pending);
-
-    if (wait->change.order)
-        gateway_change_cancel(&wait->change);
-    free(wait);
+    free(wait_of(change));
 }
 
-static void on_changed(struct gateway_change *change, int cause, const struct config_edited *edited)
-{
-    struct wait *wait = CONTAINER_OF(change, struct wait, change);
-    struct answer *answer = &wait->pending.request->answer;
-
-    if (cause == 0) {
-        if (edited)
-            rest_note_changed(wait->pending.request, &edited->changed);
-        wait->answer(wait, answer);
-    } else {
-        change_problem_answer(cause, E_DEVICE_NOT_FOUND, edited, answer);
-    }
-    pending_finish(&wait->pending);
-}
-
-static struct wait *new_wait(const struct call *call,
-                             void (*answer)(const struct wait *, struct answer *))
+static struct wait *new_wait(const struct call *call, change_wait_answer_fn *answer)
 {
     struct wait *wait = xnew(struct wait, 1);
 
-    wait->gateway = call->gateway;
-    wait->answer = answer;
-    wait->change.done = on_changed;
+    change_wait_init(&wait->change, call, E_DEVICE_NOT_FOUND, answer, release);
     return wait;
-}
-
-/* After the gateway has taken the change (0) or not: the request waits, or is answered. */
-static int begin(struct call *call, struct wait *wait, int rc)
-{
-    if (rc == 0)
-        return pendings_add(call->pendings, &wait->pending, call->request, on_release);
-    if (rc == GATEWAY_DONE)
-        wait->answer(wait, &call->request->answer);
-    else
-        change_problem_answer(rc, E_DEVICE_NOT_FOUND, /* edited= */ NULL, &call->request->answer);
-    free(wait);
-    return REST_ANSWERED;
-}
-
-/* A change must not begin whose request cannot wait. */
-static bool is_overloaded(struct call *call)
-{
-    if (!pendings_are_full(call->pendings))
-        return false;
-    rest_refuse(&call->request->answer, 503, E_OVERLOADED, "too many requests wait already");
-    return true;
 }
 
 int handlers_patch_device(struct call *call)
@@ -158,13 +126,14 @@ int handlers_patch_device(struct call *call)
     struct wait *wait;
     uint64_t address;
 
-    if (!handlers_read_address(call, call->parameters[0], &address) || is_overloaded(call))
+    if (!handlers_read_address(call, call->parameters[0], &address) ||
+        !change_wait_is_possible(call))
         return REST_ANSWERED;
     wait = new_wait(call, answer_device);
     wait->address = address;
-    return begin(call, wait,
-                 gateway_change_device(call->gateway, address, patch, strlen(patch), "/settings",
-                                       &wait->change));
+    return change_wait_begin(&wait->change, call,
+                             gateway_change_device(call->gateway, address, patch, strlen(patch),
+                                                   "/settings", &wait->change.change));
 }
 
 int handlers_delete_device(struct call *call)
@@ -172,10 +141,12 @@ int handlers_delete_device(struct call *call)
     struct wait *wait;
     uint64_t address;
 
-    if (!handlers_read_address(call, call->parameters[0], &address) || is_overloaded(call))
+    if (!handlers_read_address(call, call->parameters[0], &address) ||
+        !change_wait_is_possible(call))
         return REST_ANSWERED;
     wait = new_wait(call, answer_nothing);
-    return begin(call, wait, gateway_remove_device(call->gateway, address, &wait->change));
+    return change_wait_begin(&wait->change, call,
+                             gateway_remove_device(call->gateway, address, &wait->change.change));
 }
 
 /* A proxy that never said what it can may turn out to be able. */
@@ -205,25 +176,26 @@ int handlers_set_scanner(struct call *call)
         rest_refuse(&call->request->answer, 404, E_PROXY_NOT_FOUND, NULL);
         return REST_ANSWERED;
     }
-    if (lacks_modes(call->gateway, index, &call->request->answer) || is_overloaded(call))
+    if (lacks_modes(call->gateway, index, &call->request->answer) || !change_wait_is_possible(call))
         return REST_ANSWERED;
     wait = new_wait(call, answer_proxy);
     gateway_get_proxy(call->gateway, index, &proxy);
     wait->proxy = proxy.id;
-    return begin(call, wait,
-                 gateway_set_scan_mode(call->gateway, index, body_text(call->body, "mode"),
-                                       &wait->change));
+    return change_wait_begin(&wait->change, call,
+                             gateway_set_scan_mode(call->gateway, index,
+                                                   body_text(call->body, "mode"),
+                                                   &wait->change.change));
 }
 
 static int change_need(struct call *call, uint64_t address, const char *patch,
-                       void (*answer)(const struct wait *, struct answer *))
+                       change_wait_answer_fn *answer)
 {
     struct wait *wait = new_wait(call, answer);
 
     wait->address = address;
-    return begin(
-            call, wait,
-            gateway_change_device(call->gateway, address, patch, strlen(patch), "", &wait->change));
+    return change_wait_begin(&wait->change, call,
+                             gateway_change_device(call->gateway, address, patch, strlen(patch), "",
+                                                   &wait->change.change));
 }
 
 int handlers_put_need(struct call *call)
@@ -232,7 +204,8 @@ int handlers_put_need(struct call *call)
     uint64_t address;
     char patch[96];
 
-    if (!handlers_read_address(call, call->parameters[0], &address) || is_overloaded(call))
+    if (!handlers_read_address(call, call->parameters[0], &address) ||
+        !change_wait_is_possible(call))
         return REST_ANSWERED;
     if (gateway_needs_count(call->gateway) >= GATEWAY_NEEDS_MAX &&
         !gateway_get_need(call->gateway, address, &need)) {
@@ -251,7 +224,8 @@ int handlers_delete_need(struct call *call)
     struct gateway_need need;
     uint64_t address;
 
-    if (!handlers_read_address(call, call->parameters[0], &address) || is_overloaded(call))
+    if (!handlers_read_address(call, call->parameters[0], &address) ||
+        !change_wait_is_possible(call))
         return REST_ANSWERED;
     if (!gateway_get_need(call->gateway, address, &need)) {
         rest_refuse(&call->request->answer, 404, E_NOT_FOUND, "the device has no need");
