@@ -337,7 +337,9 @@ def test_who_changed_what_is_told_newest_first(roles):
     assert roles.ask("PATCH", f"/devices/{ABSENT}", "control", {"settings": {"alias": "Lamp"}}).status == 200
     assert roles.ask("POST", "/proxies/kitchen/reconnect?force=1", "control").status in (400, 422)
     assert roles.ask("GET", "/devices", "read").status == 200
+    assert roles.ask("PATCH", "/proxies/kitchen", "admin", {"weight": 3}).status == 200
     entries = roles.audit()
+    assert entries[0]["changed"] == ["/proxies/0/weight"]
     times = [entry["time"] for entry in entries]
     assert times == sorted(times, reverse=True)
     patch = next(entry for entry in entries if entry["action"] == f"PATCH /devices/{ABSENT}")
