@@ -152,7 +152,9 @@ static void continue_listing(struct gatt_client *c)
     size_t count = services_of_next_message(c);
     const struct message services = {
             .type = MESSAGE_GATT_GET_SERVICES_RESPONSE,
-            .services = {.address = c->address, .services = c->services + c->told, .count = count},
+            .services = {.address = c->address,
+                         .services = count > 0 ? c->services + c->told : NULL,
+                         .count = count},
     };
     const struct message done = {
             .type = MESSAGE_GATT_GET_SERVICES_DONE_RESPONSE,
