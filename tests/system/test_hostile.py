@@ -12,7 +12,8 @@ from wire import Wire
 GET_TIME_REQUEST, ADVERTISEMENTS, NOBODYS = 36, 93, 60000
 BODY_MAX = 65535  # FRAMER_BODY_MAX
 OUTPUT_MAX = 2 << 20  # a loose bound of what the gateway keeps for one peer; its own is 256 KiB
-ANSWER_LIMIT_S = 2.0  # of a request meanwhile, with all checkers of the build
+WORK_LIMIT_S = 2.0  # of the gateway's processor while a request waits, with all checkers of the build
+ANSWER_LIMIT_S = 20.0  # until the answer is there, on a machine that does other work as well
 DEVICES_MAX = 500
 
 
@@ -58,17 +59,19 @@ class Hostile:
         proxy = self.pair.wait_proxy(name, lambda proxy: proxy["advertisements_total"] > total)
         return (proxy["state"], proxy["since"]) == ("online", self.before[name]["since"])
 
-    def slowest_answer_while(self, act):
-        """Acts in a thread; the seconds that the slowest request took meanwhile."""
+    def most_work_while(self, act):
+        """Acts in a thread; the most that the gateway worked, in seconds of its processor, before a request meanwhile
+        was answered."""
         thread = threading.Thread(target=act)
         thread.start()
-        slowest = 0.0
+        most = 0.0
         while thread.is_alive():
-            started = time.monotonic()
+            started, worked = time.monotonic(), self.gateway.cpu_s()
             self.pair.get("/proxies/witness")
-            slowest = max(slowest, time.monotonic() - started)
+            most = max(most, self.gateway.cpu_s() - worked)
+            assert time.monotonic() - started < ANSWER_LIMIT_S
         thread.join()
-        return slowest
+        return most
 
 
 @pytest.fixture
@@ -94,7 +97,7 @@ def test_a_peer_that_asks_and_reads_nothing_is_owed_no_more_than_a_bound(hostile
 
     ask()
     before = hostile.gateway.memory_bytes()
-    assert hostile.slowest_answer_while(ask) < ANSWER_LIMIT_S
+    assert hostile.most_work_while(ask) < WORK_LIMIT_S
     assert hostile.gateway.memory_bytes() - before < OUTPUT_MAX
     hostile.wire.is_deaf = False
     hostile.wire.is_mute = False
@@ -111,7 +114,7 @@ def test_a_flood_of_advertisements_fills_the_table_to_its_bound_and_holds_up_nob
         for _ in range(20):
             hostile.wire.inject(block)
 
-    assert hostile.slowest_answer_while(flood) < ANSWER_LIMIT_S
+    assert hostile.most_work_while(flood) < WORK_LIMIT_S
     proxy = hostile.pair.wait_proxy("hostile", lambda proxy: proxy["advertisements_total"] >= 160000)
     assert proxy["since"] == hostile.before["hostile"]["since"]
     assert hostile.pair.get("/info")["counts"]["devices"] <= DEVICES_MAX
