@@ -52,7 +52,7 @@ static void write_entry(const struct fixture *f, const char *word, size_t size, 
 
 static struct config *make_config(const struct fixture *f, const char *fleet)
 {
-    char text[4096] = "{\"proxies\":[";
+    char text[4096] = "{\"discovery\":{\"mdns\":false},\"proxies\":[";
     struct config_faults faults = {0};
     struct config *config;
 

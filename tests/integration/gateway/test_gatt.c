@@ -43,10 +43,12 @@ static struct config *make_config(const struct fixture *f, const char *links)
     char text[512];
 
     (void) snprintf(text, sizeof text,
-                    "{\"proxies\":[{\"name\":\"kitchen\",\"host\":\"127.0.0.1\",\"port\":%d},"
+                    "{\"discovery\":{\"mdns\":false},\"proxies\":[{\"name\":\"kitchen\",\"host\":"
+                    "\"127.0.0.1\",\"port\":%d},"
                     "{\"name\":\"hall\",\"host\":\"127.0.0.1\",\"port\":%d}],\"links\":{%s}}",
                     f->fakes[0].port, f->fakes[1].port, links);
-    config = config_parse(text, strlen(text), (const char *const[]){"core", "links", "gatt", NULL},
+    config = config_parse(text, strlen(text),
+                          (const char *const[]){"core", "links", "gatt", "discovery.mdns", NULL},
                           &faults);
     assert_non_null(config);
     assert_int_equal(config->without_effect.count, 0);

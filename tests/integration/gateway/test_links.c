@@ -20,7 +20,8 @@
 #define NOBODY 0xA4C13812AB99
 
 #define CONFIG(links, is_kept)                                                                     \
-    "{\"proxies\":[{\"name\":\"kitchen\",\"host\":\"127.0.0.1\",\"port\":1,\"enabled\":false},"    \
+    "{\"discovery\":{\"mdns\":false},\"proxies\":[{\"name\":\"kitchen\",\"host\":\"127.0.0.1\","   \
+    "\"port\":1,\"enabled\":false},"                                                               \
     "{\"name\":\"hall\",\"host\":\"127.0.0.1\",\"port\":1,\"enabled\":false}],"                    \
     "\"devices\":[{\"address\":\"A4:C1:38:12:AB:56\"},"                                            \
     "{\"address\":\"A4:C1:38:12:AB:57\",\"route\":{\"require\":[\"hall\"]}},"                      \
@@ -42,7 +43,8 @@ static struct config *parse(const char *text)
 {
     struct config_faults faults = {0};
     struct config *config =
-            config_parse(text, strlen(text), (const char *const[]){"core", "links", NULL}, &faults);
+            config_parse(text, strlen(text),
+                         (const char *const[]){"core", "links", "discovery.mdns", NULL}, &faults);
 
     assert_non_null(config);
     assert_int_equal(config->without_effect.count, 0);

@@ -30,10 +30,11 @@ struct fixture {
 
 static int set_up(void **state)
 {
-    /* port 1 of loopback: nobody listens there */
+    /* Port 1 of loopback: nobody listens there. No other thread may ask for the time. */
     static const char text[] =
             "{\"proxies\":[{\"name\":\"a\",\"host\":\"127.0.0.1\",\"port\":1},"
-            "{\"name\":\"b\",\"host\":\"127.0.0.1\",\"port\":1,\"enabled\":false}]}";
+            "{\"name\":\"b\",\"host\":\"127.0.0.1\",\"port\":1,\"enabled\":false}],"
+            "\"discovery\":{\"mdns\":false}}";
     struct fixture *f = xnew(struct fixture, 1);
     struct config_faults faults = {0};
     struct config *config;
