@@ -139,12 +139,21 @@ static bool is_parameter(const struct text *segment)
     return segment->size > 0 && segment->start[0] == '{';
 }
 
+static bool is_same(const char *text, size_t size, const struct text *segment)
+{
+    return size == segment->size && memcmp(text, segment->start, size) == 0;
+}
+
+/* Nearly no path is encoded where we have a literal, and this is asked for each row of the table.
+ */
 static bool is_literal(const struct text *segment, const struct text *wanted)
 {
-    char *decoded AUTO_FREE = percent_decode(wanted->start, wanted->size, false);
+    char *decoded AUTO_FREE = NULL;
 
-    return decoded && strlen(decoded) == segment->size &&
-           memcmp(decoded, segment->start, segment->size) == 0;
+    if (!memchr(wanted->start, '%', wanted->size))
+        return is_same(wanted->start, wanted->size, segment);
+    decoded = percent_decode(wanted->start, wanted->size, false);
+    return decoded && is_same(decoded, strlen(decoded), segment);
 }
 
 /* True when the path fits the template; *ret_literals is how many segments are literal from the
