@@ -92,13 +92,14 @@ export class App extends PageElement {
   private drawPage(): TemplateResult {
     const entry = this.entry();
     if (!entry) return empty("There is no such page", html`Begin with the <a href=${link("overview")}>overview</a>.`);
+    if (entry.role && entry.role !== store.role) return empty("This page is not for your role", html`It needs a token of the role ${entry.role}.`);
     if (this.failed === entry.name) return failure("The gateway did not send this page.", () => void this.load(entry));
     const draw = this.draws.get(entry.name);
     return draw ? draw(this.place) : html`<p class="loading">Loading…</p>`;
   }
 
   private drawGroup(group: (typeof GROUPS)[number]): TemplateResult | typeof nothing {
-    const pages = PAGES.filter((page) => page.group === group && (!page.part || store.has(page.part)));
+    const pages = PAGES.filter((page) => page.group === group && (!page.part || store.has(page.part)) && (!page.role || page.role === store.role));
     if (pages.length === 0) return nothing;
     return html`<h2>${group}</h2>
       <ul>
@@ -137,6 +138,7 @@ export class App extends PageElement {
   }
 
   protected override render() {
+    document.documentElement.dataset.role = store.role; // the stylesheet hides what a role may not do
     if (store.needsSignIn) return html`<sign-in></sign-in>`;
     if (store.isFirstRun) return html`<first-run></first-run>`;
     return html`<a class="skip" href="#main" @click=${this.onSkip}>To the content</a>

@@ -12,6 +12,7 @@ export type Candidate = Schemas["Candidate"];
 export type Characteristic = Schemas["Characteristic"];
 export type Client = Schemas["Client"];
 export type ConfigApplied = Schemas["ConfigApplied"];
+export type ConfigVersion = Schemas["ConfigVersion"];
 export type Connection = Schemas["Connection"];
 export type ConnectionEvent = Schemas["ConnectionEvent"];
 export type ConnectionOpened = Schemas["ConnectionOpened"];

@@ -46,8 +46,7 @@ export class AboutPage extends PageElement {
   };
 
   private drawBackup(): TemplateResult {
-    const off = this.isBusy || !store.may("admin");
-    return html`<div class="columns">
+    return html`<div class="columns" data-needs="admin">
       <form class="panel" @submit=${this.backup}>
         <header><h2>Backup</h2></header>
         <div class="body form">
@@ -57,7 +56,7 @@ export class AboutPage extends PageElement {
               >With one, of ${PASSPHRASE_MIN} characters or more, secrets are in the file, encrypted; without, they are left out.</span
             ></label
           >
-          <div><button ?disabled=${off}>${icon("download")} Make a backup</button></div>
+          <div><button ?disabled=${this.isBusy}>${icon("download")} Make a backup</button></div>
         </div>
       </form>
       <form class="panel" @submit=${this.restore}>
@@ -66,7 +65,7 @@ export class AboutPage extends PageElement {
           <p class="soft">The file is checked as a whole, and replaces everything at the next start.</p>
           <label class="field"><span>File</span><input type="file" name="file" required /></label>
           <label class="field"><span>Passphrase, if it has one</span><input type="password" name="passphrase" autocomplete="off" /></label>
-          <div><button class="danger" ?disabled=${off}>Restore</button></div>
+          <div><button class="danger" ?disabled=${this.isBusy}>Restore</button></div>
         </div>
       </form>
     </div>`;
@@ -79,7 +78,7 @@ export class AboutPage extends PageElement {
         <h1>About</h1>
         <div class="grow"></div>
         ${session?.via === "cookie" ? html`<button @click=${() => void store.signOut()}>Sign out</button>` : nothing}
-        ${store.has("config") ? html`<button ?disabled=${!store.may("admin")} @click=${() => void restart()}>${icon("refresh")} Restart</button>` : nothing}
+        ${store.has("config") ? html`<button data-needs="admin" @click=${() => void restart()}>${icon("refresh")} Restart</button>` : nothing}
       </div>
       <div class="stack">
         <section class="panel">

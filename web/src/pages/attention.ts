@@ -42,10 +42,6 @@ function proxyMatter(proxy: Proxy): Matter[] {
       verb: "Look at it",
     });
   }
-  for (const advisory of proxy.advisories) {
-    const next = advisory.fixed_in ? `Update it to ESPHome ${advisory.fixed_in} or later.` : "See its card.";
-    matters.push({ tone: "warn", what: `Proxy ${proxy.name}: ${advisory.text}`, next, href, verb: "Look at it" });
-  }
   if (proxy.slots.orphans > 0) {
     const what = `Proxy ${proxy.name} holds ${count(proxy.slots.orphans, "slot")} for nobody`;
     matters.push({ tone: "warn", what, next: "Free them, so that devices can connect again.", href, verb: "Free slots" });
@@ -66,8 +62,26 @@ function infoMatter(info: Info): Matter[] {
   return matters;
 }
 
+// The same advice for several proxies is one matter.
+function advice(): Matter[] {
+  const concerned = new Map<string, { advisory: Proxy["advisories"][number]; names: string[] }>();
+  for (const proxy of store.proxies.values()) {
+    for (const advisory of proxy.advisories) {
+      const one = concerned.get(advisory.text) ?? { advisory, names: [] };
+      one.names.push(proxy.name);
+      concerned.set(advisory.text, one);
+    }
+  }
+  return [...concerned.values()].map(({ advisory, names }) => {
+    const isOne = names.length === 1;
+    const next = advisory.fixed_in ? `Update ${isOne ? "it" : "them"} to ESPHome ${advisory.fixed_in} or later.` : `See ${isOne ? "its card" : "their cards"}.`;
+    const who = isOne ? "Proxy" : "Proxies";
+    return { tone: "warn", what: `${who} ${names.sort().join(", ")}: ${advisory.text}`, next, href: link("proxies", isOne ? names : []), verb: isOne ? "Look at it" : "Look at them" };
+  });
+}
+
 export function findMatters(): Matter[] {
-  const matters = store.info ? infoMatter(store.info) : [];
+  const matters = [...(store.info ? infoMatter(store.info) : []), ...advice()];
   for (const proxy of store.proxies.values()) matters.push(...proxyMatter(proxy));
   return matters.sort((a, b) => Number(b.tone === "bad") - Number(a.tone === "bad"));
 }

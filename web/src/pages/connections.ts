@@ -71,7 +71,7 @@ export class ConnectionsPage extends PageElement {
       <td class="num">${one.mtu ?? "–"}</td>
       <td>${this.drawLeases(one)}</td>
       <td>${one.subscriptions.map((entry) => html`<div>${shortUuid(entry.characteristic)} <span class="faint num">${entry.counter}</span></div>`)}</td>
-      <td class="right"><button class="small" ?disabled=${!store.may("control")} @click=${() => void this.close(one)}>Close</button></td>
+      <td class="right"><button class="small" data-needs="control" @click=${() => void this.close(one)}>Close</button></td>
     </tr>`;
   }
 
@@ -109,7 +109,7 @@ export class ConnectionsPage extends PageElement {
         <span class="faint num">${links.filter((one) => one.state === "connected").length} open, ${links.filter((one) => one.state === "queued").length} waiting</span>
         <div class="grow"></div>
         ${orphans ? mark("warn", "warning", `${count(orphans, "slot")} held by nobody`) : nothing}
-        <button ?disabled=${!store.may("control")} title="Links that nobody holds, and slots of nobody" @click=${() => void this.closeStale()}>${icon("trash")} Free what nobody holds</button>
+        <button data-needs="control" title="Links that nobody holds, and slots of nobody" @click=${() => void this.closeStale()}>${icon("trash")} Free what nobody holds</button>
       </div>
       <div class="stack">
         ${this.drawLinks(links)}

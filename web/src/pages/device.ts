@@ -85,16 +85,16 @@ export class DevicePage extends PageElement {
   private drawHead(detail: DeviceDetail): TemplateResult {
     const row = store.devices.get(detail.address);
     const live = row?.device ?? detail;
-    const off = !store.may("control");
+    const linked = store.linkTo(detail.address);
     return html`<div class="page-head">
         <a href=${link("devices")} aria-label="All devices" class="button">${icon("devices")}</a>
         <h1>${deviceName(detail)}</h1>
         ${hint(detail) ? html`<span class="tag">${hint(detail)}</span>` : nothing}
         ${live.available ? mark("good", "ok", "available") : mark("idle", "off", "not available")}
-        ${live.connection ? mark("good", "link", `connected through ${live.connection.proxy}`) : nothing}
+        ${linked ? mark("good", "link", `connected through ${linked.proxy}`) : nothing}
         <div class="grow"></div>
-        <button ?disabled=${off} @click=${() => void this.clearHistory()}>Count as new</button>
-        <button class="danger" ?disabled=${off} @click=${() => void this.forget()}>${icon("trash")} Forget</button>
+        <button data-needs="control" @click=${() => void this.clearHistory()}>Count as new</button>
+        <button class="danger" data-needs="control" @click=${() => void this.forget()}>${icon("trash")} Forget</button>
       </div>
       <dl class="panel body facts head-facts">
         ${fact("Address", html`<code>${detail.address}</code> <span class="faint">${words(detail.address_type)}</span>`)} ${fact("RSSI", loudness(live.rssi))}

@@ -120,13 +120,13 @@ export class DeviceGatt extends PageElement {
   // ---- what is drawn ----
 
   private drawParameters(): TemplateResult {
-    return html`<details>
+    return html`<details data-needs="control">
       <summary class="help">Connection parameters</summary>
       <form class="actions parameters" @submit=${this.setParameters}>
         ${PARAMETERS.map(
           ([name, title, standard]) => html`<label class="field"><span>${title}</span><input class="small short num" name=${name} type="number" required min="0" .value=${String(standard)} /></label>`,
         )}
-        <button class="small" ?disabled=${!store.may("control")}>Ask for them</button>
+        <button class="small">Ask for them</button>
       </form>
     </details>`;
   }
@@ -145,11 +145,11 @@ export class DeviceGatt extends PageElement {
         <div class="grow"></div>
         ${this.lease
           ? html`<button @click=${() => void this.disconnect()}>Disconnect</button>`
-          : html`<select class="through" aria-label="Through which proxy">
+          : html`<select class="through" data-needs="control" aria-label="Through which proxy">
                 <option value="">the best proxy</option>
                 ${proxies.map((proxy) => html`<option value=${proxy}>${proxy}</option>`)}
               </select>
-              <button class="primary" ?disabled=${this.isBusy || !store.may("control")} @click=${connect}>${this.isBusy ? "Connecting…" : "Connect"}</button>`}
+              <button class="primary" data-needs="control" ?disabled=${this.isBusy} @click=${connect}>${this.isBusy ? "Connecting…" : "Connect"}</button>`}
       </header>
       <div class="body">
         ${this.fault ? html`<p class="fault" role="alert">${this.fault}</p>` : nothing}
@@ -164,12 +164,11 @@ export class DeviceGatt extends PageElement {
   }
 
   private drawTools(): TemplateResult {
-    const off = !store.may("control");
-    return html`<div class="actions">
-      <button class="small" ?disabled=${off || this.isBusy} @click=${() => void this.loadTree(true)}>${icon("refresh")} Discover anew</button>
-      <button class="small" ?disabled=${off} @click=${() => void this.clearCache()}>Forget services</button>
-      <button class="small" ?disabled=${off} @click=${() => void this.pair()}>Pair</button>
-      <button class="small" ?disabled=${off || this.detail.bonds.length === 0} @click=${() => void this.unpair()}>End bond</button>
+    return html`<div class="actions" data-needs="control">
+      <button class="small" ?disabled=${this.isBusy} @click=${() => void this.loadTree(true)}>${icon("refresh")} Discover anew</button>
+      <button class="small" @click=${() => void this.clearCache()}>Forget services</button>
+      <button class="small" @click=${() => void this.pair()}>Pair</button>
+      <button class="small" ?disabled=${this.detail.bonds.length === 0} @click=${() => void this.unpair()}>End bond</button>
     </div>`;
   }
 
@@ -193,7 +192,6 @@ export class DeviceGatt extends PageElement {
               .lease=${this.lease?.id}
               .item=${item}
               .heard=${this.newest.get(item.handle)}
-              .isAllowed=${store.may("control")}
             ></gatt-characteristic>`,
           )}
         </details>`,

@@ -123,7 +123,7 @@ export class DeviceSettingsForm extends PageElement {
         ${this.drawField("irk", "Identity key (IRK)", "32 hex digits; knows it again when its address changes.", html`<input name="irk" autocomplete="off" .value=${settings.irk ?? ""} />`)}
       </div>
       <div class="body actions">
-        <button class="primary" ?disabled=${this.isBusy || !store.may("control")}>Save</button>
+        <button class="primary" data-needs="control" ?disabled=${this.isBusy}>Save</button>
         ${this.fault ? html`<span class="fault" role="alert">${this.fault}</span>` : ""}
       </div>
     </form>`;

@@ -107,11 +107,10 @@ export class DeviceTable extends PageElement {
     const { device } = row;
     const name = deviceName(device);
     const away = device.available ? nothing : html`<span class="mark idle" title="not available">${icon("off")}<span class="visually-hidden">not available</span></span>`;
-    const linked = device.connection ? html`<span class="mark good" title="connected through ${device.connection.proxy}">${icon("link")}<span class="visually-hidden">connected</span></span>` : nothing;
+    const connection = store.linkTo(device.address);
+    const linked = connection ? html`<span class="mark good" title="connected through ${connection.proxy}">${icon("link")}<span class="visually-hidden">connected</span></span>` : nothing;
     return html`<span class="name"
-      >${away}<a class=${device.available ? "" : "away"} href=${link("devices", [device.address])}>${name}</a>${givenName(device) === null ? html`<span class="faint">${hint(device)}</span>` : nothing}${linked}${store.may("control")
-        ? html`<button class="ghost small pen" aria-label="Alias of ${name}" title="Give it an alias" @click=${() => this.edit(device.address)}>${icon("edit")}</button>`
-        : nothing}</span
+      >${away}<a class=${device.available ? "" : "away"} href=${link("devices", [device.address])}>${name}</a>${givenName(device) === null ? html`<span class="faint">${hint(device)}</span>` : nothing}${linked}<button class="ghost small pen" data-needs="control" aria-label="Alias of ${name}" title="Give it an alias" @click=${() => this.edit(device.address)}>${icon("edit")}</button></span
     >`;
   }
 

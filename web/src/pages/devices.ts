@@ -152,7 +152,7 @@ export class DevicesPage extends PageElement {
         <h1>Devices</h1>
         <span class="faint num" role="status">${isFiltered ? `${number(shown)} of ${number(store.devices.size)}` : number(store.devices.size)}</span>
         <div class="grow"></div>
-        <button @click=${() => void this.scan()} ?disabled=${this.isScanning || !store.may("control")} title="Lets all proxies ask devices for what they only tell when asked">
+        <button @click=${() => void this.scan()} data-needs="control" ?disabled=${this.isScanning} title="Lets all proxies ask devices for what they only tell when asked">
           ${icon("scanning")} ${this.isScanning ? "Scanning…" : "Scan now"}
         </button>
       </div>

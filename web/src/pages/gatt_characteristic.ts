@@ -19,7 +19,6 @@ export class GattCharacteristic extends PageElement {
   @property() lease: string | undefined;
   @property({ attribute: false }) item!: Characteristic;
   @property({ attribute: false }) heard: NotificationEvent | undefined; // the newest
-  @property({ type: Boolean }) isAllowed = false;
   @state() private format: Format = "hex";
   @state() private value: GattValue | undefined;
   @state() private fault = "";
@@ -93,9 +92,9 @@ export class GattCharacteristic extends PageElement {
   private drawWrite(): TemplateResult | typeof nothing {
     if (!this.can("write") && !this.can("write-without-response")) return nothing;
     const label = `New value of ${this.item.name ?? shortUuid(this.item.uuid)}`;
-    return html`<form class="actions" @submit=${this.write}>
+    return html`<form class="actions" data-needs="control" @submit=${this.write}>
       <input class="small mono" aria-label=${label} placeholder=${this.format === "hex" ? "01 ff" : this.format === "text" ? "text" : "0"} autocomplete="off" />
-      <button class="small" ?disabled=${this.isBusy || !this.isAllowed}>Write</button>
+      <button class="small" ?disabled=${this.isBusy}>Write</button>
     </form>`;
   }
 
@@ -106,7 +105,7 @@ export class GattCharacteristic extends PageElement {
         (descriptor) => html`<li>
           <span class="faint num">${descriptor.handle}</span> ${descriptor.name ?? shortUuid(descriptor.uuid)}
           ${this.descriptors.has(descriptor.handle) ? html`<code class="hex">${decode(this.descriptors.get(descriptor.handle)!, this.format)}</code>` : nothing}
-          <button class="ghost small" ?disabled=${this.isBusy || !this.isAllowed} aria-label="Read ${descriptor.name ?? "descriptor"} ${descriptor.handle}" @click=${() => void this.readDescriptor(descriptor.handle)}>Read</button>
+          <button class="ghost small" data-needs="control" ?disabled=${this.isBusy} aria-label="Read ${descriptor.name ?? "descriptor"} ${descriptor.handle}" @click=${() => void this.readDescriptor(descriptor.handle)}>Read</button>
         </li>`,
       )}
     </ul>`;
@@ -125,9 +124,9 @@ export class GattCharacteristic extends PageElement {
       <div class="gatt-do">
         <div class="actions">
           <select class="small" aria-label="Format of ${name}" @change=${choose}>${FORMATS.map((format) => html`<option value=${format}>${FORMAT_NAMES[format]}</option>`)}</select>
-          ${this.can("read") ? html`<button class="small" ?disabled=${this.isBusy || !this.isAllowed} @click=${() => void this.read()}>Read</button>` : nothing}
+          ${this.can("read") ? html`<button class="small" data-needs="control" ?disabled=${this.isBusy} @click=${() => void this.read()}>Read</button>` : nothing}
           ${canTell
-            ? html`<button class="small" ?disabled=${this.isBusy || !this.lease} title=${this.lease ? "" : "Connect first"} aria-pressed=${this.isSubscribed} @click=${() => void this.subscribe()}>
+            ? html`<button class="small" data-needs="control" ?disabled=${this.isBusy || !this.lease} title=${this.lease ? "" : "Connect first"} aria-pressed=${this.isSubscribed} @click=${() => void this.subscribe()}>
                 ${this.isSubscribed ? "Unsubscribe" : "Subscribe"}
               </button>`
             : nothing}

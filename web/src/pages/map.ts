@@ -78,7 +78,7 @@ export class MapPage extends PageElement {
       id: device.address,
       name: device.address,
       value: 1,
-      symbolSize: device.connection ? 13 : 9,
+      symbolSize: store.linkTo(device.address) ? 13 : 9,
       itemStyle: { color: device.proxy ? colourOf(device.proxy, names) : colour("faint"), borderColor: colour("panel"), borderWidth: 1 },
       label: { show: name !== null && !isCrowded, position: "right", color: colour("soft"), fontSize: 11, formatter: name ?? "" },
       about: `${name ?? (hint(device) || device.address)}\n${device.address}\n${device.proxy ?? "nobody"} ${device.rssi ?? ""} dBm`,
@@ -89,7 +89,6 @@ export class MapPage extends PageElement {
   private edges(row: DeviceRow, names: string[]): object[] {
     const { device } = row;
     const heard = listeners(row).map(([proxy, { smoothed }]) => ({ proxy, rssi: smoothed }));
-    if (heard.length === 0 && device.proxy) heard.push({ proxy: device.proxy, rssi: device.rssi ?? -100 });
     return heard
       .filter(({ proxy }) => store.proxies.has(proxy) && (!this.isOwnerOnly || proxy === device.proxy))
       .map(({ proxy, rssi }, rank) => {
@@ -117,7 +116,8 @@ export class MapPage extends PageElement {
           roam: true,
           zoom: 0.72,
           draggable: true,
-          force: { repulsion: [rows.length > 80 ? 40 : 110, 700], edgeLength: [150, 40], gravity: 0.12, layoutAnimation: false },
+          force: { repulsion: [rows.length > 80 ? 40 : 110, 700], edgeLength: [150, 40], gravity: 0.3, layoutAnimation: false },
+          labelLayout: { hideOverlap: true },
           emphasis: { focus: "adjacency" },
           data: [...names.map((name) => this.proxyNode(name, names)), ...rows.map((row) => this.deviceNode(row, names, isCrowded))],
           edges: rows.flatMap((row) => this.edges(row, names)),

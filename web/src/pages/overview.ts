@@ -2,12 +2,12 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { items } from "../api/client";
-import type { Client, Proxy } from "../api/types";
+import type { Client, Info, Proxy } from "../api/types";
 import { link } from "../router";
 import { Every, Watch } from "../store/controller";
 import { store } from "../store/store";
 import { PageElement } from "../ui/element";
-import { age, ago, bytes, count, duration, number } from "../ui/format";
+import { age, ago, bytes, count, duration, number, when, words } from "../ui/format";
 import { icon } from "../ui/icons";
 import { empty, isOnline, mark, meter, proxyLink, proxyMark } from "../ui/parts";
 import { findMatters } from "./attention";
@@ -15,7 +15,7 @@ import { findMatters } from "./attention";
 const CLIENTS_MS = 5000;
 
 function tile(label: string, value: string, more: unknown = ""): TemplateResult {
-  return html`<div class="panel tile"><span class="label">${label}</span><b>${value}</b> <small>${more}</small></div>`;
+  return html`<div class="panel tile"><span class="label">${label}</span><b>${value}</b><small>${more}</small></div>`;
 }
 
 @customElement("overview-page")
@@ -46,7 +46,7 @@ export class OverviewPage extends PageElement {
     const { info } = store;
     return html`<div class="tiles">
       ${tile("Proxies online", `${proxies.filter(isOnline).length}`, `of ${proxies.filter((one) => one.enabled).length}`)}
-      ${tile("Devices", number(info?.counts.devices ?? store.devices.size))}
+      ${tile("Devices", number(info?.counts.devices ?? store.devices.size), "known")}
       ${tile("Advertisements", number(info?.adverts_per_s ?? 0), "per second")}
       ${tile("Slots used", number(used), `of ${slots}`)} ${tile("Links", number(links), "open")}
       ${tile("Running for", info ? duration(info.uptime_s * 1000) : "–", info ? `version ${info.version}` : "")}
@@ -105,9 +105,22 @@ export class OverviewPage extends PageElement {
     return html`<section class="panel">${empty("No proxy yet", text)}</section>`;
   }
 
-  private drawReaders(): TemplateResult {
+  private drawMqtt(mqtt: Info["mqtt"]): TemplateResult {
+    const since = this.clients.find((client) => client.kind === "mqtt")?.since;
+    const broker = html`<code>${mqtt.broker}</code>`;
+    switch (mqtt.state) {
+      case "disabled":
+        return html`<li>${mark("idle", "off", "mqtt")}<span class="soft grow">switched off; its broker is named in the <a href=${link("settings", ["mqtt"])}>settings</a></span></li>`;
+      case "connected":
+        return html`<li>${mark("good", "ok", "mqtt")}<span class="soft grow">connected to ${broker}${since ? ` since ${when(since)}` : ""}, MQTT ${mqtt.protocol}</span></li>`;
+      default:
+        return html`<li>${mark("warn", "warning", "mqtt")}<span class="soft grow">${words(mqtt.state)}: ${broker} ${mqtt.last_error ?? ""}</span></li>`;
+    }
+  }
+
+  private drawGateway(): TemplateResult {
     const { info, health } = store;
-    const checks = Object.entries(health?.checks ?? {});
+    const checks = Object.entries(health?.checks ?? {}).filter(([name]) => name !== "mqtt");
     return html`<section class="panel">
       <header><h2>Gateway</h2></header>
       <ul class="list">
@@ -117,6 +130,7 @@ export class OverviewPage extends PageElement {
             <span class="soft grow">${check.detail ?? ""}</span>
           </li>`,
         )}
+        ${info ? this.drawMqtt(info.mqtt) : nothing}
         ${info?.recorder.enabled ? html`<li>${mark("good", "ok", "recorder")}<span class="soft grow">${bytes(info.recorder.bytes)}, back to ${ago(info.recorder.oldest)}</span></li>` : nothing}
       </ul>
     </section>`;
@@ -148,7 +162,7 @@ export class OverviewPage extends PageElement {
   protected override render() {
     return html`<div class="page-head"><h1>Overview</h1></div>
       ${this.drawTiles()}
-      <div class="stack">${this.drawMatters()} ${this.drawProxies()}<div class="columns">${this.drawReaders()} ${this.drawClients()}</div></div>`;
+      <div class="stack">${this.drawMatters()} ${this.drawProxies()}<div class="columns">${this.drawGateway()} ${this.drawClients()}</div></div>`;
   }
 }
 

@@ -50,7 +50,7 @@ export class ProxiesPage extends PageElement {
             <b>${one.friendly_name ?? one.name}</b>
             <span class="soft grow">${one.host} · ${text(one.board ?? one.platform)} · ESPHome ${text(one.esphome_version)} · seen ${ago(one.last_seen)}</span>
             ${one.encryption === "required" ? mark("warn", "access", "needs its key") : nothing}
-            <button ?disabled=${!store.may("admin")} @click=${() => addProxy(one)}>${icon("add")} Adopt</button>
+            <button data-needs="admin" @click=${() => addProxy(one)}>${icon("add")} Adopt</button>
           </li>`,
         )}
       </ul>
@@ -86,7 +86,7 @@ export class ProxiesPage extends PageElement {
         <h1>Proxies</h1>
         <span class="faint num">${all.filter(isOnline).length} of ${all.length} online</span>
         <div class="grow"></div>
-        ${store.has("config") ? html`<button class="primary" ?disabled=${!store.may("admin")} @click=${() => addProxy()}>${icon("add")} Add a proxy</button>` : nothing}
+        ${store.has("config") ? html`<button class="primary" data-needs="admin" @click=${() => addProxy()}>${icon("add")} Add a proxy</button>` : nothing}
       </div>
       <div class="bar"><input type="search" placeholder="Name, area or host   /" aria-label="Search proxies" .value=${this.search} @input=${(event: Event) => (this.search = (event.target as HTMLInputElement).value)} /></div>
       <div class="stack">

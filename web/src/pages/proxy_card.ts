@@ -63,19 +63,17 @@ export class ProxyCard extends PageElement {
 
   private drawHead(): TemplateResult {
     const { proxy } = this;
-    const off = !store.may("control");
-    const offAdmin = !store.may("admin");
     return html`<header>
       <h2><a href=${link("proxies", [proxy.name])}>${proxy.name}</a></h2>
       ${proxyMark(proxy)} <span class="faint">${age(proxy.since)}</span>
       <div class="grow"></div>
       ${store.has("ears")
-        ? html`<button class="small" ?disabled=${off || !isOnline(proxy)} title="Ask devices for ${WINDOW_S} s what they only tell when asked" @click=${() => void this.openWindow()}>${icon("scanning")} Scan now</button>`
+        ? html`<button class="small" data-needs="control" ?disabled=${!isOnline(proxy)} title="Ask devices for ${WINDOW_S} s what they only tell when asked" @click=${() => void this.openWindow()}>${icon("scanning")} Scan now</button>`
         : nothing}
-      <button class="small" ?disabled=${off} aria-label="Reconnect ${proxy.name}" title="Reconnect" @click=${() => void this.reconnect()}>${icon("refresh")}</button>
+      <button class="small" data-needs="control" aria-label="Reconnect ${proxy.name}" title="Reconnect" @click=${() => void this.reconnect()}>${icon("refresh")}</button>
       ${store.has("config")
-        ? html`<button class="small" ?disabled=${offAdmin} aria-label="Settings of ${proxy.name}" title="Settings" @click=${() => changeProxy(proxy)}>${icon("edit")}</button>
-            <button class="small" ?disabled=${offAdmin} aria-label="Remove ${proxy.name}" title="Remove" @click=${() => void this.dismiss()}>${icon("trash")}</button>`
+        ? html`<button class="small" data-needs="admin" aria-label="Settings of ${proxy.name}" title="Settings" @click=${() => changeProxy(proxy)}>${icon("edit")}</button>
+            <button class="small" data-needs="admin" aria-label="Remove ${proxy.name}" title="Remove" @click=${() => void this.dismiss()}>${icon("trash")}</button>`
         : nothing}
     </header>`;
   }
@@ -96,7 +94,7 @@ export class ProxyCard extends PageElement {
     const state = scanner.state === "unknown" ? "" : words(scanner.state);
     const shown = [scanner.mode, state, scanner.window ? "a window is open" : ""].filter(Boolean).join(", ") || "not told";
     if (!store.has("ears")) return html`${shown}`;
-    return html`<select class="small" aria-label="Scan mode of ${this.proxy.name}" ?disabled=${!store.may("control")} @change=${(event: Event) => void this.setMode(event)}>
+    return html`<select class="small" data-needs="control" aria-label="Scan mode of ${this.proxy.name}" @change=${(event: Event) => void this.setMode(event)}>
         ${MODES.map((mode) => html`<option value=${mode} ?selected=${mode === scanner.configured}>${mode}</option>`)}
       </select>
       <span class="faint">${shown}</span>`;
@@ -144,7 +142,7 @@ export class ProxyCard extends PageElement {
       <td>${HOLDERS[entry.holder]}</td>
       <td>${leases.map((lease) => `${lease.client}${lease.purpose ? ` (${lease.purpose})` : ""}`).join(", ") || "–"}</td>
       <td class="num">${age(entry.since)}</td>
-      <td class="right">${entry.holder === "ours" ? nothing : html`<button class="small" ?disabled=${!store.may("control")} @click=${free}>Free</button>`}</td>
+      <td class="right">${entry.holder === "ours" ? nothing : html`<button class="small" data-needs="control" @click=${free}>Free</button>`}</td>
     </tr>`;
   }
 

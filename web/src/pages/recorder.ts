@@ -90,13 +90,13 @@ export class RecorderPage extends PageElement {
   }
 
   private drawReplay(): TemplateResult {
-    return html`<form class="panel" @submit=${this.replay}>
+    return html`<form class="panel" data-needs="control" @submit=${this.replay}>
       <header><h2>What if?</h2><span class="help">the recorded packets under other rules of ownership</span></header>
       <div class="body form two">
         ${this.drawRange()}
         ${OWNERSHIP.map(([name, words, standard]) => html`<label class="field"><span>${words}</span><input name=${name} inputmode="decimal" autocomplete="off" placeholder=${`as now; standard ${standard}`} /></label>`)}
         <div class="whole actions">
-          <button class="primary" ?disabled=${this.isBusy || !store.may("control")}>${this.isBusy ? "Replaying…" : "Replay"}</button>
+          <button class="primary" ?disabled=${this.isBusy}>${this.isBusy ? "Replaying…" : "Replay"}</button>
           ${this.fault ? html`<span class="fault" role="alert">${this.fault}</span>` : nothing}
         </div>
       </div>

@@ -11,6 +11,7 @@ export interface PageEntry {
   icon: Icon;
   group: "Fleet" | "Radio" | "Gateway";
   part?: Part; // shown where this part is there
+  role?: "admin"; // shown to this role alone
   load: () => Promise<{ draw: (place: Place) => TemplateResult }>;
 }
 
@@ -23,7 +24,7 @@ export const PAGES: PageEntry[] = [
   { name: "connections", title: "Connections", icon: "connections", group: "Radio", part: "links", load: () => import("./connections") },
   { name: "recorder", title: "Recorder", icon: "recorder", group: "Radio", part: "recorder", load: () => import("./recorder") },
   { name: "settings", title: "Settings", icon: "settings", group: "Gateway", part: "config", load: () => import("./settings") },
-  { name: "access", title: "Access", icon: "access", group: "Gateway", part: "config", load: () => import("./access") },
+  { name: "access", title: "Access", icon: "access", group: "Gateway", part: "config", role: "admin", load: () => import("./access") },
   { name: "logs", title: "Logs", icon: "logs", group: "Gateway", part: "voices", load: () => import("./logs") },
   { name: "about", title: "About", icon: "about", group: "Gateway", load: () => import("./about") },
 ];

@@ -117,7 +117,7 @@ export class ScanningPage extends PageElement {
         <td class="num">${when(need.next_due)}</td>
         <td class="num">${number(need.answered)}</td>
         <td class="num">${number(need.missed)}</td>
-        <td class="right"><button class="small" ?disabled=${!store.may("control")} @click=${() => void this.end(need)}>End</button></td>
+        <td class="right"><button class="small" data-needs="control" @click=${() => void this.end(need)}>End</button></td>
       </tr>`;
     });
     const none = "Devices that tell something only when asked can be asked again and again: in the settings of the device.";
@@ -166,14 +166,14 @@ export class ScanningPage extends PageElement {
     return html`<div class="page-head">
         <h1>Scanning</h1>
         <div class="grow"></div>
-        <select aria-label="Which proxies" @change=${(event: Event) => (this.chosen = (event.target as HTMLSelectElement).value)}>
+        <select data-needs="control" aria-label="Which proxies" @change=${(event: Event) => (this.chosen = (event.target as HTMLSelectElement).value)}>
           <option value="">All proxies</option>
           ${[...store.proxies.keys()].sort().map((name) => html`<option value=${name}>${name}</option>`)}
         </select>
-        <select aria-label="How long" @change=${(event: Event) => (this.seconds = Number((event.target as HTMLSelectElement).value))}>
+        <select data-needs="control" aria-label="How long" @change=${(event: Event) => (this.seconds = Number((event.target as HTMLSelectElement).value))}>
           ${[5, 10, 20, 35].map((seconds) => html`<option value=${seconds} ?selected=${seconds === this.seconds}>${seconds} s</option>`)}
         </select>
-        <button class="primary" ?disabled=${!store.may("control")} @click=${() => void this.open()}>${icon("scanning")} Scan actively</button>
+        <button class="primary" data-needs="control" @click=${() => void this.open()}>${icon("scanning")} Scan actively</button>
       </div>
       <div class="stack">${this.drawTimeline(windows)} ${this.drawNeeds()} ${this.drawList(windows)}</div>`;
   }

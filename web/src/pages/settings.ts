@@ -12,9 +12,18 @@ import { PageElement } from "../ui/element";
 import { count } from "../ui/format";
 import { empty, failure, mark } from "../ui/parts";
 import { attempt } from "../ui/toast";
+import "./settings_versions";
+import { said } from "./settings_versions";
 import { fieldsOf, parse, patchOf, rangeOf, show, valueAt, type Field, type Json, type Schema } from "./settings_schema";
 
-const TITLES: Record<string, string> = { http: "Web and API", mqtt: "MQTT", esphome: "ESPHome", scan: "Scanning", links: "Links", limits: "Limits", recorder: "Recorder", log: "Log", discovery: "Discovery", matter: "Matter", lists: "Lists" };
+const TITLES: Record<string, string> = { http: "Web and API", mqtt: "MQTT", esphome: "ESPHome", scan: "Scanning", links: "Links", limits: "Limits", recorder: "Recorder", log: "Log", discovery: "Discovery", matter: "Matter", lists: "Lists", versions: "Versions" };
+const VERSIONS = "versions"; // beside the sections: what all of them were
+
+// Lists whose entries have a page of their own.
+const LISTS: Record<string, { page: string; key: string; words: string; link: (entry: Record<string, string>) => string }> = {
+  "/proxies": { page: "proxies", key: "name", words: "added, changed and removed on the page", link: (entry) => link("proxies", [entry.name!]) },
+  "/devices": { page: "devices", key: "address", words: "each is changed on the tab “Settings” of one of the", link: (entry) => link("devices", [entry.address!, "settings"]) },
+};
 
 export async function restart(): Promise<void> {
   const sure = await confirmed("Restart the gateway?", "Links are closed and opened again; the page connects again by itself.", "Restart");
@@ -77,8 +86,7 @@ export class SettingsPage extends PageElement {
     const patch = patchOf(this.changes);
     try {
       const applied = await send<ConfigApplied>("PATCH", "/config", patch, {}, this.tag ? { "If-Match": this.tag } : {});
-      const words = applied.restart_required.length ? `Saved; ${applied.restart_required.join(", ")} after a restart.` : "Saved; it works at once.";
-      await attempt(() => Promise.resolve(), words);
+      await attempt(() => Promise.resolve(), said(applied, "Saved"));
       await this.load();
       await store.refresh();
     } catch (error) {
@@ -112,7 +120,20 @@ export class SettingsPage extends PageElement {
     }
   }
 
+  // The entries of a list, each where it is changed; all of it as text for what no page has.
+  private drawEntries(field: Field, isOff: boolean): TemplateResult {
+    const list = LISTS[field.pointer];
+    if (!list) return this.drawInput(field, isOff);
+    const entries = (valueAt(this.config, field.pointer) ?? []) as Record<string, string>[];
+    return html`<ul class="tags">
+        ${entries.map((entry) => html`<li><a class="tag" href=${list.link(entry)}>${entry.alias ?? entry[list.key]}</a></li>`)}
+      </ul>
+      <div class="help">${count(entries.length, "entry", "entries")}; ${list.words} <a href=${link(list.page)}>${list.page}</a>.</div>
+      <details><summary class="help">All of it as JSON</summary>${this.drawInput(field, isOff)}</details>`;
+  }
+
   private drawField(field: Field): TemplateResult {
+    const holder = store.info?.overridden.find((one) => one.key === field.pointer.slice(1).replaceAll("/", "."))?.variable;
     const part = field.schema["x-part"] as Part | undefined;
     const isIdle = part !== undefined && !store.has(part);
     const faults = this.errors.filter((error) => error.pointer === field.pointer || error.pointer.startsWith(`${field.pointer}/`));
@@ -122,10 +143,11 @@ export class SettingsPage extends PageElement {
       <div>
         <label for=${idOf(field)}><b>${field.label}</b></label>
         ${field.schema["x-restart"] ? html`<span class="tag">after a restart</span>` : nothing} ${isIdle ? html`<span class="tag">without effect yet</span>` : nothing}
+        ${holder ? html`<span class="tag">held by ${holder}</span>` : nothing}
         <div class="help">${field.schema.description ?? ""}</div>
       </div>
       <div>
-        ${this.drawInput(field, !store.may("admin"))}
+        ${this.drawEntries(field, store.role !== "admin" || holder !== undefined)}
         <div class="help">${range ? `${range}; ` : ""}${field.kind === "lines" ? "one a line; " : ""}standard ${standard}</div>
         ${faults.map((error) => html`<div class="fault" role="alert">${error.detail}</div>`)}
       </div>
@@ -143,18 +165,23 @@ export class SettingsPage extends PageElement {
 
   private drawSave(): TemplateResult {
     const restarts = store.info?.restart_required ?? [];
-    return html`<div class="save-bar panel">
+    return html`<div class="save-bar panel" data-needs="admin">
       <span class="grow ${this.fault ? "fault" : "soft"}" role="status">${this.fault || (this.changes.size ? `${count(this.changes.size, "change")} not saved yet` : "No changes")}</span>
-      ${restarts.length ? html`<button ?disabled=${!store.may("admin")} @click=${() => void restart()}>Restart for ${count(restarts.length, "setting")}</button>` : nothing}
+      ${restarts.length ? html`<button data-needs="admin" @click=${() => void restart()}>Restart for ${count(restarts.length, "setting")}</button>` : nothing}
       <button ?disabled=${this.changes.size === 0} @click=${() => void this.load()}>Discard</button>
-      <button class="primary" ?disabled=${this.changes.size === 0 || this.isBusy || !store.may("admin")} @click=${() => void this.save()}>Save</button>
+      <button class="primary" ?disabled=${this.changes.size === 0 || this.isBusy} @click=${() => void this.save()}>Save</button>
     </div>`;
+  }
+
+  private drawSettings(fields: Field[]): TemplateResult {
+    return html`<section class="panel">${fields.map((field) => this.drawField(field))} ${fields.length === 0 ? empty("No such setting", "Search for less.") : nothing}</section>
+      ${this.drawSave()}`;
   }
 
   protected override render() {
     if (this.fields.length === 0) return this.fault ? failure(this.fault, () => void this.load()) : html`<p class="loading">Loading…</p>`;
     const sections = [...new Set(this.fields.map((field) => field.section))];
-    const shown = sections.includes(this.section) ? this.section : sections[0]!;
+    const shown = [...sections, VERSIONS].find((name) => name === this.section) ?? sections[0]!;
     const wanted = this.search.toLowerCase();
     const fields = this.fields.filter((field) => (wanted ? `${field.pointer} ${field.schema.description ?? ""}`.toLowerCase().includes(wanted) : field.section === shown));
     return html`<div class="page-head">
@@ -163,10 +190,9 @@ export class SettingsPage extends PageElement {
         <input type="search" placeholder="Find a setting   /" aria-label="Find a setting" .value=${this.search} @input=${(event: Event) => (this.search = (event.target as HTMLInputElement).value)} />
       </div>
       <div class="tabs" role="navigation" aria-label="Sections">
-        ${sections.map((name) => html`<a href=${link("settings", [name])} aria-current=${!wanted && name === shown ? "page" : nothing}>${TITLES[name] ?? name}${this.drawCount(name)}</a>`)}
+        ${[...sections, VERSIONS].map((name) => html`<a href=${link("settings", [name])} aria-current=${!wanted && name === shown ? "page" : nothing}>${TITLES[name] ?? name}${this.drawCount(name)}</a>`)}
       </div>
-      <section class="panel">${fields.map((field) => this.drawField(field))} ${fields.length === 0 ? empty("No such setting", "Search for less.") : nothing}</section>
-      ${this.drawSave()}`;
+      ${shown === VERSIONS && !wanted ? html`<settings-versions @restored=${() => void this.load()}></settings-versions>` : this.drawSettings(fields)}`;
   }
 }
 

@@ -107,11 +107,9 @@ export class Store {
     return this.info?.parts.includes(part) ?? false;
   }
 
-  // True where the role allows it, as far as is known.
-  may(role: "control" | "admin"): boolean {
-    const mine = this.session?.role;
-    if (!mine) return !this.needsSignIn;
-    return mine === "admin" || (mine === "control" && role === "control");
+  // As far as is known; without sessions everybody who comes in is an admin.
+  get role(): NonNullable<Session["role"]> {
+    return this.session?.role ?? "admin";
   }
 
   // Figures that no event brings: rates, counts, readiness.
@@ -127,6 +125,12 @@ export class Store {
       if (error instanceof ProblemError && error.status === 401) void this.whoAmI();
     }
     this.mark("info");
+  }
+
+  // The link to a device, while there is one.
+  linkTo(address: string): Connection | undefined {
+    const connection = this.connections.get(address);
+    return connection?.state === "connected" ? connection : undefined;
   }
 
   async loadWindows(): Promise<void> {
@@ -252,6 +256,9 @@ export class Store {
     row.round = this.round;
     row.version++;
     if (device.rssi !== null && row.trail.size === 0) row.trail.push(device.rssi);
+    if (device.rssi !== null && device.proxy !== null && !row.heard.has(device.proxy)) {
+      row.heard.set(device.proxy, { rssi: device.rssi, smoothed: device.rssi_smoothed ?? device.rssi, time: row.seen });
+    }
     return row;
   }
 

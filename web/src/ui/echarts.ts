@@ -2,8 +2,9 @@
 import { CustomChart, GraphChart, LineChart, ScatterChart } from "echarts/charts";
 import { DataZoomComponent, GridComponent, LegendComponent, MarkAreaComponent, TooltipComponent } from "echarts/components";
 import { init, use } from "echarts/core";
+import { LabelLayout } from "echarts/features";
 import { CanvasRenderer } from "echarts/renderers";
 
-use([CanvasRenderer, CustomChart, DataZoomComponent, GraphChart, GridComponent, LegendComponent, LineChart, MarkAreaComponent, ScatterChart, TooltipComponent]);
+use([CanvasRenderer, CustomChart, DataZoomComponent, GraphChart, GridComponent, LabelLayout, LegendComponent, LineChart, MarkAreaComponent, ScatterChart, TooltipComponent]);
 
 export { init };

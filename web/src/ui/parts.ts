@@ -66,10 +66,11 @@ export function loudness(rssi: number | null): TemplateResult {
 
 const SPARK_WIDTH = 96;
 const SPARK_HEIGHT = 20;
+const SPARK_YOUNG = 6; // steps from which on it fills its width
 
 export function sparkline(trail: Trail): TemplateResult {
   if (trail.size < 2) return html`<span class="faint">…</span>`;
-  const step = SPARK_WIDTH / 47;
+  const step = SPARK_WIDTH / Math.max(trail.size - 1, SPARK_YOUNG);
   const start = SPARK_WIDTH - (trail.size - 1) * step;
   let path = "";
   for (let i = 0; i < trail.size; i++) {
