@@ -182,10 +182,11 @@ class Answer:
 class Gateway(ReadyProgram):
     """blefleet with a configuration. `prefix` is a command that ends by becoming the one behind it."""
 
-    def __init__(self, bin_folder, folder, config, log_level="info", environment=None, prefix=()):
+    def __init__(self, bin_folder, folder, config, log_level=None, environment=None, prefix=()):
         super().__init__("blefleet", folder,
-                         [*prefix, pathlib.Path(bin_folder) / "blefleet", "--config", config, "--log-level",
-                          log_level, "--data-dir", pathlib.Path(folder) / "data"], environment)
+                         [*prefix, pathlib.Path(bin_folder) / "blefleet", "--config", config,
+                          "--data-dir", pathlib.Path(folder) / "data",
+                          *(["--log-level", log_level] if log_level else [])], environment)
         self.ready = self.wait_ready()
         self.address = self.ready["http"]
 

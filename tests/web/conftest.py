@@ -1,38 +1,63 @@
 """The dashboard in a browser: a simulated fleet, a gateway on it, and Debian's chromium.
 
-BLEFLEET_BIN names the folder of the programs, BLEFLEET_CHROMIUM another browser."""
+BLEFLEET_BIN names the folder of the programs, BLEFLEET_CHROMIUM another browser. `./run test web` gives these tests a
+network of their own; without one (BLEFLEET_ALONE) those of announcements are left out."""
 import json
 import os
 import pathlib
 import sys
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests/fleet"))
-from programs import Gateway, Simulator  # noqa: E402
+sys.path[:0] = [str(TOP / "tests/fleet"), str(TOP / "tests/system/mdns")]
+import network  # noqa: E402
+from announcer import Announcer  # noqa: E402
+from programs import Gateway, Simulator, free_port  # noqa: E402
 
 BIN = pathlib.Path(os.environ.get("BLEFLEET_BIN", TOP / "build/debug/bin"))
+expect.set_options(timeout=10_000)
+IS_ALONE = "BLEFLEET_ALONE" in os.environ
 CHROMIUM = os.environ.get("BLEFLEET_CHROMIUM", "/usr/bin/chromium")
+
+
+def bearer(secret):
+    return {"Authorization": f"Bearer {secret}"} if secret else {}
 
 
 class House:
     """A simulated fleet and a gateway on it, which can be started anew at the same address."""
 
-    def __init__(self, folder, scenario):
+    def __init__(self, folder, scenario, config_change=None):
         self.folder = folder
         self.sim = Simulator(BIN, folder, scenario)
+        if config_change:
+            self.write_config(config_change)
         self.gateway = Gateway(BIN, folder, self.sim.gateway_config)
         self.url = f"http://{self.gateway.address}/"
 
     def stop_gateway(self):
         self.gateway.stop()
 
-    def start_gateway(self):
-        config = json.loads(self.sim.gateway_config.read_text(encoding="utf-8"))
-        config.setdefault("http", {})["listen"] = self.gateway.address
+    def config(self):
+        return json.loads(self.sim.gateway_config.read_text(encoding="utf-8"))
+
+    def write_config(self, change):
+        config = self.config()
+        change(config)
         self.sim.gateway_config.write_text(json.dumps(config), encoding="utf-8")
+
+    def make_token(self, name, role, by=None):
+        """Its secret; `by` is that of an admin, once there is a token."""
+        body = json.dumps({"name": name, "role": role})
+        headers = {"Content-Type": "application/json", **bearer(by)}
+        answer = self.gateway.request("POST", "/api/v1/tokens", body=body, headers=headers)
+        assert answer.status == 201, answer.body
+        return answer.json()["token"]
+
+    def start_gateway(self):
+        self.write_config(lambda config: config.setdefault("http", {}).update(listen=self.gateway.address))
         self.gateway = Gateway(BIN, self.folder, self.sim.gateway_config)
 
     def end(self):
@@ -69,15 +94,57 @@ LAB = {"seed": 1, "radio": {"noise_db": 0, "wall_db": 0, "sensitivity_dbm": -110
 
 
 @pytest.fixture
-def lab(tmp_path):
-    """A small house for one test."""
-    scenario = tmp_path / "scenario.json"
-    scenario.write_text(json.dumps(LAB), encoding="utf-8")
-    lab = House(tmp_path, scenario)
+def start_lab(tmp_path):
+    """start_lab(scenario, config_change) gives a small house for one test."""
+    labs = []
+
+    def start(scenario=LAB, config_change=None):
+        path = tmp_path / "scenario.json"
+        path.write_text(json.dumps(scenario), encoding="utf-8")
+        labs.append(House(tmp_path, path, config_change))
+        return labs[-1]
+
+    yield start
+    for lab in labs:
+        lab.end()
+
+
+@pytest.fixture
+def lab(start_lab):
+    """Such a house with everything online and heard."""
+    lab = start_lab()
     lab.gateway.wait_online(2)
     lab.gateway.wait_for(lambda: len(lab.gateway.items("/api/v1/devices")) == 2, what="both devices")
-    yield lab
-    lab.end()
+    return lab
+
+
+@pytest.fixture
+def restartable(start_lab):
+    """The same at an address that it has again after it started itself anew."""
+    lab = start_lab(config_change=lambda config: config["http"].update(listen=f"127.0.0.1:{free_port()}"))
+    lab.gateway.wait_online(2)
+    return lab
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_network():
+    """Devices on the network of this machine are not our business."""
+    os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={network.BUS if IS_ALONE else '/nowhere'}"
+    if IS_ALONE:
+        network.set_up()
+
+
+@pytest.fixture
+def announcer(tmp_path):
+    """Says what devices say, to an avahi-daemon of our own."""
+    if not IS_ALONE:
+        pytest.skip("wants a network of its own: ./run test web")
+    daemons = [network.Bus(tmp_path), network.Avahi(tmp_path)]
+    made = Announcer()
+    yield made
+    made.close()
+    for daemon in reversed(daemons):
+        daemon.stop()
 
 
 @pytest.fixture(scope="session")
@@ -90,23 +157,19 @@ def browser():
 
 @pytest.fixture
 def open_page(browser):
-    """open_page(url, …) gives a page; none may say anything wrong until the end of the test. answers {(method, path):
-    (status, document)} stand in for the gateway's. is_first: nobody said yet that the first token can wait."""
+    """open_page(url, …) gives a page; none may say anything wrong until the end of the test, but what is forgiven.
+    token: the browser is signed in with it. is_first: nobody said yet that the first token can wait."""
     contexts, complaints = [], []
 
     def complain(message):
         if message.type == "error" or "Content Security Policy" in message.text:
             complaints.append(message.text)
 
-    def fulfil(route, answers):
-        path = route.request.url.split("/api/v1", 1)[1].split("?")[0]
-        answer = answers.get((route.request.method, path))
-        if answer is None:
-            return route.fallback()
-        status, document = answer(route.request) if callable(answer) else answer
-        return route.fulfill(status=status, json=document, headers={"ETag": '"1"'})
+    def forgive(*texts):
+        """What has been said so far, with one of these texts in it, was meant."""
+        complaints[:] = [complaint for complaint in complaints if not any(text in complaint for text in texts)]
 
-    def open_one(url, width=1280, height=900, scheme="light", answers=None, is_first=False):
+    def open_one(url, width=1280, height=900, scheme="light", token=None, is_first=False):
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB")
         contexts.append(context)
         if not is_first:
@@ -115,12 +178,13 @@ def open_page(browser):
         page.set_default_timeout(15_000)
         page.on("console", complain)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        if answers:
-            page.route("**/api/v1/**", lambda route: fulfil(route, answers))
+        if token:
+            session = f"{url.split('#')[0]}api/v1/session"
+            assert context.request.post(session, data={"token": token}).ok
         page.goto(url)
         return page
 
-    open_one.complaints = complaints
+    open_one.forgive = forgive
     yield open_one
     for context in contexts:
         context.close()
