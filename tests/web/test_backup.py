@@ -39,6 +39,6 @@ def test_a_backup_is_made_checked_and_taken_back_by_a_restart(restartable, open_
     restartable.gateway.wait_for(lambda: restartable.config().get("scan") == before.get("scan"), what="the settings of the backup")
     restartable.gateway.wait_for(lambda: is_back(restartable), what="the gateway")
     page.get_by_role("link", name="Settings").click()
-    page.get_by_role("link", name="Scanning").last.click()
+    page.get_by_role("navigation", name="Sections").get_by_role("link", name="Scanning").click()
     expect(page.get_by_label("ownership.margin_db")).to_have_value("16")
     open_page.forgive("ERR_", "503")

@@ -69,8 +69,8 @@ export async function getTagged<Answer>(path: string): Promise<{ answer: Answer;
   return { answer: (await response.json()) as Answer, tag: response.headers.get("ETag") };
 }
 
-export async function send<Answer>(method: string, path: string, body?: unknown, query: Query = {}, headers: Record<string, string> = {}): Promise<Answer> {
-  const init: RequestInit = { headers };
+export async function send<Answer>(method: string, path: string, body?: unknown, query: Query = {}, headers: Record<string, string> = {}, signal?: AbortSignal): Promise<Answer> {
+  const init: RequestInit = { headers, ...(signal ? { signal } : {}) };
   if (body !== undefined) {
     init.body = JSON.stringify(body);
     init.headers = { "Content-Type": "application/json", ...headers };

@@ -2,13 +2,13 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { get, ProblemError, send, sentenceOf } from "../api/client";
-import type { BondResult, CacheCleared, DeviceDetail, GattTree, NotificationEvent } from "../api/types";
+import type { BondResult, CacheCleared, Connection, DeviceDetail, GattTree, NotificationEvent } from "../api/types";
 import { Watch } from "../store/controller";
 import { Lease } from "../store/lease";
 import { store } from "../store/store";
 import { confirmed } from "../ui/dialog";
 import { PageElement } from "../ui/element";
-import { age, number, shortUuid, spacedHex, when, words } from "../ui/format";
+import { age, count, number, shortUuid, spacedHex, when, words } from "../ui/format";
 import { icon } from "../ui/icons";
 import { empty, fact, mark, proxyLink } from "../ui/parts";
 import { attempt } from "../ui/toast";
@@ -29,6 +29,7 @@ export class DeviceGatt extends PageElement {
   @property({ attribute: false }) detail!: DeviceDetail;
   @state() private tree: GattTree | undefined;
   @state() private lease: Lease | undefined;
+  @state() private awaited: Lease | undefined; // one that is still opened
   @state() private isBusy = false;
   @state() private fault = "";
   @state() private log: NotificationEvent[] = [];
@@ -49,8 +50,9 @@ export class DeviceGatt extends PageElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.stopListening?.();
-    void this.lease?.release().catch(() => undefined);
+    for (const lease of [this.lease, this.awaited]) void lease?.release().catch(() => undefined);
     this.lease = undefined;
+    this.awaited = undefined;
   }
 
   private get path(): string {
@@ -67,16 +69,22 @@ export class DeviceGatt extends PageElement {
 
   private async connect(proxy: string | null): Promise<void> {
     const lease = new Lease(this.detail.address, (error) => this.onLost(error));
-    this.isBusy = true;
+    this.awaited = lease;
     this.fault = "";
     try {
       await lease.open(proxy);
       this.lease = lease;
       await this.loadTree();
     } catch (error) {
-      this.fault = explain(error);
+      if (this.awaited === lease) this.fault = explain(error);
     }
-    this.isBusy = false;
+    if (this.awaited === lease) this.awaited = undefined;
+  }
+
+  private async cancel(): Promise<void> {
+    const { awaited } = this;
+    this.awaited = undefined;
+    await awaited?.release();
   }
 
   private onLost(error: unknown): void {
@@ -138,18 +146,18 @@ export class DeviceGatt extends PageElement {
       const proxy = this.querySelector<HTMLSelectElement>("select.through")?.value;
       void this.connect(proxy || null);
     };
+    const choice = html`<select class="through" data-needs="control" aria-label="Through which proxy">
+        <option value="">the best proxy</option>
+        ${proxies.map((proxy) => html`<option value=${proxy}>${proxy}</option>`)}
+      </select>
+      <button class="primary" data-needs="control" @click=${connect}>Connect</button>`;
+    const cancel = html`<button @click=${() => void this.cancel()}>Cancel</button>`;
     return html`<section class="panel">
       <header>
         <h2>Link</h2>
-        ${link ? mark(link.state === "connected" ? "good" : "busy", link.state === "connected" ? "ok" : "wait", words(link.state)) : mark("idle", "off", "not connected")}
+        ${stateOf(link, this.awaited !== undefined)}
         <div class="grow"></div>
-        ${this.lease
-          ? html`<button @click=${() => void this.disconnect()}>Disconnect</button>`
-          : html`<select class="through" data-needs="control" aria-label="Through which proxy">
-                <option value="">the best proxy</option>
-                ${proxies.map((proxy) => html`<option value=${proxy}>${proxy}</option>`)}
-              </select>
-              <button class="primary" data-needs="control" ?disabled=${this.isBusy} @click=${connect}>${this.isBusy ? "Connecting…" : "Connect"}</button>`}
+        ${this.lease ? html`<button @click=${() => void this.disconnect()}>Disconnect</button>` : this.awaited ? cancel : choice}
       </header>
       <div class="body">
         ${this.fault ? html`<p class="fault" role="alert">${this.fault}</p>` : nothing}
@@ -224,6 +232,15 @@ export class DeviceGatt extends PageElement {
   protected override render() {
     return html`<div class="stack">${this.drawLink()} ${this.drawLog()} ${this.drawTree()}</div>`;
   }
+}
+
+// In words; attempts that failed so far are told, so that nobody waits without knowing for what.
+function stateOf(link: Connection | undefined, isAwaited: boolean): TemplateResult {
+  if (!link) return isAwaited ? mark("busy", "wait", "asked for") : mark("idle", "off", "not connected");
+  if (link.state === "connected") return mark("good", "ok", "connected");
+  const failed = link.attempts.filter((one) => one.result !== "connected").length;
+  const how = `${words(link.state)}${link.proxy ? ` through ${link.proxy}` : ""}${failed ? `; ${count(failed, "attempt")} failed` : ""}`;
+  return mark("busy", "wait", how);
 }
 
 // What the gateway says about a link that did not come, with who holds the slots.

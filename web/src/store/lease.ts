@@ -1,5 +1,6 @@
 // A hold on the link to one device, for as long as somebody looks at it: renewed while the page is
-// open, let go when it is left. A page that is killed loses it after a minute.
+// open, let go when it is left, also while it is still waited for. A page that is killed loses it after
+// a minute.
 import { address as urlOf, send } from "../api/client";
 import type { ConnectionOpened } from "../api/types";
 
@@ -11,6 +12,7 @@ export class Lease {
   private timer: number | undefined;
   private readonly path: string;
   private readonly onLeave = () => this.leave();
+  private readonly waiting = new AbortController();
 
   constructor(
     device: string,
@@ -20,7 +22,8 @@ export class Lease {
   }
 
   async open(proxy: string | null): Promise<ConnectionOpened> {
-    const opened = await send<ConnectionOpened>("PUT", this.path, { lease_s: LEASE_S, purpose: "dashboard", auto_reconnect: true, proxy });
+    const wanted = { lease_s: LEASE_S, purpose: "dashboard", auto_reconnect: true, proxy };
+    const opened = await send<ConnectionOpened>("PUT", this.path, wanted, {}, {}, this.waiting.signal);
     this.id = opened.lease;
     this.timer = window.setInterval(() => void this.renew(), RENEW_MS);
     window.addEventListener("pagehide", this.onLeave);
@@ -44,6 +47,7 @@ export class Lease {
 
   async release(): Promise<void> {
     const { id } = this;
+    this.waiting.abort(); // the gateway no longer tries, either
     this.forget();
     if (id) await send("DELETE", this.path, undefined, { lease: id });
   }
