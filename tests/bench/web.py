@@ -68,7 +68,8 @@ def watch(page, gateway, seconds):
     return {"frames_per_s": round(len(frames) / passed, 1), "events_per_s": round(counted["events"] / passed),
             "frame_ms_median": round(statistics.median(frames), 1),
             "frame_ms_99": round(frames[len(frames) * 99 // 100], 1),
-            "gateway_core_percent": round(100 * used_s / passed, 1), "rows_in_page": page.locator("device-table tbody tr").count()}
+            "gateway_core_percent": round(100 * used_s / passed, 1),
+            "rows_in_page": page.locator("device-table tbody tr").count()}
 
 
 def measure(gateway, options):

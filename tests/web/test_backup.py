@@ -36,7 +36,7 @@ def test_a_backup_is_made_checked_and_taken_back_by_a_restart(restartable, open_
     hand_in(page, path, PASSPHRASE)
     expect(page.get_by_text("is good; it is taken at the next start.")).to_be_visible()
     page.get_by_role("dialog").get_by_role("button", name="Restart").click()
-    restartable.gateway.wait_for(lambda: restartable.config().get("scan") == before.get("scan"), what="the settings of the backup")
+    restartable.gateway.wait_for(lambda: restartable.config() == before, what="the settings of the backup")
     restartable.gateway.wait_for(lambda: is_back(restartable), what="the gateway")
     page.get_by_role("link", name="Settings").click()
     page.get_by_role("navigation", name="Sections").get_by_role("link", name="Scanning").click()

@@ -107,8 +107,9 @@ def test_a_value_is_read_written_and_listened_to(lab, open_page):
     battery = characteristic(page, 12)
     expect(battery).to_contain_text("Battery Level")
     battery.get_by_role("button", name="Read").click()
-    battery.get_by_label(re.compile("Format of")).select_option("u8")
     expect(battery.locator(".gatt-value code")).to_have_text("87")
+    battery.get_by_label(re.compile("Format of")).select_option("hex")
+    expect(battery.locator(".gatt-value code")).to_have_text("57")
 
     echo = characteristic(page, 21)
     echo.get_by_label(re.compile("New value of")).fill("01 f")

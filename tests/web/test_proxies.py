@@ -133,7 +133,8 @@ def test_the_broker_stands_on_the_overview_in_words(start_lab, open_page, tmp_pa
     lab = start_lab(config_change=lambda config: config.update(mqtt={"enabled": True, "port": broker.port}))
     page = open_page(lab.url)
     line = page.locator("li", has=page.locator(".mark", has_text="mqtt"))
-    expect(line).to_have_text(re.compile(rf"connected to mqtt://127\.0\.0\.1:{broker.port} since \d\d:\d\d:\d\d, MQTT 5"))
+    words = rf"connected to mqtt://127\.0\.0\.1:{broker.port} since \d\d:\d\d:\d\d, MQTT 5"
+    expect(line).to_have_text(re.compile(words))
     expect(page.get_by_role("region", name="Clients")).to_contain_text("mqtt")
     broker.stop()
     expect(line).to_contain_text("waiting retry")

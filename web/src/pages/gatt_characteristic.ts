@@ -5,7 +5,7 @@ import { get, send, sentenceOf } from "../api/client";
 import type { Characteristic, GattValue, NotificationEvent, SubscriptionGranted } from "../api/types";
 import { PageElement } from "../ui/element";
 import { ago, shortUuid, words } from "../ui/format";
-import { decode, encode, FORMAT_NAMES, FORMATS, type Format } from "../ui/octets";
+import { decode, encode, FORMAT_NAMES, FORMATS, usualFormat, type Format } from "../ui/octets";
 import { mark } from "../ui/parts";
 
 // Four digits in a path are a UUID, so such a handle has a zero before it.
@@ -19,7 +19,7 @@ export class GattCharacteristic extends PageElement {
   @property() lease: string | undefined;
   @property({ attribute: false }) item!: Characteristic;
   @property({ attribute: false }) heard: NotificationEvent | undefined; // the newest
-  @state() private format: Format = "hex";
+  @state() private chosen: Format | undefined;
   @state() private value: GattValue | undefined;
   @state() private fault = "";
   @state() private isBusy = false;
@@ -28,6 +28,10 @@ export class GattCharacteristic extends PageElement {
 
   override willUpdate(changed: Map<string, unknown>): void {
     if (changed.has("lease") && !this.lease) this.isSubscribed = false;
+  }
+
+  private get format(): Format {
+    return this.chosen ?? usualFormat(this.item.uuid);
   }
 
   private get path(): string {
@@ -115,7 +119,7 @@ export class GattCharacteristic extends PageElement {
     const { item } = this;
     const name = item.name ?? "Unknown characteristic";
     const canTell = this.can("notify") || this.can("indicate");
-    const choose = (event: Event) => (this.format = (event.target as HTMLSelectElement).value as Format);
+    const choose = (event: Event) => (this.chosen = (event.target as HTMLSelectElement).value as Format);
     return html`<div class="gatt-row">
       <div class="gatt-name">
         <b>${name}</b> <code class="faint">${shortUuid(item.uuid)}</code> <span class="faint num">handle ${item.handle}</span>
@@ -123,7 +127,7 @@ export class GattCharacteristic extends PageElement {
       </div>
       <div class="gatt-do">
         <div class="actions">
-          <select class="small" aria-label="Format of ${name}" @change=${choose}>${FORMATS.map((format) => html`<option value=${format}>${FORMAT_NAMES[format]}</option>`)}</select>
+          <select class="small" aria-label="Format of ${name}" @change=${choose}>${FORMATS.map((format) => html`<option value=${format} ?selected=${format === this.format}>${FORMAT_NAMES[format]}</option>`)}</select>
           ${this.can("read") ? html`<button class="small" data-needs="control" ?disabled=${this.isBusy} @click=${() => void this.read()}>Read</button>` : nothing}
           ${canTell
             ? html`<button class="small" data-needs="control" ?disabled=${this.isBusy || !this.lease} title=${this.lease ? "" : "Connect first"} aria-pressed=${this.isSubscribed} @click=${() => void this.subscribe()}>

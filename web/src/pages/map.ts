@@ -114,7 +114,7 @@ export class MapPage extends PageElement {
           type: "graph",
           layout: "force",
           roam: true,
-          zoom: 0.95,
+          zoom: 0.8,
           draggable: true,
           force: { repulsion: [rows.length > 80 ? 40 : 110, 700], edgeLength: [150, 40], gravity: 0.3, layoutAnimation: false },
           labelLayout: { hideOverlap: true },

@@ -13,6 +13,12 @@ export const FORMAT_NAMES: Record<Format, string> = {
   s32: "signed, 32 bit",
 };
 
+// How a value is best read first: names and versions are text, a battery level is a number.
+export function usualFormat(uuid: string): Format {
+  if (/^00002a(00|2[4-9])-/.test(uuid)) return "text";
+  return uuid.startsWith("00002a19-") ? "u8" : "hex";
+}
+
 function toOctets(hex: string): Uint8Array {
   return new Uint8Array((hex.match(/../g) ?? []).map((pair) => parseInt(pair, 16)));
 }
