@@ -92,6 +92,7 @@ def test_a_proxy_that_is_found_in_the_network_is_adopted(announcer, keyed, open_
     safe = keyed.sim.proxies["safe"]
     keyed.gateway.wait_for(lambda: "mdns.browsing" in keyed.gateway.log_text(), what="browsing")
     announce(announcer, safe)
+    keyed.gateway.wait_for(lambda: keyed.gateway.items("/api/v1/proxies/discovered"), what="the announcement")
     page = open_page(f"{keyed.url}#/proxies")
     found = page.locator("li", has_text="Hall closet")
     expect(found).to_contain_text("needs its key")

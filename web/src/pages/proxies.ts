@@ -13,7 +13,7 @@ import { empty, isOnline, mark } from "../ui/parts";
 import "./proxy_card";
 import { addProxy } from "./proxy_form";
 
-const DISCOVERED_MS = 10_000;
+const DISCOVERED_MS = 5000;
 
 @customElement("proxies-page")
 export class ProxiesPage extends PageElement {
