@@ -129,8 +129,21 @@ def test_a_proxy_that_is_preferred_is_the_one_that_connects(lab, open_page):
     page.get_by_role("button", name="Disconnect").click()
 
 
-def test_the_broker_stands_on_the_overview_in_words(start_lab, open_page, tmp_path):
-    broker = Broker(tmp_path)
+@pytest.fixture
+def start_broker(tmp_path):
+    brokers = []
+
+    def start(port=None):
+        brokers.append(Broker(tmp_path, port))
+        return brokers[-1]
+
+    yield start
+    for broker in brokers:
+        broker.stop()
+
+
+def test_the_broker_stands_on_the_overview_in_words(start_lab, open_page, start_broker):
+    broker = start_broker()
     lab = start_lab(config_change=lambda config: config.update(mqtt={"enabled": True, "port": broker.port}))
     page = open_page(lab.url)
     line = page.locator("li", has=page.locator(".mark", has_text="mqtt"))
@@ -140,6 +153,5 @@ def test_the_broker_stands_on_the_overview_in_words(start_lab, open_page, tmp_pa
     broker.stop()
     expect(line).to_contain_text("waiting retry")
     expect(page.get_by_text(f"The MQTT broker mqtt://127.0.0.1:{broker.port} is away")).to_be_visible()
-    again = Broker(tmp_path, port=broker.port)
+    start_broker(broker.port)
     expect(line).to_contain_text("connected to", timeout=30_000)  # it waits longer each time
-    again.stop()
