@@ -49,6 +49,19 @@ def test_the_first_token_can_wait_and_is_not_asked_for_again(lab, open_page):
     expect(heading(page)).to_have_text("Overview")
 
 
+def test_the_first_token_of_the_form_is_an_admin_and_then_all_roles_are_offered(lab, open_page):
+    page = open_page(f"{lab.url}#/access")
+    roles = page.get_by_label("Role of the new token").locator("option")
+    expect(roles).to_have_count(1)
+    page.get_by_label("Name of the new token").fill("ops")
+    page.get_by_role("button", name="Make a token").click()
+    secret = page.get_by_role("dialog").locator("code").inner_text()
+    assert lab.gateway.request("GET", "/api/v1/tokens", headers=bearer(secret)).json()["items"][0]["role"] == "admin"
+    page = open_page(f"{lab.url}#/access", token=secret)
+    expect(page.get_by_label("Role of the new token").locator("option")).to_have_count(3)
+    open_page.forgive("401")
+
+
 def test_signing_out_leaves_nothing_behind(lab, open_page):
     page = open_page(f"{lab.url}#/about", token=lab.make_token("ops", "admin"))
     page.get_by_role("button", name="Sign out").click()

@@ -71,6 +71,8 @@ export class AccessPage extends PageElement {
   }
 
   private drawTokens(tokens: Token[]): TemplateResult {
+    // Without one that may do everything nobody could make the next: the gateway refuses another first one.
+    const roles = tokens.length === 0 ? ROLES.filter(([role]) => role === "admin") : ROLES;
     return html`<section class="panel">
       <header><h2>Tokens</h2></header>
       ${tokens.length === 0
@@ -93,7 +95,7 @@ export class AccessPage extends PageElement {
           </div>`}
       <form class="body actions" @submit=${this.add}>
         <input name="name" required placeholder="Name" aria-label="Name of the new token" autocomplete="off" />
-        <select name="role" aria-label="Role of the new token">${ROLES.map(([role, words]) => html`<option value=${role}>${words}</option>`)}</select>
+        <select name="role" aria-label="Role of the new token">${roles.map(([role, words]) => html`<option value=${role}>${words}</option>`)}</select>
         <button class="primary">${icon("add")} Make a token</button>
       </form>
     </section>`;
